@@ -1,0 +1,1 @@
+//! The stream parser: what a model wrote, taken apart as it comes.

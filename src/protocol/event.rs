@@ -1,0 +1,194 @@
+//! What a session reports, in the past tense.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CallId, Decision, FileChange, Mode, ModelFailure, ModelInfo, Outcome, Risk, ToolCall, Usage,
+};
+
+/// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    SessionStarted {
+        id: String,
+        root: String,
+        mode: Mode,
+        resumed: bool,
+    },
+    /// The share of the model's weights that is loaded, 0 to 1.
+    ModelLoading {
+        name: String,
+        share: f32,
+    },
+    ModelLoaded {
+        info: ModelInfo,
+    },
+    ModelFailed {
+        failure: ModelFailure,
+    },
+    ServerChanged {
+        server: String,
+        state: ServerState,
+    },
+    ModeChanged {
+        mode: Mode,
+    },
+    /// A message waits for the running turn to end.
+    Queued {
+        text: String,
+    },
+    TurnStarted {
+        turn: u32,
+        text: String,
+    },
+    /// Prompt tokens evaluated so far; `cached` of them were there already.
+    PromptProgressed {
+        done: u32,
+        total: u32,
+        cached: u32,
+    },
+    /// A piece of the answer.
+    Text {
+        text: String,
+    },
+    /// A piece of the model's thinking.
+    Reasoning {
+        text: String,
+    },
+    /// A call is being written by the model.
+    CallDrafted {
+        name: Option<String>,
+        bytes: u32,
+    },
+    CallProposed {
+        call: ToolCall,
+        risk: Risk,
+    },
+    /// The call waits for a decision; `reason` says why it asks.
+    ApprovalRequested {
+        call: CallId,
+        reason: String,
+        change: Option<FileChange>,
+    },
+    Decided {
+        call: CallId,
+        decision: Decision,
+    },
+    CallStarted {
+        call: CallId,
+    },
+    CallProgressed {
+        call: CallId,
+        text: String,
+    },
+    CallFinished {
+        call: CallId,
+        outcome: Outcome,
+    },
+    ChangeApplied {
+        call: CallId,
+        change: FileChange,
+    },
+    /// Files were put back to what they were before a turn.
+    ChangesUndone {
+        turn: u32,
+        undone: Vec<Undone>,
+    },
+    /// A generation ended.
+    Generated {
+        usage: Usage,
+    },
+    Notice {
+        level: Level,
+        text: String,
+    },
+    TurnEnded {
+        turn: u32,
+        summary: TurnSummary,
+    },
+    SessionEnded,
+}
+
+/// What a server is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum ServerState {
+    Starting,
+    Up { tools: usize },
+    Down { reason: String },
+}
+
+/// How much a notice matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+/// What became of one file of an undone turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    pub path: String,
+    /// `None` when the file was put back; otherwise why it was left alone.
+    pub refused: Option<String>,
+}
+
+/// How a turn ended, in facts that the host knows rather than in the model's words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnSummary {
+    pub reason: EndReason,
+    /// The paths that the turn changed, in the order of their first change.
+    pub changed: Vec<String>,
+    /// Calls run, and calls that the user or the policy refused.
+    pub calls: u32,
+    pub denied: u32,
+    pub usage: Usage,
+}
+
+/// Why a turn ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum EndReason {
+    /// The model ended its answer.
+    Answered,
+    Interrupted,
+    /// A budget was used up; `what` names it (`steps`, `tokens`).
+    Budget {
+        what: String,
+    },
+    /// The same step came again and again without effect.
+    Loop {
+        what: String,
+    },
+    /// The model or the session failed.
+    Failed {
+        message: String,
+    },
+}
+
+impl TurnSummary {
+    /// Says how the turn ended, in one honest sentence.
+    pub fn sentence(&self) -> String {
+        let files = match self.changed.len() {
+            0 => "No file was changed".to_owned(),
+            1 => format!("Changed `{}`", self.changed[0]),
+            n => format!("Changed {n} files"),
+        };
+        let denied = match self.denied {
+            0 => String::new(),
+            1 => "; 1 call was denied".to_owned(),
+            n => format!("; {n} calls were denied"),
+        };
+        let end = match &self.reason {
+            EndReason::Answered => String::new(),
+            EndReason::Interrupted => "; interrupted".to_owned(),
+            EndReason::Budget { what } => format!("; the {what} budget is used up"),
+            EndReason::Loop { what } => format!("; stopped because {what}"),
+            EndReason::Failed { message } => format!("; {message}"),
+        };
+        format!("{files}{denied}{end}.")
+    }
+}

@@ -1,0 +1,27 @@
+//! The vocabulary: plain data that every layer speaks, and the one reducer of it.
+//!
+//! [`Op`] goes into a session, [`Event`] comes out, [`Transcript::apply`] turns events into what is shown. The
+//! types of the model boundary ([`ModelRequest`], [`ModelEvent`]) are here too, serialisable, so that inference can
+//! move into a process of its own. This module knows std and serde alone: it opens nothing, draws nothing, and
+//! reads no clock.
+
+mod call;
+mod change;
+mod event;
+mod mode;
+mod model;
+mod op;
+mod text;
+mod transcript;
+
+pub use call::{CallId, Outcome, Risk, ToolCall, ToolSpec};
+pub use change::{ChangeKind, FileChange, Hash, Hunk, Line, LineKind};
+pub use event::{EndReason, Event, Level, ServerState, TurnSummary, Undone};
+pub use mode::Mode;
+pub use model::{
+    CallForm, Finish, GenerationId, Message, ModelEvent, ModelFailure, ModelInfo, ModelRequest,
+    Passages, Sampling, ToolChoice, Usage,
+};
+pub use op::{Decision, Op, Scope};
+pub use text::{clip, sanitize, sanitize_line};
+pub use transcript::{CallState, Item, Transcript, TurnState};

@@ -1,0 +1,52 @@
+//! What a front end asks of a session.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CallId, Mode};
+
+/// What a front end asks of a session. Sent through a bounded queue; answered by events, never by a return value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "op")]
+pub enum Op {
+    /// Starts a turn with the user's message. While a turn runs the message waits for it to end.
+    Submit {
+        text: String,
+    },
+    /// Answers an approval. A decision counts once; one for a call that is not waiting is dropped.
+    Decide {
+        call: CallId,
+        decision: Decision,
+    },
+    /// Stops the running turn: generation, calls and questions.
+    Interrupt,
+    SetMode {
+        mode: Mode,
+    },
+    /// Puts back the files that the last turn with changes changed.
+    Undo,
+    /// Ends the session after the journal is on disk.
+    Shutdown,
+}
+
+/// A person's (or a front end's standing) answer to an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "decision")]
+pub enum Decision {
+    Allow {
+        scope: Scope,
+    },
+    /// Refused, with what the user wants the model to know instead.
+    Deny {
+        reason: Option<String>,
+    },
+}
+
+/// How far an allowance reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// This call only.
+    Once,
+    /// This tool, for the rest of the session.
+    Session,
+}

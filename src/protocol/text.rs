@@ -1,0 +1,80 @@
+//! What foreign text must pass before it reaches a terminal, and how it is cut.
+
+/// Makes a foreign text harmless to a terminal and its reader, keeping line breaks and tabs.
+///
+/// Control characters (C0, DEL, C1), bidirectional overrides, zero-width and tag characters are shown as `⟨U+XXXX⟩`
+/// instead of being sent: they could move the cursor, write the clipboard or hide what is there (CVE-2021-42574,
+/// Unicode TR 36). Carriage returns before a line break are dropped. Clean text comes back as it is.
+pub fn sanitize(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\r' if chars.peek() == Some(&'\n') => {}
+            c if is_hidden(c) => {
+                use std::fmt::Write as _;
+                let _ = write!(out, "⟨U+{:04X}⟩", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Makes a foreign text harmless as [`sanitize`] does, and puts it on one line.
+pub fn sanitize_line(text: &str) -> String {
+    sanitize(text).replace(['\n', '\t'], " ")
+}
+
+/// Tells whether a character acts on the terminal or cannot be seen.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00AD}' | '\u{061C}' | '\u{180E}'
+            // U+200D joins emoji, and U+FE0F picks their picture form: both are part of ordinary text.
+            | '\u{200B}' | '\u{200C}' | '\u{200E}' | '\u{200F}'
+            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E007F}' | '\u{E0100}'..='\u{E01EF}')
+}
+
+/// Cuts a text to at most `limit` bytes on a character boundary, and says how much is missing.
+pub fn clip(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let mut end = limit;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!(
+        "{}\n[{} more bytes were left out]",
+        &text[..end],
+        text.len() - end
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_and_hidden_characters_become_visible() {
+        assert_eq!(sanitize("a\x1b[31mb\u{9b}c"), "a⟨U+001B⟩[31mb⟨U+009B⟩c");
+        assert_eq!(sanitize("x\u{202E}y\u{E0041}z"), "x⟨U+202E⟩y⟨U+E0041⟩z");
+        assert_eq!(sanitize("one\r\ntwo\rthree"), "one\ntwo⟨U+000D⟩three");
+    }
+
+    #[test]
+    fn ordinary_text_is_left_alone() {
+        let text = "fn main() {\n\tprintln!(\"héllo 世界 👩\u{200D}💻 ❤\u{FE0F}\");\n}";
+        assert_eq!(sanitize(text), text);
+    }
+
+    #[test]
+    fn a_text_is_cut_on_a_character_boundary() {
+        assert_eq!(clip("aé", 2), "a\n[2 more bytes were left out]");
+        assert_eq!(clip("aé", 3), "aé");
+    }
+}

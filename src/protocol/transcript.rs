@@ -1,0 +1,289 @@
+//! The one reducer of events: what a session looks like, for every front end, for replay and for tests.
+
+use serde::{Deserialize, Serialize};
+
+use super::CallId;
+use super::{
+    Decision, Event, FileChange, Level, Mode, ModelFailure, ModelInfo, Outcome, Risk, ServerState,
+    ToolCall, TurnSummary, Undone, Usage,
+};
+
+/// A session as it can be shown. Built from events only.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Transcript {
+    pub items: Vec<Item>,
+    pub turn: TurnState,
+    pub mode: Mode,
+    pub root: String,
+    pub model: Option<ModelInfo>,
+    /// The share of the weights that is loaded while the model loads.
+    pub loading: Option<f32>,
+    pub model_failure: Option<ModelFailure>,
+    pub servers: Vec<(String, ServerState)>,
+    /// Messages that wait for the turn to end.
+    pub queued: Vec<String>,
+    /// The last generation's cost.
+    pub last_usage: Option<Usage>,
+    /// All generations' costs together.
+    pub total_usage: Usage,
+    /// Counts the events applied; a view that caches by it knows when to redraw.
+    pub version: u64,
+}
+
+/// What the session is doing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum TurnState {
+    #[default]
+    Idle,
+    /// The prompt is being evaluated: done, total and cached tokens.
+    Reading { done: u32, total: u32, cached: u32 },
+    /// The model is writing text.
+    Writing,
+    /// The model is writing a call.
+    Drafting { name: Option<String>, bytes: u32 },
+    /// A call is running or waits for its preview.
+    Calling,
+    /// A call waits for a decision.
+    Asking(CallId),
+}
+
+/// A transcript entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "item")]
+pub enum Item {
+    User {
+        turn: u32,
+        text: String,
+    },
+    Assistant {
+        text: String,
+    },
+    Reasoning {
+        text: String,
+    },
+    Call {
+        call: ToolCall,
+        risk: Risk,
+        state: CallState,
+        change: Option<FileChange>,
+    },
+    Notice {
+        level: Level,
+        text: String,
+    },
+    Undone {
+        turn: u32,
+        undone: Vec<Undone>,
+    },
+    End {
+        turn: u32,
+        summary: TurnSummary,
+    },
+}
+
+/// How far a call got.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum CallState {
+    Proposed,
+    /// Waits for a decision, for this reason.
+    Asking {
+        reason: String,
+    },
+    Running {
+        progress: Option<String>,
+    },
+    Finished {
+        outcome: Outcome,
+    },
+}
+
+impl Transcript {
+    /// Takes one event in.
+    pub fn apply(&mut self, event: &Event) {
+        self.version += 1;
+        match event {
+            Event::SessionStarted { root, mode, .. } => {
+                self.root.clone_from(root);
+                self.mode = *mode;
+            }
+            Event::ModelLoading { share, .. } => self.loading = Some(*share),
+            Event::ModelLoaded { info } => {
+                self.loading = None;
+                self.model_failure = None;
+                self.model = Some(info.clone());
+            }
+            Event::ModelFailed { failure } => {
+                self.loading = None;
+                self.model_failure = Some(failure.clone());
+            }
+            Event::ServerChanged { server, state } => {
+                match self.servers.iter_mut().find(|(name, _)| name == server) {
+                    Some((_, old)) => *old = state.clone(),
+                    None => self.servers.push((server.clone(), state.clone())),
+                }
+            }
+            Event::ModeChanged { mode } => self.mode = *mode,
+            Event::Queued { text } => self.queued.push(text.clone()),
+            Event::TurnStarted { turn, text } => {
+                if self.queued.first() == Some(text) {
+                    self.queued.remove(0);
+                }
+                self.turn = TurnState::Reading {
+                    done: 0,
+                    total: 0,
+                    cached: 0,
+                };
+                self.items.push(Item::User {
+                    turn: *turn,
+                    text: text.clone(),
+                });
+            }
+            Event::PromptProgressed {
+                done,
+                total,
+                cached,
+            } => {
+                self.turn = TurnState::Reading {
+                    done: *done,
+                    total: *total,
+                    cached: *cached,
+                };
+            }
+            Event::Text { text } => {
+                self.turn = TurnState::Writing;
+                match self.items.last_mut() {
+                    Some(Item::Assistant { text: written }) => written.push_str(text),
+                    _ => self.items.push(Item::Assistant { text: text.clone() }),
+                }
+            }
+            Event::Reasoning { text } => {
+                self.turn = TurnState::Writing;
+                match self.items.last_mut() {
+                    Some(Item::Reasoning { text: written }) => written.push_str(text),
+                    _ => self.items.push(Item::Reasoning { text: text.clone() }),
+                }
+            }
+            Event::CallDrafted { name, bytes } => {
+                self.turn = TurnState::Drafting {
+                    name: name.clone(),
+                    bytes: *bytes,
+                };
+            }
+            Event::CallProposed { call, risk } => {
+                self.turn = TurnState::Calling;
+                self.items.push(Item::Call {
+                    call: call.clone(),
+                    risk: *risk,
+                    state: CallState::Proposed,
+                    change: None,
+                });
+            }
+            Event::ApprovalRequested {
+                call,
+                reason,
+                change,
+            } => {
+                self.turn = TurnState::Asking(*call);
+                self.with_call(*call, |state, shown| {
+                    *state = CallState::Asking {
+                        reason: reason.clone(),
+                    };
+                    shown.clone_from(change);
+                });
+            }
+            Event::Decided { call, decision } => {
+                self.turn = TurnState::Calling;
+                self.with_call(*call, |state, _| match decision {
+                    Decision::Allow { .. } => *state = CallState::Running { progress: None },
+                    Decision::Deny { .. } => *state = CallState::Proposed,
+                });
+            }
+            Event::CallStarted { call } => {
+                self.turn = TurnState::Calling;
+                self.with_call(*call, |state, _| {
+                    *state = CallState::Running { progress: None }
+                });
+            }
+            Event::CallProgressed { call, text } => {
+                self.with_call(*call, |state, _| {
+                    *state = CallState::Running {
+                        progress: Some(text.clone()),
+                    }
+                });
+            }
+            Event::CallFinished { call, outcome } => {
+                self.with_call(*call, |state, _| {
+                    *state = CallState::Finished {
+                        outcome: outcome.clone(),
+                    }
+                });
+            }
+            Event::ChangeApplied { call, change } => {
+                self.with_call(*call, |_, shown| *shown = Some(change.clone()))
+            }
+            Event::ChangesUndone { turn, undone } => {
+                self.items.push(Item::Undone {
+                    turn: *turn,
+                    undone: undone.clone(),
+                });
+            }
+            Event::Generated { usage } => {
+                self.last_usage = Some(*usage);
+                self.total_usage.add(usage);
+            }
+            Event::Notice { level, text } => self.items.push(Item::Notice {
+                level: *level,
+                text: text.clone(),
+            }),
+            Event::TurnEnded { turn, summary } => {
+                self.turn = TurnState::Idle;
+                self.items.push(Item::End {
+                    turn: *turn,
+                    summary: summary.clone(),
+                });
+            }
+            Event::SessionEnded => self.turn = TurnState::Idle,
+        }
+    }
+
+    /// Returns the call that waits for a decision, with its reason and its change.
+    pub fn asking(&self) -> Option<(&ToolCall, Risk, &str, Option<&FileChange>)> {
+        let TurnState::Asking(id) = self.turn else {
+            return None;
+        };
+        self.items.iter().rev().find_map(|item| match item {
+            Item::Call {
+                call,
+                risk,
+                state: CallState::Asking { reason },
+                change,
+            } if call.id == id => Some((call, *risk, reason.as_str(), change.as_ref())),
+            _ => None,
+        })
+    }
+
+    /// Tells whether a turn is running.
+    pub fn is_busy(&self) -> bool {
+        self.turn != TurnState::Idle
+    }
+
+    fn with_call(
+        &mut self,
+        id: CallId,
+        change: impl FnOnce(&mut CallState, &mut Option<FileChange>),
+    ) {
+        let found = self.items.iter_mut().rev().find_map(|item| match item {
+            Item::Call {
+                call,
+                state,
+                change,
+                ..
+            } if call.id == id => Some((state, change)),
+            _ => None,
+        });
+        if let Some((state, shown)) = found {
+            change(state, shown);
+        }
+    }
+}

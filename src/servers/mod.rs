@@ -1,0 +1,3 @@
+//! The built-in MCP servers.
+
+pub mod filesystem;

@@ -1,0 +1,1 @@
+//! The session: driver, effects, journal.

@@ -1,0 +1,1 @@
+//! The workspace: the one door to the user's files.
