@@ -1,1 +1,366 @@
-//! The agent: a pure state machine.
+//! The agent: a pure state machine that turns a request into generations and calls.
+//!
+//! [`Agent::handle`] takes one [`Input`] and returns the [`Effect`]s to perform, in order. The agent owns the
+//! conversation as the model sees it (append-only), the call table, the policy, and the budgets of a turn. It reads no
+//! clock, no file and no random number, and knows neither llama.cpp nor MCP nor the screen: everything comes in as an
+//! input, everything goes out as an effect.
+
+mod calls;
+mod input;
+mod intent;
+mod policy;
+mod prompt;
+mod repeats;
+mod turn;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+pub use input::{Effect, Input, Preview};
+pub use policy::{Policy, Verdict};
+pub use prompt::system_text;
+
+use crate::protocol::{
+    CallForm, Decision, EndReason, Event, FileChange, GenerationId, Level, Message, Mode,
+    ModelFailure, ModelInfo, Op, Outcome, Passages, Sampling, Scope, ToolCall, ToolSpec, Undone,
+};
+use calls::{CallTable, Stage};
+use turn::Turn;
+
+/// Finds the words of a request that look like paths of files, in order.
+pub fn mentioned_paths(request: &str) -> Vec<String> {
+    intent::mentioned_paths(request, 4)
+}
+
+/// What bounds a turn, and how tokens are drawn.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The repository's name, for the system text.
+    pub repository: String,
+    pub mode: Mode,
+    /// The most generations in a turn.
+    pub max_steps: u32,
+    /// The most tokens in a turn, prompt tokens that had to be evaluated and generated ones together.
+    pub max_tokens: u32,
+    pub sampling: Sampling,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            repository: "project".to_owned(),
+            mode: Mode::Ask,
+            max_steps: 16,
+            max_tokens: 60_000,
+            sampling: Sampling::default(),
+        }
+    }
+}
+
+/// What a journal keeps of an agent: enough to go on where a session stopped.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Memory {
+    pub messages: Vec<Message>,
+    pub turns: u32,
+    pub calls: u64,
+    /// The changes that stand, with the turns that made them.
+    pub changes: Vec<(u32, FileChange)>,
+}
+
+/// The state machine. See the module's documentation.
+#[derive(Debug)]
+pub struct Agent {
+    settings: Settings,
+    policy: Policy,
+    messages: Vec<Message>,
+    tools: Vec<ToolSpec>,
+    model: Option<ModelInfo>,
+    calls: CallTable,
+    turn: Option<Turn>,
+    turns: u32,
+    generations: u64,
+    queued: VecDeque<(String, Vec<String>)>,
+    /// The changes that stand, with the turns that made them, oldest first.
+    changes: Vec<(u32, FileChange)>,
+    passages: Vec<Passages>,
+    /// What the next message to the model begins with: things that happened between turns.
+    aside: Vec<String>,
+}
+
+impl Agent {
+    /// Creates an agent for a new session.
+    pub fn new(settings: Settings) -> Self {
+        Self::restore(settings, Memory::default())
+    }
+
+    /// Creates an agent that goes on with an earlier session's conversation.
+    pub fn restore(settings: Settings, memory: Memory) -> Self {
+        Self {
+            policy: Policy::new(settings.mode),
+            settings,
+            messages: memory.messages,
+            tools: Vec::new(),
+            model: None,
+            calls: CallTable::after(memory.calls),
+            turn: None,
+            turns: memory.turns,
+            generations: 0,
+            queued: VecDeque::new(),
+            changes: memory.changes,
+            passages: Vec::new(),
+            aside: Vec::new(),
+        }
+    }
+
+    /// Takes one input in and returns what is to be done.
+    pub fn handle(&mut self, input: Input) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match input {
+            Input::Op(op) => self.operate(op, &mut out),
+            Input::Submitted { text, files } => self.submit(text, files, &mut out),
+            Input::ModelReady(info) => {
+                self.model = Some(info);
+                self.start_queued(&mut out);
+            }
+            Input::Tools(tools) => {
+                self.merge_tools(tools);
+                self.start_queued(&mut out);
+            }
+            Input::Model { generation, event } => self.hear(generation, event, &mut out),
+            Input::Previewed { call, preview } => self.previewed(call, preview, &mut out),
+            Input::CallProgressed { call, text } => {
+                if self.calls.get_mut(call).is_some() {
+                    out.push(Effect::Emit(Event::CallProgressed { call, text }));
+                }
+            }
+            Input::CallDone {
+                call,
+                outcome,
+                change,
+                passage,
+            } => {
+                self.call_done(call, outcome, change, passage, &mut out);
+            }
+            Input::Undone { turn, undone } => self.undone(turn, undone, &mut out),
+        }
+        out
+    }
+
+    fn operate(&mut self, op: Op, out: &mut Vec<Effect>) {
+        match op {
+            Op::Submit { text } => self.submit(text, Vec::new(), out),
+            Op::Decide { call, decision } => self.decide(call, decision, out),
+            Op::Interrupt => {
+                if self.turn.is_some() {
+                    self.end_turn(EndReason::Interrupted, out);
+                }
+            }
+            Op::SetMode { mode } => {
+                self.policy.set_mode(mode);
+                out.push(Effect::Emit(Event::ModeChanged { mode }));
+            }
+            Op::Undo => self.undo(out),
+            Op::Shutdown => {
+                self.queued.clear();
+                if self.turn.is_some() {
+                    self.end_turn(EndReason::Interrupted, out);
+                }
+                out.push(Effect::Emit(Event::SessionEnded));
+                out.push(Effect::Stop);
+            }
+        }
+    }
+
+    fn submit(&mut self, text: String, files: Vec<String>, out: &mut Vec<Effect>) {
+        if self.turn.is_some() || !self.is_ready() {
+            out.push(Effect::Emit(Event::Queued { text: text.clone() }));
+            self.queued.push_back((text, files));
+            return;
+        }
+        self.start_turn(text, files, out);
+    }
+
+    /// A turn can start: the model is loaded and its tools are known.
+    fn is_ready(&self) -> bool {
+        self.model.is_some() && !self.tools.is_empty()
+    }
+
+    fn start_queued(&mut self, out: &mut Vec<Effect>) {
+        if self.turn.is_none() && self.is_ready() {
+            if let Some((text, files)) = self.queued.pop_front() {
+                self.start_turn(text, files, out);
+            }
+        }
+    }
+
+    /// Keeps the order of known tools, so that the prompt's prefix stays what it was.
+    fn merge_tools(&mut self, tools: Vec<ToolSpec>) {
+        for tool in tools {
+            match self.tools.iter_mut().find(|known| known.name == tool.name) {
+                Some(known) => *known = tool,
+                None => self.tools.push(tool),
+            }
+        }
+    }
+
+    fn remember(&mut self, message: Message, out: &mut Vec<Effect>) {
+        self.messages.push(message.clone());
+        out.push(Effect::Remember(message));
+    }
+
+    fn form(&self) -> CallForm {
+        self.model
+            .as_ref()
+            .map_or(CallForm::JsonFence, |model| model.form)
+    }
+
+    fn decide(&mut self, id: crate::protocol::CallId, decision: Decision, out: &mut Vec<Effect>) {
+        let Some(open) = self.calls.get_mut(id) else {
+            return;
+        };
+        let Stage::Asking(change) = &mut open.stage else {
+            return;
+        };
+        let change = change.take();
+        out.push(Effect::Emit(Event::Decided {
+            call: id,
+            decision: decision.clone(),
+        }));
+        match decision {
+            Decision::Allow { scope } => {
+                if scope == Scope::Session {
+                    self.policy.grant(&open.call, open.risk);
+                }
+                self.run_call(id, change, out);
+            }
+            Decision::Deny { reason } => {
+                let reason = match reason {
+                    Some(reason) => format!("The user refused this call and says: {reason}"),
+                    None => {
+                        "The user refused this call. Do not make it again; ask what to do instead."
+                            .to_owned()
+                    }
+                };
+                self.settle(id, Outcome::Denied { reason }, out);
+            }
+        }
+    }
+
+    fn undo(&mut self, out: &mut Vec<Effect>) {
+        if self.turn.is_some() {
+            notice(
+                Level::Warning,
+                "A turn is running: interrupt it first, then undo.",
+                out,
+            );
+            return;
+        }
+        let Some(turn) = self.changes.last().map(|(turn, _)| *turn) else {
+            notice(
+                Level::Info,
+                "There is nothing to undo: no change of this session stands.",
+                out,
+            );
+            return;
+        };
+        let changes = self
+            .changes
+            .iter()
+            .filter(|(of, _)| *of == turn)
+            .map(|(_, change)| change.clone())
+            .collect();
+        out.push(Effect::Undo { turn, changes });
+    }
+
+    fn undone(&mut self, turn: u32, undone: Vec<Undone>, out: &mut Vec<Effect>) {
+        let restored: Vec<&str> = undone
+            .iter()
+            .filter(|file| file.refused.is_none())
+            .map(|file| file.path.as_str())
+            .collect();
+        if !restored.is_empty() {
+            self.aside.push(format!(
+                "[The user undid your changes of: {}]",
+                restored.join(", ")
+            ));
+        }
+        for path in &restored {
+            self.passages.retain(|passage| passage.path != *path);
+        }
+        self.changes.retain(|(of, change)| {
+            *of != turn
+                || undone
+                    .iter()
+                    .any(|file| file.path == change.path && file.refused.is_some())
+        });
+        out.push(Effect::Emit(Event::ChangesUndone { turn, undone }));
+    }
+
+    /// Starts a new generation with everything said so far.
+    fn request(
+        &mut self,
+        choice: crate::protocol::ToolChoice,
+    ) -> Box<crate::protocol::ModelRequest> {
+        self.generations += 1;
+        Box::new(crate::protocol::ModelRequest {
+            id: GenerationId(self.generations),
+            messages: self.messages.clone(),
+            tools: self.tools.clone(),
+            choice,
+            sampling: self.settings.sampling.clone(),
+            passages: self.passages.clone(),
+        })
+    }
+
+    fn mint(
+        &mut self,
+        name: &str,
+        arguments: serde_json::Map<String, serde_json::Value>,
+    ) -> (ToolCall, Option<ToolSpec>) {
+        let spec = self.tools.iter().find(|tool| tool.name == name).cloned();
+        let call = ToolCall {
+            id: self.calls.mint(),
+            server: spec
+                .as_ref()
+                .map_or_else(|| "?".to_owned(), |spec| spec.server.clone()),
+            tool: spec
+                .as_ref()
+                .map_or_else(|| name.to_owned(), |spec| spec.tool.clone()),
+            arguments,
+        };
+        (call, spec)
+    }
+
+    /// Drops the conversation but for the system text and the running turn's request, once a turn, and tries again.
+    fn shrink(&mut self, failure: &ModelFailure, out: &mut Vec<Effect>) -> bool {
+        let Some(turn) = &mut self.turn else {
+            return false;
+        };
+        if std::mem::replace(&mut turn.shrunk, true) || self.messages.len() <= 2 {
+            return false;
+        }
+        let request = turn.request.clone();
+        let system = self.messages.first().cloned();
+        self.messages.clear();
+        out.push(Effect::Forget);
+        if let Some(system) = system {
+            self.remember(system, out);
+        }
+        self.remember(Message::User { text: request }, out);
+        notice(
+            Level::Warning,
+            &format!("The model forgot the conversation so far: {failure}."),
+            out,
+        );
+        true
+    }
+}
+
+fn notice(level: Level, text: &str, out: &mut Vec<Effect>) {
+    out.push(Effect::Emit(Event::Notice {
+        level,
+        text: text.to_owned(),
+    }));
+}

@@ -73,7 +73,15 @@ pub enum LineKind {
     Added,
 }
 
+/// The note of a [`FileChange`] whose file other programs run or obey, such as a `Makefile` or a CI workflow.
+pub const EXECUTABLE_DATA: &str = "executable data";
+
 impl FileChange {
+    /// Tells whether other programs run or obey the file.
+    pub fn is_executable_data(&self) -> bool {
+        self.notes.iter().any(|note| note == EXECUTABLE_DATA)
+    }
+
     /// Renders the change as a unified diff (as `diff -u` and git print it), without terminal escapes.
     pub fn to_unified(&self) -> String {
         use std::fmt::Write as _;

@@ -15,7 +15,7 @@ mod text;
 mod transcript;
 
 pub use call::{CallId, Outcome, Risk, ToolCall, ToolSpec};
-pub use change::{ChangeKind, FileChange, Hash, Hunk, Line, LineKind};
+pub use change::{ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind};
 pub use event::{EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use mode::Mode;
 pub use model::{

@@ -1,0 +1,79 @@
+//! The agent's boundary: what goes in, what comes out.
+
+use crate::protocol::{
+    CallId, Event, FileChange, GenerationId, Message, ModelEvent, ModelInfo, ModelRequest, Op,
+    Outcome, ToolCall, ToolSpec, Undone,
+};
+
+/// What the driver tells the agent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    Op(Op),
+    /// The user's message, with the files of the workspace that it names.
+    Submitted {
+        text: String,
+        files: Vec<String>,
+    },
+    /// The model is loaded and can be asked.
+    ModelReady(ModelInfo),
+    Model {
+        generation: GenerationId,
+        event: ModelEvent,
+    },
+    /// The tools that the host offers now. Known ones keep their place, new ones come at the end.
+    Tools(Vec<ToolSpec>),
+    /// What a call would change, or why it cannot be made.
+    Previewed {
+        call: CallId,
+        preview: Preview,
+    },
+    CallProgressed {
+        call: CallId,
+        text: String,
+    },
+    CallDone {
+        call: CallId,
+        outcome: Outcome,
+        /// The change that was made, where the server told.
+        change: Option<FileChange>,
+        /// The text of the file as it is now, for a file that the model has read or changed.
+        passage: Option<(String, String)>,
+    },
+    Undone {
+        turn: u32,
+        undone: Vec<Undone>,
+    },
+}
+
+/// What a call would do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Preview {
+    Change(Box<FileChange>),
+    /// The call cannot be made as it stands; the model gets this.
+    Refused(Outcome),
+}
+
+/// What the agent wants done. The driver performs effects in order and reports back by [`Input`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    Generate(Box<ModelRequest>),
+    CancelModel,
+    Preview(ToolCall),
+    /// Runs a call. With `change`, only if it leaves exactly what was shown.
+    RunCall {
+        call: ToolCall,
+        change: Option<Box<FileChange>>,
+    },
+    CancelCalls(Vec<CallId>),
+    Emit(Event),
+    /// Adds a message to the journal: the conversation as the model knows it.
+    Remember(Message),
+    /// Forgets the conversation before this point in the journal: what follows replaces it.
+    Forget,
+    /// Puts back the files of a turn.
+    Undo {
+        turn: u32,
+        changes: Vec<FileChange>,
+    },
+    Stop,
+}

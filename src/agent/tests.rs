@@ -1,0 +1,503 @@
+//! Claims about the state machine, one scripted exchange each.
+
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::protocol::{CallId, ChangeKind, Finish, Hash, ModelEvent, Risk, ToolChoice, Usage};
+
+fn spec(name: &str, risk: Risk) -> ToolSpec {
+    ToolSpec {
+        server: "fs".into(),
+        name: name.into(),
+        tool: name.into(),
+        description: format!("The tool {name}."),
+        schema: json!({"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}),
+        risk,
+        previews: risk == Risk::Edit,
+    }
+}
+
+fn info() -> ModelInfo {
+    ModelInfo {
+        name: "m".into(),
+        title: "M".into(),
+        architecture: "qwen2".into(),
+        parameters: 1,
+        context: 4096,
+        form: CallForm::JsonFence,
+    }
+}
+
+fn agent(mode: Mode) -> Agent {
+    let mut agent = Agent::new(Settings {
+        mode,
+        max_steps: 6,
+        ..Settings::default()
+    });
+    agent.handle(Input::Tools(vec![
+        spec("read", Risk::Read),
+        spec("list", Risk::Read),
+        spec("edit", Risk::Edit),
+    ]));
+    agent.handle(Input::ModelReady(info()));
+    agent
+}
+
+fn change(path: &str) -> FileChange {
+    FileChange {
+        path: path.into(),
+        kind: ChangeKind::Modify,
+        base: Some(Hash("0".into())),
+        after: Some(Hash("1".into())),
+        hunks: vec![],
+        added: 1,
+        removed: 1,
+        notes: vec![],
+    }
+}
+
+fn arguments(path: &str) -> Map<String, Value> {
+    Map::from_iter([("path".to_owned(), json!(path))])
+}
+
+fn submit(agent: &mut Agent, text: &str) -> Vec<Effect> {
+    agent.handle(Input::Submitted {
+        text: text.into(),
+        files: vec![],
+    })
+}
+
+/// Returns the generation that effects ask for.
+fn asked(effects: &[Effect]) -> Option<&crate::protocol::ModelRequest> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Generate(request) => Some(&**request),
+        _ => None,
+    })
+}
+
+fn model(agent: &mut Agent, event: ModelEvent) -> Vec<Effect> {
+    let generation = GenerationId(agent.generations);
+    agent.handle(Input::Model { generation, event })
+}
+
+/// Lets the model call a tool and end its generation.
+fn call(agent: &mut Agent, name: &str, path: &str) -> Vec<Effect> {
+    let mut out = model(
+        agent,
+        ModelEvent::Call {
+            name: name.into(),
+            arguments: arguments(path),
+        },
+    );
+    out.extend(done(agent, "call", Finish::Call));
+    out
+}
+
+fn done(agent: &mut Agent, raw: &str, finish: Finish) -> Vec<Effect> {
+    model(
+        agent,
+        ModelEvent::Done {
+            raw: raw.into(),
+            finish,
+            usage: Usage {
+                prompt: 10,
+                generated: 5,
+                ..Usage::default()
+            },
+        },
+    )
+}
+
+fn answer(agent: &mut Agent, text: &str) -> Vec<Effect> {
+    let mut out = model(agent, ModelEvent::Text { text: text.into() });
+    out.extend(done(agent, text, Finish::Stop));
+    out
+}
+
+fn succeed(agent: &mut Agent, id: u64, change: Option<FileChange>) -> Vec<Effect> {
+    agent.handle(Input::CallDone {
+        call: CallId(id),
+        outcome: Outcome::Done {
+            text: format!("result {id}"),
+        },
+        change,
+        passage: None,
+    })
+}
+
+fn preview(agent: &mut Agent, id: u64, path: &str) -> Vec<Effect> {
+    agent.handle(Input::Previewed {
+        call: CallId(id),
+        preview: Preview::Change(Box::new(change(path))),
+    })
+}
+
+fn summary(effects: &[Effect]) -> Option<&crate::protocol::TurnSummary> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Emit(Event::TurnEnded { summary, .. }) => Some(summary),
+        _ => None,
+    })
+}
+
+fn outcomes(effects: &[Effect]) -> Vec<&Outcome> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Emit(Event::CallFinished { outcome, .. }) => Some(outcome),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_question_is_answered_without_a_call() {
+    let mut agent = agent(Mode::Ask);
+    let out = submit(&mut agent, "What is this?");
+    assert_eq!(
+        asked(&out).map(|request| &request.choice),
+        Some(&ToolChoice::Auto)
+    );
+    let out = answer(&mut agent, "A project.");
+    assert_eq!(
+        summary(&out).map(|s| s.reason.clone()),
+        Some(EndReason::Answered)
+    );
+}
+
+#[test]
+fn a_message_waits_until_the_model_is_loaded() {
+    let mut agent = Agent::new(Settings::default());
+    agent.handle(Input::Tools(vec![spec("read", Risk::Read)]));
+    let out = submit(&mut agent, "hello");
+    assert!(asked(&out).is_none());
+    let out = agent.handle(Input::ModelReady(info()));
+    assert!(asked(&out).is_some());
+}
+
+#[test]
+fn an_edit_is_previewed_then_asked_then_run_as_it_was_shown() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "What now?");
+    let out = call(&mut agent, "edit", "a.py");
+    assert!(
+        out.iter()
+            .any(|effect| matches!(effect, Effect::Preview(call) if call.id == CallId(1)))
+    );
+    let out = preview(&mut agent, 1, "a.py");
+    assert!(matches!(
+        out.as_slice(),
+        [Effect::Emit(Event::ApprovalRequested {
+            call: CallId(1),
+            ..
+        })]
+    ));
+    let allow = Input::Op(Op::Decide {
+        call: CallId(1),
+        decision: Decision::Allow { scope: Scope::Once },
+    });
+    let out = agent.handle(allow.clone());
+    let expected = Effect::RunCall {
+        call: ToolCall {
+            id: CallId(1),
+            server: "fs".into(),
+            tool: "edit".into(),
+            arguments: arguments("a.py"),
+        },
+        change: Some(Box::new(change("a.py"))),
+    };
+    assert!(out.contains(&expected));
+    assert_eq!(agent.handle(allow), vec![], "a decision counts once");
+    let out = succeed(&mut agent, 1, Some(change("a.py")));
+    assert!(asked(&out).is_some());
+    let out = answer(&mut agent, "Done.");
+    assert_eq!(
+        summary(&out).map(|s| s.changed.clone()),
+        Some(vec!["a.py".to_owned()])
+    );
+}
+
+#[test]
+fn a_denied_call_goes_back_to_the_model_with_the_reason() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "Fix it");
+    succeed(&mut agent, 1, None);
+    call(&mut agent, "edit", "a.py");
+    preview(&mut agent, 2, "a.py");
+    let decision = Decision::Deny {
+        reason: Some("use b.py".into()),
+    };
+    let out = agent.handle(Input::Op(Op::Decide {
+        call: CallId(2),
+        decision,
+    }));
+    let last = asked(&out).and_then(|request| request.messages.last());
+    assert!(
+        matches!(last, Some(Message::Tool { text, .. }) if text.contains("use b.py")),
+        "{last:?}"
+    );
+    let out = answer(&mut agent, "All right.");
+    assert_eq!(
+        summary(&out).map(|s| (s.denied, s.changed.len())),
+        Some((1, 0))
+    );
+}
+
+#[test]
+fn edit_mode_runs_an_ordinary_edit_and_asks_about_executable_data() {
+    let mut agent = agent(Mode::Edit);
+    submit(&mut agent, "What now?");
+    call(&mut agent, "edit", "a.py");
+    let out = preview(&mut agent, 1, "a.py");
+    assert!(
+        out.iter()
+            .any(|effect| matches!(effect, Effect::RunCall { .. }))
+    );
+    succeed(&mut agent, 1, Some(change("a.py")));
+    call(&mut agent, "edit", "Makefile");
+    let risky = FileChange {
+        notes: vec![crate::protocol::EXECUTABLE_DATA.to_owned()],
+        ..change("Makefile")
+    };
+    let out = agent.handle(Input::Previewed {
+        call: CallId(2),
+        preview: Preview::Change(Box::new(risky)),
+    });
+    assert!(matches!(
+        out.as_slice(),
+        [Effect::Emit(Event::ApprovalRequested { .. })]
+    ));
+}
+
+#[test]
+fn an_interrupt_answers_everything_and_the_next_turn_is_clean() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "What now?");
+    call(&mut agent, "edit", "a.py");
+    preview(&mut agent, 1, "a.py");
+    let out = agent.handle(Input::Op(Op::Interrupt));
+    assert_eq!(outcomes(&out), [&Outcome::Cancelled]);
+    assert_eq!(
+        summary(&out).map(|s| s.reason.clone()),
+        Some(EndReason::Interrupted)
+    );
+    let late = Input::Op(Op::Decide {
+        call: CallId(1),
+        decision: Decision::Allow { scope: Scope::Once },
+    });
+    assert_eq!(agent.handle(late), vec![]);
+    let out = submit(&mut agent, "What else?");
+    assert!(asked(&out).is_some());
+    let stale = Input::Model {
+        generation: GenerationId(1),
+        event: ModelEvent::Text {
+            text: "late".into(),
+        },
+    };
+    assert_eq!(
+        agent.handle(stale),
+        vec![],
+        "an older generation is not heard"
+    );
+}
+
+#[test]
+fn an_interrupted_generation_is_cancelled_and_what_it_wrote_is_kept() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "What now?");
+    model(
+        &mut agent,
+        ModelEvent::Text {
+            text: "It is".into(),
+        },
+    );
+    let out = agent.handle(Input::Op(Op::Interrupt));
+    assert!(out.contains(&Effect::CancelModel));
+    assert!(out.contains(&Effect::Remember(Message::Assistant {
+        raw: "It is".into()
+    })));
+}
+
+#[test]
+fn a_change_that_lands_after_an_interrupt_can_still_be_undone() {
+    let mut agent = agent(Mode::Edit);
+    submit(&mut agent, "What now?");
+    call(&mut agent, "edit", "a.py");
+    preview(&mut agent, 1, "a.py");
+    agent.handle(Input::Op(Op::Interrupt));
+    let out = succeed(&mut agent, 1, Some(change("a.py")));
+    assert!(matches!(
+        out.as_slice(),
+        [Effect::Emit(Event::ChangeApplied { .. })]
+    ));
+    let out = agent.handle(Input::Op(Op::Undo));
+    assert_eq!(
+        out,
+        vec![Effect::Undo {
+            turn: 1,
+            changes: vec![change("a.py")]
+        }]
+    );
+}
+
+#[test]
+fn a_turn_that_was_to_change_something_and_did_not_is_asked_again_and_then_ends_honestly() {
+    let mut agent = agent(Mode::Edit);
+    agent.handle(Input::Submitted {
+        text: "Fix a.py".into(),
+        files: vec!["a.py".into()],
+    });
+    let out = succeed(&mut agent, 1, None);
+    assert!(asked(&out).is_some());
+    for _ in 0..turn_nudges() {
+        let out = answer(&mut agent, "I fixed it.");
+        let request = asked(&out).expect("asked again");
+        assert_eq!(
+            request.choice,
+            ToolChoice::Required {
+                names: vec!["edit".into()]
+            }
+        );
+    }
+    let out = answer(&mut agent, "I fixed it.");
+    let summary = summary(&out).expect("ended");
+    assert!(
+        summary.sentence().starts_with("No file was changed"),
+        "{}",
+        summary.sentence()
+    );
+}
+
+fn turn_nudges() -> u32 {
+    2
+}
+
+#[test]
+fn the_files_that_a_request_names_are_read_before_the_model_is_asked() {
+    let mut agent = agent(Mode::Ask);
+    let out = agent.handle(Input::Submitted {
+        text: "What is in a.py?".into(),
+        files: vec!["a.py".into()],
+    });
+    assert!(asked(&out).is_none());
+    assert!(
+        out.iter()
+            .any(|effect| matches!(effect, Effect::RunCall { call, .. } if call.tool == "read"))
+    );
+    let out = succeed(&mut agent, 1, None);
+    let messages = &asked(&out).expect("asked").messages;
+    assert!(matches!(messages.last(), Some(Message::Tool { text, .. }) if text == "result 1"));
+}
+
+#[test]
+fn the_same_call_with_the_same_result_ends_the_turn() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "What now?");
+    let mut ended = None;
+    for _ in 0..3 {
+        let id = agent.calls.minted() + 1;
+        call(&mut agent, "read", "a.py");
+        let out = agent.handle(Input::CallDone {
+            call: CallId(id),
+            outcome: Outcome::Done {
+                text: "same".into(),
+            },
+            change: None,
+            passage: None,
+        });
+        ended = summary(&out).map(|s| s.reason.clone());
+    }
+    assert!(matches!(ended, Some(EndReason::Loop { .. })), "{ended:?}");
+}
+
+#[test]
+fn the_step_budget_ends_the_turn() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "What now?");
+    let mut ended = None;
+    for step in 1..=6 {
+        call(&mut agent, "read", &format!("{step}.py"));
+        ended = summary(&succeed(&mut agent, step, None)).map(|s| s.reason.clone());
+    }
+    assert_eq!(
+        ended,
+        Some(EndReason::Budget {
+            what: "step".into()
+        })
+    );
+}
+
+#[test]
+fn a_tool_that_does_not_exist_is_answered_with_those_that_do() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "What now?");
+    let out = call(&mut agent, "shell", "x");
+    assert!(
+        matches!(outcomes(&out)[..], [Outcome::Invalid { text }] if text.contains("read, list, edit"))
+    );
+}
+
+#[test]
+fn a_message_during_a_turn_waits_for_its_end() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "What now?");
+    let out = submit(&mut agent, "And then?");
+    assert_eq!(
+        out,
+        vec![Effect::Emit(Event::Queued {
+            text: "And then?".into()
+        })]
+    );
+    let out = answer(&mut agent, "This.");
+    assert!(asked(&out).is_some());
+}
+
+#[test]
+fn the_conversation_only_grows_at_its_end() {
+    let mut agent = agent(Mode::Ask);
+    let first = submit(&mut agent, "What now?");
+    let first = asked(&first).expect("asked").messages.clone();
+    call(&mut agent, "read", "a.py");
+    let second = succeed(&mut agent, 1, None);
+    let second = asked(&second).expect("asked").messages.clone();
+    assert_eq!(second[..first.len()], first[..]);
+    agent.handle(Input::Tools(vec![
+        spec("new", Risk::Foreign),
+        spec("read", Risk::Read),
+    ]));
+    answer(&mut agent, "x");
+    let third = submit(&mut agent, "More?");
+    assert_eq!(
+        asked(&third).expect("asked").messages[..second.len()],
+        second[..]
+    );
+}
+
+#[test]
+fn a_full_context_drops_the_conversation_once_and_tries_again() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "What now?");
+    answer(&mut agent, "This.");
+    submit(&mut agent, "And now?");
+    let failure = || ModelEvent::Failed {
+        failure: ModelFailure::ContextFull {
+            needed: 9,
+            context: 8,
+        },
+    };
+    let out = model(&mut agent, failure());
+    let messages = &asked(&out).expect("asked again").messages;
+    assert_eq!(messages.len(), 2);
+    let out = model(&mut agent, failure());
+    assert!(matches!(
+        summary(&out).map(|s| &s.reason),
+        Some(EndReason::Failed { .. })
+    ));
+}
+
+#[test]
+fn the_first_request_is_small() {
+    let tools = [spec("read", Risk::Read), spec("edit", Risk::Edit)];
+    let text = system_text("demo", &tools, CallForm::JsonFence);
+    assert!(text.contains("- read(path): The tool read."), "{text}");
+    assert!(text.len() < 1_500, "{} bytes", text.len());
+}
