@@ -1,8 +1,65 @@
 //! walden: agentic coding in a terminal with a local model, where nothing leaves the machine.
+//!
+//! An engineer asks for a review, a fix or a refactoring; a model that runs inside this process does the work through
+//! MCP servers that are bounded by the repository; every change is shown before it is made.
+//!
+//! ```text
+//!  main  cli  config  compose             composition root: builds everything, passes it down
+//!  +------------------+--------------+
+//!  | tui              | exec         |  front ends
+//!  +--------+---------+------+-------+
+//!           | Op (bounded)   ^ Event (unbounded)
+//!  +--------v----------------+------------------------------------+
+//!  | session   driver: owns the agent, performs effects, journal  |  imperative shell
+//!  +---+-----------+---------------------+------------------+-----+
+//!  | agent |   | model        |   | mcp (host)  |    | workspace  |  adapters
+//!  | pure  |   | own thread,  |   | rmcp client |    | roots, edit |  (siblings never
+//!  |       |   | llama.cpp    |   |             |    | diff, undo  |   import each other)
+//!  +---+---+   +---+----------+   +------+------+    +------^------+
+//!      |           |              | servers: filesystem      | (servers -> workspace)
+//!  +---v-----------v---------------------v-------------------------+
+//!  | protocol   plain data + Transcript::apply                     |  vocabulary
+//!  +---------------------------------------------------------------+
+//! ```
+//!
+//! # Where to begin
+//!
+//! - A request's way: [`tui::run`] or [`exec::run`] sends [`protocol::Op`]; [`session::start`]'s driver feeds
+//!   [`agent::Agent::handle`], whose effects it performs: [`model::Model::generate`], [`mcp::Caller::call`],
+//!   [`workspace::Checkpoints`]. Events come back and [`protocol::Transcript::apply`] makes a picture of them.
+//! - A change's way: the model writes an `edit` call; the filesystem server previews it ([`protocol::FileChange`] with
+//!   the hash of the bytes it was planned on); the policy allows, asks or denies; the pre-image is kept, the intent is
+//!   journaled and fsynced; the server makes exactly that change or refuses.
+//!
+//! # Invariants
+//!
+//! 1. Ops are bounded, events unbounded: two bounded queues that face each other deadlock. Back-pressure stays between
+//!    model and session.
+//! 2. Call ids are minted by the agent, never taken from the model; a late result of an interrupted call settles
+//!    nothing.
+//! 3. Each generation has a fresh channel and a fresh cancel token.
+//! 4. A decision counts once, and what was approved is what is written: a change carries its base hash, and another
+//!    base is refused.
+//! 5. An interrupt answers everything: questions are dropped, calls cancelled, the next turn is clean.
+//! 6. `agent` reads no clock, no file and no random number. No `Arc<Mutex<_>>` crosses a layer.
+//! 7. Only [`workspace::Roots`] opens the user's files; only `mcp/convert` and the servers know rmcp's types; only
+//!    `model/llama` and `model/constraint` know llama.cpp's; only `model/store` starts a process (pip).
+//! 8. Everything put before the model or on screen has a size cap, and every foreign string passes
+//!    [`protocol::sanitize`] before it reaches the terminal.
+//! 9. llama.cpp may call `abort()`: the journal is on the disk before each generation and call, and the terminal is
+//!    restored from ggml's abort hook.
+//! 10. The prompt is append-only within a session: what was sent is sent again, byte for byte.
+//!
+//! `tests/architecture.rs` holds the table of who may import what, and checks the sources against it.
 
 #![deny(unsafe_code)]
 
 pub mod agent;
+pub mod cli;
+pub mod compose;
+pub mod config;
+pub mod error;
+pub mod exec;
 pub mod mcp;
 pub mod model;
 pub mod protocol;

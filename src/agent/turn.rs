@@ -444,6 +444,7 @@ impl Agent {
         }
         let summary = TurnSummary {
             reason,
+            wanted_change: turn.wants_change,
             changed: turn.changed,
             calls: turn.run,
             denied: turn.denied,

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
-use crate::protocol::{ModelEvent, ModelRequest};
+use crate::protocol::{ModelEvent, ModelFailure, ModelRequest};
 
 /// How many events of a generation may wait for the session: back-pressure stays between model and session.
 const PENDING_EVENTS: usize = 256;
@@ -63,6 +63,12 @@ impl Model {
     /// Wraps a command queue whose other end a model's thread reads.
     pub fn new(commands: std::sync::mpsc::Sender<Command>) -> Self {
         Self { commands }
+    }
+
+    /// Creates a model that is not there: it says so, and answers nothing.
+    pub fn missing(message: String, state: &mpsc::UnboundedSender<ModelEvent>) -> Self {
+        let _ = state.send(ModelEvent::Failed { failure: ModelFailure::Load { message } });
+        Self::new(std::sync::mpsc::channel().0)
     }
 
     /// Starts a generation. A model that is still loading answers when it is ready; one whose thread is gone

@@ -140,6 +140,8 @@ pub struct Undone {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnSummary {
     pub reason: EndReason,
+    /// The request asked for files to be changed.
+    pub wanted_change: bool,
     /// The paths that the turn changed, in the order of their first change.
     pub changed: Vec<String>,
     /// Calls run, and calls that the user or the policy refused.

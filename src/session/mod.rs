@@ -1,1 +1,20 @@
-//! The session: driver, effects, journal.
+//! The session: the imperative shell around the agent.
+//!
+//! Owns the [`Agent`](crate::agent::Agent), performs its effects (model, MCP host, workspace), fans its events out to
+//! the front end, and writes the journal before every effect. One task, one `select!`. Knows no terminal.
+
+#![expect(clippy::disallowed_methods, reason = "the journal and the state folder are walden's own files")]
+
+mod driver;
+mod effects;
+mod files;
+mod journal;
+mod recover;
+
+#[cfg(test)]
+mod tests;
+
+pub use driver::{Handle, Setup, start};
+pub use files::{SessionFiles, SessionId, SessionInfo, StateError};
+pub use journal::{Entry, Journal, JournalError, read};
+pub use recover::{Recovered, recover};

@@ -1,0 +1,177 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Config;
+use crate::error::ExitCode;
+use crate::model::store::ModelCommand;
+use crate::protocol::Mode;
+
+/// Agentic coding in the terminal with a local model. Nothing leaves the machine.
+#[derive(Debug, Parser)]
+#[command(name = "walden", version, after_long_help = tui_help(), args_conflicts_with_subcommands = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub options: Options,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options of every command that runs a session.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Work in this folder's repository instead of the current one
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// The model: a catalog name (see `walden model list`) or the path of a GGUF file
+    #[arg(short, long, global = true, value_name = "NAME|FILE")]
+    pub model: Option<String>,
+    /// What may be done without asking
+    #[arg(long, global = true, value_name = "MODE")]
+    pub mode: Option<ModeName>,
+    /// The theme: default, light, high-contrast, mono, or one of your own
+    #[arg(long, global = true, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// The context window in tokens
+    #[arg(long, global = true, value_name = "TOKENS")]
+    pub context: Option<u32>,
+    /// Threads for inference
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Layers to put on the GPU (all that fit by default)
+    #[arg(long, global = true, value_name = "N")]
+    pub gpu_layers: Option<u32>,
+    /// The most generations in a turn
+    #[arg(long, global = true, value_name = "N")]
+    pub max_turns: Option<u32>,
+    /// The most tokens in a turn: evaluated prompt and generated text together
+    #[arg(long, global = true, value_name = "TOKENS")]
+    pub budget: Option<u32>,
+    /// How freely tokens are drawn; 0 always takes the likeliest
+    #[arg(long, global = true, value_name = "T")]
+    pub temperature: Option<f32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one turn without a terminal
+    #[command(after_long_help = exec_help())]
+    Exec(Exec),
+    /// Go on with an earlier session in the terminal (the last one of this repository by default)
+    Resume {
+        /// The session's id, or the beginning of it
+        id: Option<String>,
+    },
+    /// List the kept sessions
+    Sessions,
+    /// Fetch and keep models
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// What to do; `-` reads it from standard input
+    #[arg(required_unless_present = "prompt_file")]
+    pub prompt: Option<String>,
+    /// Read what to do from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub prompt_file: Option<PathBuf>,
+    /// Print every event as a line of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// What may be done: nothing but reading, edits of ordinary files, or everything inside the repository
+    #[arg(long, value_name = "WHAT", default_value = "read")]
+    pub auto: Auto,
+}
+
+/// What a headless run may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Auto {
+    Read,
+    Edit,
+    All,
+}
+
+impl Auto {
+    /// Returns the mode; what it asks for is denied in a headless run.
+    pub fn mode(self) -> Mode {
+        match self {
+            Self::Read => Mode::Ask,
+            Self::Edit => Mode::Edit,
+            Self::All => Mode::Auto,
+        }
+    }
+}
+
+/// A mode by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModeName {
+    /// Reads only, no change is made
+    Plan,
+    /// Reads freely, asks before every change
+    Ask,
+    /// Edits ordinary files inside the repository without asking
+    Edit,
+    /// Does everything that stays inside the repository without asking
+    Auto,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Self {
+        match name {
+            ModeName::Plan => Self::Plan,
+            ModeName::Ask => Self::Ask,
+            ModeName::Edit => Self::Edit,
+            ModeName::Auto => Self::Auto,
+        }
+    }
+}
+
+impl Options {
+    /// Returns the flags as the topmost layer of configuration.
+    pub fn layer(&self) -> Config {
+        Config {
+            model: self.model.clone(),
+            mode: self.mode.map(Mode::from),
+            theme: self.theme.clone(),
+            context: self.context,
+            threads: self.threads,
+            gpu_layers: self.gpu_layers,
+            max_turns: self.max_turns,
+            budget: self.budget,
+            temperature: self.temperature,
+        }
+    }
+}
+
+/// Writes the keys and slash commands of the terminal UI, from the tables that it uses.
+fn tui_help() -> String {
+    let mut text = "Keys:\n".to_owned();
+    for (keys, help) in crate::tui::key_table() {
+        text.push_str(&format!("  {keys:<22} {help}\n"));
+    }
+    text.push_str("\nCommands in the composer:\n");
+    for (name, help) in crate::tui::command_table() {
+        text.push_str(&format!("  {name:<22} {help}\n"));
+    }
+    text.push_str(
+        "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, max_turns, \
+         budget, temperature), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
+         WALDEN_LOG=debug writes a log to the state folder.",
+    );
+    text
+}
+
+/// Writes the exit codes, from their table.
+fn exec_help() -> String {
+    let mut text = "Exit codes:\n".to_owned();
+    for (code, meaning) in ExitCode::TABLE {
+        text.push_str(&format!("  {:<4} {meaning}\n", code.status()));
+    }
+    text
+}

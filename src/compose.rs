@@ -1,0 +1,259 @@
+//! The composition root: builds what a command needs and hands it over.
+
+#![expect(clippy::disallowed_methods, reason = "reads the prompt file and makes the log file, before any session")]
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+
+use crate::agent::Settings;
+use crate::cli::{Exec, Options};
+use crate::config::{self, Config};
+use crate::error::{ExitCode, UserError};
+use crate::exec::{self, Format};
+use crate::mcp::Host;
+use crate::model::llama::{self, LlamaOptions};
+use crate::model::store::{self, ModelCommand, Store};
+use crate::protocol::{Event, FileChange, Sampling};
+use crate::servers::filesystem::Filesystem;
+use crate::session::{self, Handle, Journal, Recovered, SessionFiles, SessionId, Setup};
+use crate::tui;
+use crate::workspace::{Checkpoints, Roots};
+
+/// What is kept inside the roots by what, as the status bar says it. Named by what is really enforced.
+const ENFORCED: &str = "files: inside the repository · network: none used, not sealed";
+
+/// Starts the log, where `WALDEN_LOG` asks for one: into the state folder, never onto the screen.
+pub fn start_log() {
+    let Some(filter) = std::env::var("WALDEN_LOG").ok().filter(|filter| !filter.is_empty()) else { return };
+    let Ok(files) = SessionFiles::open() else { return };
+    let Ok(file) = std::fs::File::create(files.log()) else { return };
+    // rmcp logs whole requests at debug: a log of proprietary code is asked for by name (`rmcp=debug`).
+    let filter = if filter.contains("rmcp") { filter } else { format!("{filter},rmcp=warn") };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(file))
+        .init();
+}
+
+/// Runs the terminal UI: a new session, or (`resume`) an earlier one, by its id or the last of this repository.
+///
+/// # Errors
+/// When the session cannot be built, or there is no terminal.
+pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<ExitCode, UserError> {
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        return Err(UserError::usage("the terminal UI needs a terminal")
+            .hint("`walden exec PROMPT` runs a turn without one"));
+    }
+    let config = configure(options)?;
+    let root = find_root(options)?;
+    let files = SessionFiles::open().map_err(UserError::from_error)?;
+    let resumed = match resume {
+        None => None,
+        Some(id) => Some(pick(&files, &root, id.as_deref())?),
+    };
+    let theme = config.theme.clone();
+    llama::on_abort(tui::restore_after_abort);
+    runtime()?.block_on(async {
+        let (handle, replay) = build(&config, &root, &files, resumed, config.mode.unwrap_or_default()).await?;
+        let Handle { ops, events, task } = handle;
+        let options = tui::Options {
+            theme,
+            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            model_name: model_name(&config),
+            root: root.clone(),
+            enforced: ENFORCED.to_owned(),
+            history: Some(files.history()),
+            themes: config::folder().map(|folder| folder.join("themes")),
+            replay,
+        };
+        let ended = tui::run(ops, events, options).await;
+        // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
+        let _ = task.await;
+        ended.map_err(UserError::from_error)?;
+        Ok(ExitCode::Success)
+    })
+}
+
+/// Runs `walden exec`.
+///
+/// # Errors
+/// When the session cannot be built or the prompt cannot be read.
+pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
+    let config = configure(options)?;
+    let prompt = read_prompt(exec)?;
+    let root = find_root(options)?;
+    let files = SessionFiles::open().map_err(UserError::from_error)?;
+    let format = if exec.json { Format::Json } else { Format::Text };
+    let mode = config.mode.filter(|_| options.mode.is_some()).unwrap_or_else(|| exec.auto.mode());
+    // Asked before anything is started: a missing model is the most likely mistake of a first run.
+    locate_model(&config)?;
+    runtime()?.block_on(async {
+        let (handle, _) = build(&config, &root, &files, None, mode).await?;
+        exec::run(handle, prompt, format, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()).await
+    })
+}
+
+/// Lists the kept sessions as a table.
+///
+/// # Errors
+/// When the state folder cannot be used.
+pub fn sessions() -> Result<String, UserError> {
+    let files = SessionFiles::open().map_err(UserError::from_error)?;
+    let mut text = String::new();
+    for info in files.list() {
+        let title: String = crate::protocol::sanitize_line(&info.title).chars().take(60).collect();
+        text.push_str(&format!("{}  {:>3} turns  {}  {title}\n", info.id.0, info.turns, info.root));
+    }
+    if text.is_empty() {
+        text.push_str("no session is kept yet\n");
+    }
+    Ok(text)
+}
+
+/// Runs `walden model …`.
+///
+/// # Errors
+/// When the store or a source refuses.
+pub fn model(command: ModelCommand) -> Result<ExitCode, UserError> {
+    let store = Store::open(None).map_err(UserError::from_error)?;
+    let progress_on_terminal = std::io::stderr().is_terminal();
+    store::run(command, &store, &mut std::io::stdout().lock(), &mut std::io::stderr().lock(), progress_on_terminal)
+        .map_err(UserError::from_error)?;
+    Ok(ExitCode::Success)
+}
+
+fn configure(options: &Options) -> Result<Config, UserError> {
+    Ok(Config::from_user_file()?.under(Config::from_environment()?).under(options.layer()))
+}
+
+fn model_name(config: &Config) -> String {
+    config.model.clone().unwrap_or_else(|| store::DEFAULT.to_owned())
+}
+
+fn locate_model(config: &Config) -> Result<PathBuf, UserError> {
+    let store = Store::open(None).map_err(UserError::from_error)?;
+    let name = model_name(config);
+    store.resolve(&name).map_err(|error| {
+        UserError::failure(error.to_string()).hint(format!("`walden model pull {name}` fetches it; `--model FILE` takes any GGUF file"))
+    })
+}
+
+/// Finds the repository that a folder belongs to; outside of any, the folder itself is the root.
+fn find_root(options: &Options) -> Result<PathBuf, UserError> {
+    let dir = options.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
+    let dir = dir
+        .canonicalize()
+        .map_err(|error| UserError::usage(format!("cannot work in `{}`: {error}", dir.display())))?;
+    if !dir.is_dir() {
+        return Err(UserError::usage(format!("cannot work in `{}`: it is not a folder", dir.display())));
+    }
+    let root = dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(&dir);
+    Ok(root.to_owned())
+}
+
+fn read_prompt(exec: &Exec) -> Result<String, UserError> {
+    let text = match (&exec.prompt_file, exec.prompt.as_deref()) {
+        (Some(path), _) => std::fs::read_to_string(path)
+            .map_err(|error| UserError::usage(format!("cannot read the prompt `{}`: {error}", path.display())))?,
+        (None, Some("-")) => {
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|error| UserError::usage(format!("cannot read the prompt from standard input: {error}")))?;
+            text
+        }
+        (None, Some(prompt)) => prompt.to_owned(),
+        (None, None) => String::new(),
+    };
+    if text.trim().is_empty() {
+        return Err(UserError::usage("the prompt is empty").hint("say what is to be done: `walden exec \"Fix …\"`"));
+    }
+    Ok(text.trim().to_owned())
+}
+
+fn pick(files: &SessionFiles, root: &Path, id: Option<&str>) -> Result<SessionId, UserError> {
+    let unknown = |error: String| UserError::usage(error).hint("`walden sessions` lists the kept ones");
+    match id {
+        Some(id) => files.find(id).map(|info| info.id).map_err(|error| unknown(error.to_string())),
+        None => {
+            let root = root.display().to_string();
+            let last = files.list().into_iter().find(|info| info.root == root);
+            last.map(|info| info.id).ok_or_else(|| unknown(format!("no session of `{root}` is kept")))
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, UserError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| UserError::failure(format!("cannot start the runtime: {error}")))
+}
+
+/// Builds a session and starts it. Returns, too, the events of an earlier run that are to be shown again.
+async fn build(
+    config: &Config,
+    root: &Path,
+    files: &SessionFiles,
+    resumed: Option<SessionId>,
+    mode: crate::protocol::Mode,
+) -> Result<(Handle, Vec<Event>), UserError> {
+    let roots = Roots::open(&[root.to_owned()]).map_err(UserError::from_error)?;
+    let (id, dir) = match resumed {
+        Some(id) => (id.clone(), files.dir(&id)),
+        None => files.create().map_err(UserError::from_error)?,
+    };
+    let (journal, entries) = Journal::open(&files.journal(&id)).map_err(UserError::from_error)?;
+    let checkpoints = Checkpoints::open(&dir.join("blobs")).map_err(UserError::from_error)?;
+    let recovered = (!entries.is_empty())
+        .then(|| session::recover(entries, |change: &FileChange| roots.hash(&change.path) == change.after));
+    let replay = recovered.as_ref().map(|recovered: &Recovered| recovered.events.clone()).unwrap_or_default();
+
+    let mut host = Host::new();
+    host.attach("fs", Filesystem::new(roots.clone())).await.map_err(UserError::from_error)?;
+    let tools = host.tools().await.map_err(UserError::from_error)?;
+
+    let (state, model_state) = mpsc::unbounded_channel();
+    let model = match locate_model(config) {
+        Ok(path) => llama::spawn(
+            LlamaOptions {
+                path,
+                name: model_name(config),
+                context: config.context,
+                threads: config.threads,
+                gpu_layers: config.gpu_layers,
+            },
+            state,
+        ),
+        Err(error) => crate::model::Model::missing(error.to_string(), &state),
+    };
+    let defaults = Settings::default();
+    let settings = Settings {
+        repository: root.file_name().map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned()),
+        mode,
+        max_steps: config.max_turns.unwrap_or(defaults.max_steps),
+        max_tokens: config.budget.unwrap_or(defaults.max_tokens),
+        sampling: Sampling {
+            temperature: config.temperature.unwrap_or(defaults.sampling.temperature),
+            ..defaults.sampling
+        },
+    };
+    let setup = Setup {
+        id,
+        settings,
+        roots,
+        host,
+        tools,
+        model,
+        model_name: model_name(config),
+        model_state,
+        journal,
+        checkpoints,
+        recovered,
+    };
+    Ok((session::start(setup), replay))
+}

@@ -1,0 +1,171 @@
+//! `walden exec`: a session without a terminal.
+
+use std::io::{self, Write};
+
+use crate::error::{ExitCode, UserError};
+use crate::protocol::{
+    CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript, TurnSummary, sanitize, sanitize_line,
+};
+use crate::session::Handle;
+
+/// What is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The answer and the diffs on standard output, everything else on standard error.
+    Text,
+    /// Every event as a line of JSON on standard output.
+    Json,
+}
+
+/// Runs one turn and returns how it ended.
+///
+/// An approval that the mode does not give is denied, and the model is told so.
+///
+/// # Errors
+/// When the model cannot be loaded, or the output cannot be written.
+pub async fn run(
+    mut handle: Handle,
+    prompt: String,
+    format: Format,
+    out: &mut dyn Write,
+    log: &mut dyn Write,
+) -> Result<ExitCode, UserError> {
+    let closed = || UserError::failure("the session ended before the turn did").hint("run it again with WALDEN_LOG=debug");
+    handle.ops.send(Op::Submit { text: prompt }).await.map_err(|_| closed())?;
+    let mut transcript = Transcript::default();
+    let mut printer = Printer { format, out, log, in_text: false };
+    let mut interrupts = 0;
+    let summary = loop {
+        let event = tokio::select! {
+            event = handle.events.recv() => event.ok_or_else(closed)?,
+            _ = tokio::signal::ctrl_c() => {
+                interrupts += 1;
+                if interrupts > 1 {
+                    return Ok(ExitCode::Interrupted);
+                }
+                let _ = handle.ops.send(Op::Interrupt).await;
+                continue;
+            }
+        };
+        transcript.apply(&event);
+        printer.print(&event, &transcript).map_err(UserError::from_error)?;
+        match event {
+            Event::ApprovalRequested { call, .. } => {
+                let reason = "this run may not do that, and nobody is there to ask. Answer in words instead.";
+                let decision = Decision::Deny { reason: Some(reason.to_owned()) };
+                let _ = handle.ops.send(Op::Decide { call, decision }).await;
+            }
+            Event::ModelFailed { failure } => {
+                let _ = handle.ops.send(Op::Shutdown).await;
+                return Err(UserError::failure(failure.to_string()));
+            }
+            Event::TurnEnded { summary, .. } => break summary,
+            _ => {}
+        }
+    };
+    let _ = handle.ops.send(Op::Shutdown).await;
+    while let Some(event) = handle.events.recv().await {
+        printer.print(&event, &transcript).map_err(UserError::from_error)?;
+    }
+    let _ = handle.task.await;
+    Ok(exit_code(&summary))
+}
+
+/// Says how a turn ended, as an exit code.
+fn exit_code(summary: &TurnSummary) -> ExitCode {
+    match &summary.reason {
+        EndReason::Failed { .. } => ExitCode::Failure,
+        EndReason::Interrupted => ExitCode::Interrupted,
+        EndReason::Budget { .. } => ExitCode::Budget,
+        EndReason::Loop { .. } => ExitCode::Loop,
+        EndReason::Answered if summary.denied > 0 => ExitCode::Denied,
+        EndReason::Answered if summary.wanted_change && summary.changed.is_empty() => ExitCode::NothingChanged,
+        EndReason::Answered => ExitCode::Success,
+    }
+}
+
+struct Printer<'a> {
+    format: Format,
+    out: &'a mut dyn Write,
+    log: &'a mut dyn Write,
+    /// The last thing on standard output was a piece of text without its line end.
+    in_text: bool,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, event: &Event, transcript: &Transcript) -> io::Result<()> {
+        match self.format {
+            Format::Json => {
+                serde_json::to_writer(&mut *self.out, event)?;
+                writeln!(self.out)?;
+                self.out.flush()
+            }
+            Format::Text => self.text(event, transcript),
+        }
+    }
+
+    fn text(&mut self, event: &Event, transcript: &Transcript) -> io::Result<()> {
+        if let Event::Text { text } = event {
+            self.in_text = true;
+            write!(self.out, "{}", sanitize(text))?;
+            return self.out.flush();
+        }
+        let passing = matches!(
+            event,
+            Event::PromptProgressed { .. } | Event::CallDrafted { .. } | Event::ModelLoading { .. } | Event::Generated { .. }
+        );
+        if self.in_text && !passing {
+            self.in_text = false;
+            writeln!(self.out)?;
+        }
+        match event {
+            Event::ModelLoaded { info } => writeln!(self.log, "model: {}", sanitize_line(&info.title)),
+            Event::CallFinished { call, outcome } => {
+                let title = transcript.items.iter().rev().find_map(|item| match item {
+                    Item::Call { call: shown, state: CallState::Finished { .. }, .. } if shown.id == *call => {
+                        Some(shown.title())
+                    }
+                    _ => None,
+                });
+                let title = title.unwrap_or_else(|| call.to_string());
+                match outcome {
+                    Outcome::Done { .. } => writeln!(self.log, "· {title}"),
+                    Outcome::Failed { text } | Outcome::Invalid { text } => {
+                        writeln!(self.log, "✗ {title}: {}", sanitize_line(first_line(text)))
+                    }
+                    Outcome::Denied { reason } => writeln!(self.log, "⊘ {title}: {}", sanitize_line(first_line(reason))),
+                    Outcome::Cancelled => writeln!(self.log, "✗ {title}: cancelled"),
+                }
+            }
+            Event::ChangeApplied { change, .. } => {
+                write!(self.out, "{}", sanitize(&change.to_unified()))?;
+                self.out.flush()
+            }
+            Event::Notice { level, text } => {
+                let mark = match level {
+                    Level::Info => "·",
+                    Level::Warning => "!",
+                    Level::Error => "✗",
+                };
+                writeln!(self.log, "{mark} {}", sanitize_line(text))
+            }
+            Event::TurnEnded { summary, .. } => {
+                let usage = &summary.usage;
+                writeln!(
+                    self.log,
+                    "{} {} prompt tokens ({} from the cache), {} generated, {:.1} s.",
+                    sanitize_line(&summary.sentence()),
+                    usage.prompt,
+                    usage.cached,
+                    usage.generated,
+                    f64::from(usage.prompt_ms + usage.generate_ms) / 1000.0
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}

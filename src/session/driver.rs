@@ -1,0 +1,278 @@
+//! The driver: one task that hears everybody and performs what the agent wants done.
+
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::effects::{Done, Tasks};
+use super::journal::{Entry, Journal, VERSION};
+use super::{Recovered, SessionId, files};
+use crate::agent::{Agent, Effect, Input, Settings};
+use crate::mcp::Host;
+use crate::model::{Generation, Model};
+use crate::protocol::{
+    Event, GenerationId, Level, ModelEvent, ModelFailure, Op, ServerState, ToolSpec,
+};
+use crate::workspace::{Checkpoints, Roots};
+
+/// How many ops may wait. Events are unbounded: two bounded queues that face each other can deadlock.
+const PENDING_OPS: usize = 64;
+
+/// Everything a session is made of. The composition root builds it.
+pub struct Setup {
+    pub id: SessionId,
+    pub settings: Settings,
+    pub roots: Roots,
+    pub host: Host,
+    pub tools: Vec<ToolSpec>,
+    pub model: Model,
+    /// The name shown while the model loads.
+    pub model_name: String,
+    pub model_state: mpsc::UnboundedReceiver<ModelEvent>,
+    pub journal: Journal,
+    /// Where pre-images are kept.
+    pub checkpoints: Checkpoints,
+    /// What an earlier run of this session left.
+    pub recovered: Option<Recovered>,
+}
+
+/// A running session, held by its front end.
+pub struct Handle {
+    /// Dropping it ends the session.
+    pub ops: mpsc::Sender<Op>,
+    /// Ends after [`Event::SessionEnded`].
+    pub events: mpsc::UnboundedReceiver<Event>,
+    /// Ends when the journal is on the disk and the servers are closed.
+    pub task: JoinHandle<()>,
+}
+
+/// Starts a session.
+pub fn start(setup: Setup) -> Handle {
+    let (ops, ops_rx) = mpsc::channel(PENDING_OPS);
+    let (events_tx, events) = mpsc::unbounded_channel();
+    let task = tokio::spawn(async move { Driver::new(setup, events_tx).run(ops_rx).await });
+    Handle { ops, events, task }
+}
+
+struct Driver {
+    agent: Agent,
+    journal: Journal,
+    /// The journal failed; it was said once.
+    journal_failed: bool,
+    events: mpsc::UnboundedSender<Event>,
+    model: Model,
+    model_name: String,
+    model_state: mpsc::UnboundedReceiver<ModelEvent>,
+    generation: Option<(GenerationId, Generation)>,
+    host: Host,
+    tools: Vec<ToolSpec>,
+    roots: Roots,
+    tasks: Tasks,
+    running: JoinSet<Done>,
+    opening: Vec<Event>,
+    stopped: bool,
+}
+
+impl Driver {
+    fn new(setup: Setup, events: mpsc::UnboundedSender<Event>) -> Self {
+        let recovered = setup.recovered.unwrap_or_default();
+        let resumed = recovered.memory.turns > 0;
+        let root = setup.roots.primary().map_or_else(PathBuf::new, PathBuf::from).display().to_string();
+        let started = Event::SessionStarted {
+            id: setup.id.0.clone(),
+            root: root.clone(),
+            mode: setup.settings.mode,
+            resumed,
+        };
+        let mut driver = Self {
+            agent: Agent::restore(setup.settings, recovered.memory),
+            journal: setup.journal,
+            journal_failed: false,
+            events,
+            model: setup.model,
+            model_name: setup.model_name,
+            model_state: setup.model_state,
+            generation: None,
+            tasks: Tasks::new(setup.host.caller(), setup.roots.clone(), setup.checkpoints),
+            host: setup.host,
+            tools: setup.tools,
+            roots: setup.roots,
+            running: JoinSet::new(),
+            opening: vec![started],
+            stopped: false,
+        };
+        if !resumed {
+            driver.note(&Entry::Opened { version: VERSION, root, began: files::seconds_now() });
+        }
+        for entry in &recovered.settling {
+            driver.note(entry);
+        }
+        driver
+    }
+
+    async fn run(mut self, mut ops: mpsc::Receiver<Op>) {
+        for event in std::mem::take(&mut self.opening) {
+            self.emit(event);
+        }
+        let servers: Vec<(String, usize)> =
+            self.host.servers(&self.tools).map(|(name, tools)| (name.to_owned(), tools)).collect();
+        for (server, tools) in servers {
+            self.emit(Event::ServerChanged { server, state: ServerState::Up { tools } });
+        }
+        let tools = std::mem::take(&mut self.tools);
+        self.feed(Input::Tools(tools));
+        let mut model_is_there = true;
+        while !self.stopped {
+            let generating = async {
+                match &mut self.generation {
+                    Some((id, generation)) => (*id, generation.events.recv().await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                op = ops.recv() => {
+                    let op = op.unwrap_or(Op::Shutdown);
+                    let input = self.input_of(op);
+                    self.feed(input);
+                }
+                state = self.model_state.recv(), if model_is_there => match state {
+                    Some(event) => self.model_changed(event),
+                    None => model_is_there = false,
+                },
+                (id, event) = generating => self.model_spoke(id, event),
+                Some(done) = self.running.join_next(), if !self.running.is_empty() => {
+                    // A task that was aborted on purpose has nothing to report; the agent settled its call.
+                    if let Ok(Done(input)) = done {
+                        self.feed(input);
+                    }
+                }
+            }
+        }
+        // Changes that were under way are finished, so that the journal tells what is on the disk.
+        while let Some(done) = self.running.join_next().await {
+            if let Ok(Done(input)) = done {
+                self.feed(input);
+            }
+        }
+        self.sync();
+        self.host.close().await;
+    }
+
+    /// Turns an op into the agent's input: a message is accompanied by the files that it names.
+    fn input_of(&self, op: Op) -> Input {
+        match op {
+            Op::Submit { text } => {
+                let files = crate::agent::mentioned_paths(&text);
+                let files = files.into_iter().filter_map(|path| self.roots.locate(&path)).collect();
+                Input::Submitted { text, files }
+            }
+            op => Input::Op(op),
+        }
+    }
+
+    fn model_changed(&mut self, event: ModelEvent) {
+        match event {
+            ModelEvent::Loading { share } => {
+                let name = self.model_name.clone();
+                // Not journaled: it says nothing about the session.
+                let _ = self.events.send(Event::ModelLoading { name, share });
+            }
+            ModelEvent::Loaded { info } => {
+                self.emit(Event::ModelLoaded { info: info.clone() });
+                self.feed(Input::ModelReady(info));
+            }
+            ModelEvent::Failed { failure } => self.emit(Event::ModelFailed { failure }),
+            _ => {}
+        }
+    }
+
+    fn model_spoke(&mut self, id: GenerationId, event: Option<ModelEvent>) {
+        let event = event.unwrap_or_else(|| {
+            let message = "its thread ended; restart walden and resume the session".to_owned();
+            ModelEvent::Failed { failure: ModelFailure::Engine { message } }
+        });
+        if matches!(event, ModelEvent::Done { .. } | ModelEvent::Failed { .. }) {
+            self.generation = None;
+        }
+        self.feed(Input::Model { generation: id, event });
+    }
+
+    fn feed(&mut self, input: Input) {
+        for effect in self.agent.handle(input) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Emit(event) => self.emit(event),
+            Effect::Remember(message) => self.note(&Entry::Message(message)),
+            Effect::Forget => self.note(&Entry::Forget),
+            Effect::Generate(request) => {
+                // llama.cpp may abort the process: what is known is on the disk before it is asked.
+                self.note(&Entry::Generate);
+                self.sync();
+                let id = request.id;
+                self.generation = Some((id, self.model.generate(*request)));
+            }
+            Effect::CancelModel => {
+                if let Some((_, generation)) = self.generation.take() {
+                    generation.cancel.cancel();
+                }
+            }
+            Effect::Preview(call) => self.tasks.preview(&mut self.running, call),
+            Effect::RunCall { call, change } => {
+                self.note(&Entry::Intent { call: call.clone(), change: change.as_deref().cloned() });
+                self.sync();
+                if self.journal_failed && change.is_some() {
+                    self.tasks.refuse(
+                        &mut self.running,
+                        call,
+                        "nothing is changed while the session's journal cannot be written",
+                    );
+                } else {
+                    self.tasks.run(&mut self.running, call, change);
+                }
+            }
+            Effect::CancelCalls(calls) => self.tasks.cancel(&calls),
+            Effect::Undo { turn, changes } => self.tasks.undo(&mut self.running, turn, changes),
+            Effect::Stop => self.stopped = true,
+        }
+    }
+
+    fn emit(&mut self, event: Event) {
+        if !is_passing(&event) {
+            self.note(&Entry::Event(event.clone()));
+        }
+        // A front end that is gone does not stop the session: its ops queue's end does.
+        let _ = self.events.send(event);
+    }
+
+    fn note(&mut self, entry: &Entry) {
+        if let Err(error) = self.journal.append(entry) {
+            self.journal_broke(&error.to_string());
+        }
+    }
+
+    fn sync(&mut self) {
+        if let Err(error) = self.journal.sync() {
+            self.journal_broke(&error.to_string());
+        }
+    }
+
+    fn journal_broke(&mut self, problem: &str) {
+        if !std::mem::replace(&mut self.journal_failed, true) {
+            let text = format!("{problem}. Nothing more is changed in this session: make room and start walden again.");
+            let _ = self.events.send(Event::Notice { level: Level::Error, text });
+        }
+    }
+}
+
+/// Tells whether an event is only of the moment and not worth a record.
+fn is_passing(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::PromptProgressed { .. } | Event::CallDrafted { .. } | Event::CallProgressed { .. } | Event::ModelLoading { .. }
+    )
+}

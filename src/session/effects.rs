@@ -1,0 +1,113 @@
+//! The effects that take time: previews, calls and undo, each a task that the driver owns.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::agent::{Input, Preview};
+use crate::mcp::{Caller, Purpose, Reply};
+use crate::protocol::{CallId, FileChange, Outcome, ToolCall};
+use crate::workspace::{Checkpoints, Roots};
+
+/// What a task reports to the agent.
+pub(super) struct Done(pub(super) Input);
+
+/// Starts tasks, and stops those that may be stopped.
+pub(super) struct Tasks {
+    caller: Caller,
+    roots: Roots,
+    checkpoints: Arc<Checkpoints>,
+    stoppable: HashMap<CallId, AbortHandle>,
+}
+
+impl Tasks {
+    pub(super) fn new(caller: Caller, roots: Roots, checkpoints: Checkpoints) -> Self {
+        Self { caller, roots, checkpoints: Arc::new(checkpoints), stoppable: HashMap::new() }
+    }
+
+    /// Asks a call's server what the call would change.
+    pub(super) fn preview(&mut self, running: &mut JoinSet<Done>, call: ToolCall) {
+        let caller = self.caller.clone();
+        let id = call.id;
+        let task = running.spawn(async move {
+            let preview = match caller.call(&call, &Purpose::Preview).await {
+                Reply { outcome: Outcome::Done { .. }, change: Some(change) } => Preview::Change(Box::new(change)),
+                Reply { outcome: Outcome::Done { text }, change: None } => Preview::Refused(Outcome::Failed { text }),
+                Reply { outcome, .. } => Preview::Refused(outcome),
+            };
+            Done(Input::Previewed { call: call.id, preview })
+        });
+        self.stoppable.insert(id, task);
+    }
+
+    /// Runs a call. One that makes a change first keeps the pre-image, and is not stopped half-way.
+    pub(super) fn run(&mut self, running: &mut JoinSet<Done>, call: ToolCall, change: Option<Box<FileChange>>) {
+        let (caller, roots, checkpoints) = (self.caller.clone(), self.roots.clone(), Arc::clone(&self.checkpoints));
+        let id = call.id;
+        let stoppable = change.is_none();
+        let task = running.spawn(async move {
+            if let Some(change) = change.clone() {
+                let roots = roots.clone();
+                let kept = tokio::task::spawn_blocking(move || {
+                    checkpoints.keep(&roots, &change).map_err(|error| error.to_string())
+                });
+                if let Err(problem) = kept.await.unwrap_or_else(|error| Err(error.to_string())) {
+                    let text = format!("nothing was changed: {problem}");
+                    return done(call.id, Outcome::Failed { text }, None, None);
+                }
+            }
+            let purpose = change.map_or(Purpose::Run, Purpose::RunAsShown);
+            let reply = caller.call(&call, &purpose).await;
+            let path = match &reply {
+                Reply { outcome: Outcome::Done { .. }, change: Some(change) } => Some(change.path.clone()),
+                Reply { outcome: Outcome::Done { .. }, change: None } if call.tool == "read" => {
+                    call.argument("path").map(str::to_owned)
+                }
+                _ => None,
+            };
+            let passage = match path {
+                Some(path) => tokio::task::spawn_blocking(move || {
+                    let text = String::from_utf8(roots.read(&path).ok()?.bytes).ok()?;
+                    Some((path, text))
+                })
+                .await
+                .ok()
+                .flatten(),
+                None => None,
+            };
+            done(call.id, reply.outcome, reply.change, passage)
+        });
+        if stoppable {
+            self.stoppable.insert(id, task);
+        }
+    }
+
+    /// Answers a call without running it.
+    pub(super) fn refuse(&mut self, running: &mut JoinSet<Done>, call: ToolCall, text: &str) {
+        let outcome = Outcome::Failed { text: text.to_owned() };
+        running.spawn(async move { done(call.id, outcome, None, None) });
+    }
+
+    /// Stops calls. Those that are making a change end by themselves, and report the change.
+    pub(super) fn cancel(&mut self, calls: &[CallId]) {
+        for call in calls {
+            if let Some(task) = self.stoppable.remove(call) {
+                task.abort();
+            }
+        }
+    }
+
+    /// Puts back the files of a turn.
+    pub(super) fn undo(&mut self, running: &mut JoinSet<Done>, turn: u32, changes: Vec<FileChange>) {
+        let (roots, checkpoints) = (self.roots.clone(), Arc::clone(&self.checkpoints));
+        running.spawn_blocking(move || {
+            let undone = checkpoints.undo(&roots, &changes);
+            Done(Input::Undone { turn, undone })
+        });
+    }
+}
+
+fn done(call: CallId, outcome: Outcome, change: Option<FileChange>, passage: Option<(String, String)>) -> Done {
+    Done(Input::CallDone { call, outcome, change, passage })
+}

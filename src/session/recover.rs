@@ -1,0 +1,89 @@
+//! What a journal says about where a session stopped.
+
+use super::journal::Entry;
+use crate::agent::Memory;
+use crate::protocol::{CallId, EndReason, Event, FileChange, Message, Outcome, ToolCall, TurnSummary, Usage};
+
+/// A session as its journal left it, made whole.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Recovered {
+    pub memory: Memory,
+    /// The events to show again, in order.
+    pub events: Vec<Event>,
+    /// Entries that settle what was open when the session stopped; they belong at the journal's end.
+    pub settling: Vec<Entry>,
+}
+
+/// Rebuilds a session from its journal.
+///
+/// A call that was begun and not finished is settled as cancelled. Whether its change was made is asked of
+/// `stands` (the file has the bytes that the change would leave): if so the change is recorded, so that it can be
+/// undone.
+pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Recovered {
+    let mut memory = Memory::default();
+    let mut events = Vec::new();
+    let mut open: Vec<(CallId, ToolCall)> = Vec::new();
+    let mut intents: Vec<(CallId, FileChange)> = Vec::new();
+    let mut turn: Option<u32> = None;
+    for entry in entries {
+        match entry {
+            Entry::Opened { .. } | Entry::Generate => {}
+            Entry::Message(message) => memory.messages.push(message),
+            Entry::Forget => memory.messages.clear(),
+            Entry::Intent { call, change } => intents.extend(change.map(|change| (call.id, change))),
+            Entry::Event(event) => {
+                match &event {
+                    Event::TurnStarted { turn: number, .. } => {
+                        memory.turns = *number;
+                        turn = Some(*number);
+                    }
+                    Event::TurnEnded { .. } => turn = None,
+                    Event::CallProposed { call, .. } => {
+                        memory.calls = memory.calls.max(call.id.0);
+                        open.push((call.id, call.clone()));
+                    }
+                    Event::CallFinished { call, .. } => {
+                        open.retain(|(id, _)| id != call);
+                        intents.retain(|(id, _)| id != call);
+                    }
+                    Event::ChangeApplied { call, change } => {
+                        memory.changes.push((memory.turns, change.clone()));
+                        intents.retain(|(id, _)| id != call);
+                    }
+                    Event::ChangesUndone { turn, undone } => memory.changes.retain(|(of, change)| {
+                        of != turn || undone.iter().any(|file| file.path == change.path && file.refused.is_some())
+                    }),
+                    _ => {}
+                }
+                events.push(event);
+            }
+        }
+    }
+    let mut settling = Vec::new();
+    for (call, change) in intents {
+        if stands(&change) {
+            memory.changes.push((memory.turns, change.clone()));
+            settling.push(Entry::Event(Event::ChangeApplied { call, change }));
+        }
+    }
+    for (id, call) in open {
+        settling.push(Entry::Event(Event::CallFinished { call: id, outcome: Outcome::Cancelled }));
+        let text = "the session stopped before this call ended".to_owned();
+        settling.push(Entry::Message(Message::Tool { name: call.tool, text }));
+    }
+    if let Some(turn) = turn {
+        let changed: Vec<String> =
+            memory.changes.iter().filter(|(of, _)| *of == turn).map(|(_, change)| change.path.clone()).collect();
+        let summary =
+            TurnSummary { reason: EndReason::Interrupted, wanted_change: false, changed, calls: 0, denied: 0, usage: Usage::default() };
+        settling.push(Entry::Event(Event::TurnEnded { turn, summary }));
+    }
+    for entry in &settling {
+        match entry {
+            Entry::Event(event) => events.push(event.clone()),
+            Entry::Message(message) => memory.messages.push(message.clone()),
+            _ => {}
+        }
+    }
+    Recovered { memory, events, settling }
+}

@@ -1,0 +1,192 @@
+//! The layers, checked: a table of modules with the crate modules and external crates that each may name, and a
+//! search of the sources against it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A module (a path under `src`), the crate modules it may name, and the external crates it may name. The longest
+/// path that fits a file is its row. `std` is free, except where `FORBIDDEN` says otherwise.
+const TABLE: &[(&str, &[&str], &[&str])] = &[
+    ("protocol", &[], &["serde", "serde_json"]),
+    ("agent", &["protocol"], &["serde_json"]),
+    ("model/llama", &["model", "protocol"], &["llama_cpp_2", "llama_cpp_sys_2", "llguidance", "toktrie", "tokio", "tracing", "serde_json", "thiserror"]),
+    ("model/constraint", &["model", "protocol"], &["llguidance", "toktrie", "serde_json", "tracing", "thiserror"]),
+    ("model/template", &["protocol"], &["minijinja", "minijinja_contrib", "serde_json", "serde", "thiserror"]),
+    ("model/parse", &["protocol"], &["serde_json"]),
+    ("model/scripted.rs", &["model", "protocol"], &["tokio"]),
+    ("model/store", &[], &["serde", "serde_json", "sha2", "ureq", "thiserror", "clap", "zip", "rustix"]),
+    ("model/mod.rs", &["protocol"], &["tokio"]),
+    ("workspace", &["protocol"], &["rustix", "ignore", "grep_searcher", "grep_regex", "grep_matcher", "globset", "similar", "sha2", "thiserror"]),
+    ("servers", &["workspace", "protocol"], &["rmcp", "tokio", "tokio_util", "serde", "serde_json", "tracing"]),
+    ("mcp", &["protocol"], &["rmcp", "tokio", "serde_json", "thiserror", "tracing"]),
+    ("session", &["agent", "model", "mcp", "workspace", "protocol"], &["tokio", "serde", "serde_json", "sha2", "rustix", "thiserror", "tracing"]),
+    ("tui", &["protocol"], &["ratatui", "crossterm", "syntect", "two_face", "pulldown_cmark", "similar", "toml", "unicode_width", "unicode_segmentation", "serde", "tokio", "rustix", "libc", "thiserror"]),
+    ("exec.rs", &["error", "protocol", "session"], &["serde_json", "tokio"]),
+    ("error.rs", &[], &[]),
+    ("config.rs", &["error", "protocol"], &["serde", "toml"]),
+    ("cli.rs", &["config", "error", "model", "protocol", "tui"], &["clap", "clap_complete"]),
+    ("compose.rs", &["agent", "cli", "config", "error", "exec", "mcp", "model", "protocol", "servers", "session", "tui", "workspace"], &["tokio", "tracing_subscriber"]),
+    ("main.rs", &["cli", "compose", "error"], &["clap", "clap_complete"]),
+    ("lib.rs", &["agent", "cli", "compose", "config", "error", "exec", "mcp", "model", "protocol", "servers", "session", "tui", "workspace"], &[]),
+];
+
+/// What a module must not name at all, although it is std or one word of an allowed crate.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("agent", &["std::fs", "std::time", "std::env", "std::thread", "tokio", "Instant", "SystemTime", "rand::"]),
+    ("protocol", &["std::fs", "std::time", "std::env", "std::thread", "std::io"]),
+    ("tui", &["std::process::Command", "TcpStream", "UdpSocket"]),
+    ("session", &["ratatui", "clap", "crossterm"]),
+    ("exec.rs", &["ratatui", "crossterm"]),
+];
+
+/// The only places that may open a network connection or start a process.
+const NETWORK: &[&str] = &["model/store"];
+const PROCESS: &[&str] = &["model/store"];
+
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("src is readable").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).expect("under src").to_string_lossy().into_owned();
+            (name, code_of(&fs::read_to_string(&path).expect("readable")))
+        })
+        .collect()
+}
+
+/// Returns the code of a source without comments, and without its tests.
+fn code_of(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+fn is_test(name: &str) -> bool {
+    name.ends_with("tests.rs") || name.contains("/tests/")
+}
+
+fn row(name: &str) -> &'static (&'static str, &'static [&'static str], &'static [&'static str]) {
+    TABLE
+        .iter()
+        .filter(|(module, _, _)| name == *module || name.starts_with(&format!("{module}/")) || name == format!("{module}.rs"))
+        .max_by_key(|(module, _, _)| module.len())
+        .unwrap_or_else(|| panic!("`src/{name}` has no row in the table of tests/architecture.rs"))
+}
+
+fn external_crates() -> BTreeSet<String> {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).expect("manifest");
+    let dependencies = manifest.split("[dependencies]").nth(1).expect("dependencies");
+    dependencies
+        .split("\n[")
+        .next()
+        .expect("a section")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name.trim().replace('-', "_"))
+        .collect()
+}
+
+/// Finds the heads of the paths `head::…` in a source.
+fn heads(code: &str) -> BTreeSet<String> {
+    let mut heads = BTreeSet::new();
+    for (at, _) in code.match_indices("::") {
+        let before = &code[..at];
+        let start = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
+        let preceded = before[..start].ends_with("::");
+        if !preceded {
+            heads.insert(before[start..].to_owned());
+        }
+    }
+    heads
+}
+
+/// Finds the crate modules that a source names by `crate::module` or `walden::module`.
+fn crate_modules(code: &str) -> BTreeSet<String> {
+    let mut modules = BTreeSet::new();
+    for head in ["crate::", "walden::"] {
+        for (at, _) in code.match_indices(head) {
+            let rest = &code[at + head.len()..];
+            let rest = rest.strip_prefix('{').unwrap_or(rest);
+            modules.insert(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    modules
+}
+
+#[test]
+fn every_module_names_only_what_its_row_allows() {
+    let externals = external_crates();
+    let mut wrong = Vec::new();
+    for (name, code) in sources() {
+        if is_test(&name) {
+            continue;
+        }
+        let (module, crates, external) = row(&name);
+        let own = module.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+        for named in crate_modules(&code) {
+            if named != own && !crates.contains(&named.as_str()) {
+                wrong.push(format!("src/{name} names crate::{named}"));
+            }
+        }
+        for head in heads(&code) {
+            if externals.contains(&head) && !external.contains(&head.as_str()) {
+                wrong.push(format!("src/{name} names the crate {head}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "the layers are crossed:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_a_layer_must_not_touch_is_not_named() {
+    let mut wrong = Vec::new();
+    for (name, code) in sources() {
+        for (module, words) in FORBIDDEN {
+            let inside = name == *module || name.starts_with(&format!("{module}/"));
+            for word in words.iter().filter(|word| inside && !is_test(&name) && code.contains(**word)) {
+                wrong.push(format!("src/{name} names {word}"));
+            }
+        }
+        let within = |places: &[&str]| places.iter().any(|place| name.starts_with(place));
+        for word in ["TcpStream", "TcpListener", "UdpSocket", "ureq::", "UnixStream"] {
+            if !within(NETWORK) && code.contains(word) {
+                wrong.push(format!("src/{name} names {word}"));
+            }
+        }
+        if !within(PROCESS) && code.contains("Command::new(") {
+            wrong.push(format!("src/{name} starts a process"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_folder_says_what_it_owns() {
+    for (name, _) in sources() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&name);
+        let text = fs::read_to_string(path).expect("readable");
+        assert!(text.starts_with("//!"), "src/{name} does not begin with a module comment");
+    }
+}
+
+#[test]
+fn unsafe_code_stays_in_the_engine() {
+    for (name, code) in sources() {
+        let allowed = name.starts_with("model/llama");
+        assert!(allowed || !code.contains("unsafe "), "src/{name} has unsafe code");
+    }
+}
