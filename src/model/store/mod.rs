@@ -39,6 +39,7 @@ pub use record::{Entry, Trust};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -65,6 +66,8 @@ pub struct Options {
     pub hub: String,
     /// A login for the hub, sent to the hub alone.
     pub token: Option<String>,
+    /// How long to wait before a broken line is tried again; it grows with each failure in a row.
+    pub retry_pause: Duration,
 }
 
 impl Options {
@@ -81,6 +84,7 @@ impl Options {
             pip: std::env::var_os("WALDEN_PIP").filter(|value| !value.is_empty()),
             hub: text("WALDEN_HUB").unwrap_or_else(|| hub::DEFAULT_HUB.to_owned()),
             token: text("HF_TOKEN"),
+            retry_pause: Duration::from_millis(100),
         }
     }
 }

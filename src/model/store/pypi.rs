@@ -196,7 +196,8 @@ impl Job<'_> {
 
     /// Fetches the wheel of a part and takes the part out of it; `None` when it was told to stop.
     fn fetch_part(&self, part: u32) -> Result<Option<u64>, StoreError> {
-        let work = self.dir.join(format!("work-{part}"));
+        // Of this process alone: after a kill, the pip of an earlier one may still be writing into its own.
+        let work = self.dir.join(format!("work-{part}-{}", std::process::id()));
         layout::private_dir(&work)?;
         let requirement = self.wheels.requirement(part);
         let result = self
@@ -470,7 +471,7 @@ fn reason_of(log: &str) -> String {
     let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
     let last = lines()
         .rfind(|line| line.starts_with("ERROR"))
-        .or_else(|| lines().last())
+        .or_else(|| lines().next_back())
         .unwrap_or("it said nothing");
     let last = last.strip_prefix("ERROR: ").unwrap_or(last);
     let clipped: String = sanitize_line(last).chars().take(300).collect();

@@ -123,7 +123,7 @@ impl<'a> Client<'a> {
             if failures == ATTEMPTS {
                 return Err(error);
             }
-            std::thread::sleep(Duration::from_millis(100) * 4u32.pow(failures));
+            std::thread::sleep(self.options.retry_pause * 4u32.pow(failures));
         }
         download.finish()
     }
