@@ -4,6 +4,10 @@
     clippy::disallowed_methods,
     reason = "the tests prepare files and start processes of their own"
 )]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what goes wrong in preparing a test ends it"
+)]
 
 #[path = "store/hub.rs"]
 mod hub;

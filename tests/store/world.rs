@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use walden::model::store::{CatalogModel, HubFile, Options, Role, Source, Store, Wheels};
+#[cfg(feature = "net")]
+use walden::model::store::HubFile;
+use walden::model::store::{CatalogModel, Options, Role, Source, Store, Wheels};
 
 /// A directory that holds a store, wheels and a fake pip.
 pub(crate) struct World {
@@ -137,6 +139,7 @@ impl World {
     }
 
     /// Options of a catalog whose model comes from a hub.
+    #[cfg(feature = "net")]
     pub(crate) fn hub_options(&self, hub: &str) -> Options {
         let mut options = self.options_of(vec![Source::Hub(HubFile {
             repository: "owner/repo",

@@ -36,6 +36,9 @@ impl fmt::Debug for Meter<'_> {
 /// A bar is drawn at most this often: a slow line should not carry a flicker.
 const FRAME: Duration = Duration::from_millis(100);
 
+/// What the shortest bar takes with its frame.
+const BAR: usize = 12;
+
 impl<'a> Meter<'a> {
     /// A meter that writes to `out`, which is standard error in the program.
     pub fn new(out: &'a mut dyn Write, look: Look) -> Self {
@@ -127,8 +130,9 @@ fn bar(progress: Progress, rate: Option<u64>, columns: usize) -> String {
         bytes(done),
         bytes(progress.total)
     );
+    // The bar keeps its place when the texts grow and shrink.
     let mut add = |text: String| {
-        if line.len() + text.len() < columns {
+        if line.len() + text.len() + BAR < columns {
             line.push_str(&text);
         }
     };
@@ -143,7 +147,7 @@ fn bar(progress: Progress, rate: Option<u64>, columns: usize) -> String {
         add(format!("  {}:{:02} left", left / 60, left % 60));
     }
     let room = columns.saturating_sub(line.len() + 4).min(30);
-    if room >= 8 {
+    if room + 4 >= BAR {
         let filled = usize::try_from(percent).unwrap_or(100) * room / 100;
         line = format!(
             "[{}{}] {line}",
@@ -194,11 +198,12 @@ mod tests {
             assert!(line.len() < columns.max(1), "{columns}: {line}");
         }
         assert_eq!(
-            bar(at(250_000), Some(50_000), 100),
-            "[#######-----------------------] fetching    25 %  250.0 kB of 1.0 MB  part 1/4  50.0 kB/s  0:15 left"
-                .chars()
-                .take(99)
-                .collect::<String>()
+            bar(at(250_000), Some(50_000), 90),
+            "[####--------------] fetching    25 %  250.0 kB of 1.0 MB  part 1/4  50.0 kB/s  0:15 left"
+        );
+        assert_eq!(
+            bar(at(250_000), Some(50_000), 60),
+            "[##--------] fetching    25 %  250.0 kB of 1.0 MB  part 1/4"
         );
     }
 }

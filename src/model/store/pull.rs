@@ -378,7 +378,7 @@ fn describe(source: Option<&Source>) -> String {
 }
 
 /// Adds up the files in a directory and those below it.
-pub(crate) fn size_of(dir: &Path) -> u64 {
+fn size_of(dir: &Path) -> u64 {
     let Ok(files) = fs::read_dir(dir) else {
         return 0;
     };

@@ -7,6 +7,8 @@
 //! work-*            a wheel that pip is fetching
 //! ```
 
+mod assembly;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -17,13 +19,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use assembly::Assembly;
 
 use super::catalog::Wheels;
 use super::error::{StoreError, storage};
 use super::layout;
-use super::pull::{Fetched, size_of};
+use super::pull::Fetched;
 use super::{Phase, Progress};
 use crate::protocol::sanitize_line;
 
@@ -340,102 +341,6 @@ impl Job<'_> {
     }
 }
 
-/// How much of the assembled file counts.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct AssemblyState {
-    parts: u32,
-    bytes: u64,
-}
-
-/// The file that the parts are appended to, hashed on the way.
-struct Assembly<'a> {
-    dir: &'a Path,
-    file: File,
-    state: AssemblyState,
-    hash: Sha256,
-    /// What the whole file takes, for the error of a full disk.
-    size: u64,
-}
-
-impl<'a> Assembly<'a> {
-    /// Opens what an earlier pull has put together, or begins.
-    fn resume(
-        dir: &'a Path,
-        size: u64,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Self, StoreError> {
-        let path = dir.join("assembled");
-        let mut file = layout::private_file(&path).map_err(storage("write", &path, size))?;
-        let length = file.metadata().map_err(storage("read", &path, 0))?.len();
-        let state = fs::read(dir.join("assembled.json"))
-            .ok()
-            .and_then(|text| serde_json::from_slice::<AssemblyState>(&text).ok())
-            .filter(|state| state.bytes <= length)
-            .unwrap_or_default();
-        file.set_len(state.bytes)
-            .map_err(storage("cut", &path, size))?;
-        let mut hash = Sha256::new();
-        if state.bytes > 0 {
-            layout::hash_rest(&mut file, &mut hash, &mut |done| {
-                progress(Progress {
-                    phase: Phase::Verifying,
-                    done,
-                    total: size,
-                });
-            })
-            .map_err(storage("read", &path, 0))?;
-        }
-        Ok(Self {
-            dir,
-            file,
-            state,
-            hash,
-            size,
-        })
-    }
-
-    /// Appends the next part and deletes it, so that the disk holds the file once.
-    fn append(&mut self, part: u32) -> Result<(), StoreError> {
-        let path = part_path(self.dir, part);
-        let target = self.dir.join("assembled");
-        let mut from = File::open(&path).map_err(storage("read", &path, 0))?;
-        let mut buffer = vec![0; 1 << 20];
-        let mut length = 0;
-        loop {
-            let count = from.read(&mut buffer).map_err(storage("read", &path, 0))?;
-            if count == 0 {
-                break;
-            }
-            self.file
-                .write_all(&buffer[..count])
-                .map_err(storage("write", &target, self.size))?;
-            self.hash.update(&buffer[..count]);
-            length += count as u64;
-        }
-        self.file
-            .sync_data()
-            .map_err(storage("write", &target, self.size))?;
-        self.state.parts = part;
-        self.state.bytes += length;
-        let state = serde_json::to_vec(&self.state)
-            .map_err(|error| storage("write", &target, 0)(error.into()))?;
-        layout::write_whole(&self.dir.join("assembled.json"), &state)?;
-        fs::remove_file(&path).map_err(storage("remove", &path, 0))
-    }
-
-    fn finish(self) -> Result<Fetched, StoreError> {
-        let path = self.dir.join("assembled");
-        self.file
-            .sync_all()
-            .map_err(storage("write", &path, self.size))?;
-        Ok(Fetched {
-            path,
-            sha256: layout::hex(self.hash),
-            size: self.state.bytes,
-        })
-    }
-}
-
 fn part_path(dir: &Path, part: u32) -> PathBuf {
     dir.join(format!("part-{part:02}"))
 }
@@ -462,8 +367,24 @@ fn in_flight(dir: &Path) -> u64 {
     files
         .filter_map(Result::ok)
         .filter(|file| file.file_name().to_string_lossy().starts_with("work-"))
-        .map(|file| size_of(&file.path()))
+        .map(|file| largest(&file.path()))
         .sum()
+}
+
+/// The size of the largest file in a directory and those below it: pip copies the wheel before it removes its own.
+fn largest(dir: &Path) -> u64 {
+    let Ok(files) = fs::read_dir(dir) else {
+        return 0;
+    };
+    files
+        .filter_map(Result::ok)
+        .map(|file| match file.metadata() {
+            Ok(metadata) if metadata.is_dir() => largest(&file.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        })
+        .max()
+        .unwrap_or(0)
 }
 
 /// The line of pip's output that says why.
