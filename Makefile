@@ -1,0 +1,132 @@
+# make run [DIR=...]   build walden, fetch its model, and start it in DIR (here if not given); where there is no
+#                      terminal, let it solve a small task in a copy of assets/demo instead
+# make test            everything that must hold before a change is taken: format, lints, tests with real models,
+#                      documentation, licences
+# make setup           install what the build needs; the other two do it by themselves
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SILENT:
+.DEFAULT_GOAL := help
+.PHONY: help run test setup demo
+
+export CARGO_TERM_COLOR ?= auto
+
+DIR ?= .
+MODEL ?= qwen2.5-coder-1.5b
+SMALL_MODEL ?= smollm2-135m
+
+RELEASE := target/release/walden
+# The tests, the lints and the documentation share the dev profile, so that llama.cpp is built once for all of them.
+DEBUG := target/debug/walden
+
+STEP = printf '\n== %s\n'
+
+help:
+	sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+run: setup
+	$(STEP) 'building walden (the first time takes some minutes: llama.cpp comes with it)'
+	cargo build --release --locked
+	$(STEP) 'the model'
+	$(RELEASE) model pull $(MODEL)
+	if [ -t 0 ] && [ -t 1 ]; then
+		exec $(RELEASE) --cwd '$(DIR)'
+	fi
+	make --no-print-directory demo
+
+# What walden does without a terminal, on a task with tests that fail before and pass after.
+demo:
+	walden="$$PWD/$(RELEASE)"
+	task="$$PWD/assets/demo/TASK.md"
+	before="$$PWD/assets/demo"
+	work=$$(mktemp -d)
+	trap 'rm -rf "$$work"' EXIT
+	cp "$$before"/*.py "$$before/README.md" "$$work"
+	tests() { (cd "$$work" && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest 2>&1); }
+	if command -v git >/dev/null; then
+		git -C "$$work" init --quiet
+		git -C "$$work" add .
+		git -C "$$work" -c user.name=demo -c user.email=demo@localhost -c commit.gpgsign=false commit --quiet -m 'the demo as it comes'
+	fi
+	$(STEP) 'no terminal here: walden solves a small task without one'
+	cat "$$task"
+	$(STEP) 'its tests before (they fail)'
+	if tests; then
+		echo 'the tests of the demo pass before the task is done'
+		exit 1
+	fi
+	$(STEP) 'walden exec'
+	"$$walden" exec --cwd "$$work" --auto edit --prompt-file "$$task" || echo "(walden ended with status $$?)"
+	$(STEP) 'what changed'
+	for file in README.md pages.py test_pages.py; do
+		diff -u --label "before/$$file" --label "after/$$file" "$$before/$$file" "$$work/$$file" || true
+	done
+	$(STEP) 'its tests after'
+	if tests; then
+		$(STEP) 'solved: the tests pass'
+	else
+		$(STEP) 'not solved: the tests still fail'
+		exit 1
+	fi
+
+test: setup
+	$(STEP) 'format'
+	cargo fmt --check
+	$(STEP) 'lints'
+	cargo clippy --locked --all-targets -- -D warnings
+	$(STEP) 'the models that the tests run on'
+	cargo build --locked
+	$(DEBUG) model pull $(MODEL)
+	$(DEBUG) model pull $(SMALL_MODEL)
+	$(STEP) 'tests'
+	model=$$($(DEBUG) model path $(MODEL))
+	small=$$($(DEBUG) model path $(SMALL_MODEL))
+	WALDEN_TEST_MODEL="$$model" WALDEN_TEST_SMALL_MODEL="$$small" cargo test --locked
+	$(STEP) 'documentation'
+	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --document-private-items
+	$(STEP) 'licences and advisories'
+	if command -v cargo-deny >/dev/null; then
+		cargo deny check
+	else
+		echo 'skipped: cargo-deny is not installed (cargo install --locked cargo-deny)'
+	fi
+	$(STEP) 'all of it holds'
+
+# Quick when everything is there: it only looks.
+setup:
+	have() { command -v "$$1" >/dev/null 2>&1; }
+	has_libclang() {
+		[ -n "$${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm*/lib/libclang*.so*' >/dev/null ||
+			compgen -G '/usr/lib/*/libclang*.so*' >/dev/null || compgen -G '/usr/lib*/libclang*.so*' >/dev/null
+	}
+	if ! have cargo; then
+		echo 'walden needs Rust 1.90 or later, and there is no cargo here.'
+		echo 'hint: install Rust as https://rustup.rs says, then run make again'
+		exit 1
+	fi
+	missing=()
+	have cmake || missing+=(cmake)
+	have g++ || have clang++ || missing+=(g++)
+	have clang || missing+=(clang)
+	has_libclang || missing+=(libclang-dev)
+	have pkg-config || missing+=(pkg-config)
+	have python3 || missing+=(python3)
+	python3 -m pip --version >/dev/null 2>&1 || have pip3 || have pip || missing+=(python3-pip)
+	if [ $${#missing[@]} -gt 0 ]; then
+		$(STEP) "installing $${missing[*]}"
+		as_root=()
+		if [ "$$(id -u)" != 0 ]; then as_root=(sudo); fi
+		if ! have apt-get || { [ $${#as_root[@]} -gt 0 ] && ! have sudo; }; then
+			echo 'this needs an administrator. On Debian or Ubuntu:'
+			echo "  apt-get install $${missing[*]}"
+			echo 'Elsewhere install the packages of the same purpose (on Fedora: cmake gcc-c++ clang clang-devel), then run make again.'
+			exit 1
+		fi
+		"$${as_root[@]}" apt-get update -qq
+		"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}"
+	fi
+	if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+		if have rustup; then rustup component add rustfmt clippy; fi
+	fi
