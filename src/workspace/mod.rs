@@ -1,1 +1,29 @@
 //! The workspace: the one door to the user's files.
+//!
+//! Owns the roots and everything that opens, changes or restores a file beneath them: [`Roots`] reads,
+//! [`plan_replace`] and [`plan_write`] plan a change, [`Plan::apply`] writes it, [`Checkpoints`] take it back,
+//! [`Index`] and [`search()`] find things. All calls block; callers in async code put them on a blocking thread.
+//! Knows nothing of MCP, of the agent or of the screen.
+//!
+//! Two rules hold everywhere. A path is resolved by the kernel, beneath the directory handle of its root, in the
+//! same call that opens it: there is no moment between check and use. And a file is replaced only while it still has
+//! the bytes that the change was planned on.
+
+mod beneath;
+mod checkpoint;
+mod diff;
+mod edit;
+mod index;
+mod locate;
+mod roots;
+mod search;
+mod temp;
+mod write;
+
+pub use checkpoint::{CheckpointError, Checkpoints};
+pub use diff::{change_of, hash_of, is_executable_data};
+pub use edit::{EditError, Plan, plan_replace, plan_write};
+pub use index::{Entry, Index};
+pub use roots::{FileBytes, MAX_FILE_BYTES, Roots, RootsError};
+pub use search::{Found, Hit, Query, SearchError, search};
+pub use write::WriteError;

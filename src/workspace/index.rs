@@ -1,0 +1,333 @@
+//! What files there are, and finding one by its name.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use globset::{GlobBuilder, GlobMatcher};
+use ignore::WalkBuilder;
+use rustix::fs::{Mode, OFlags};
+
+use super::beneath::{self, Links};
+use super::roots::{Place, Roots, RootsError};
+
+/// The most files that are listed; a larger tree is cut, and says so.
+const MAX_FILES: usize = 100_000;
+
+/// The files beneath the roots, without what `.gitignore` leaves out, in a stable order.
+#[derive(Debug, Clone, Default)]
+pub struct Index {
+    files: Vec<String>,
+    truncated: bool,
+}
+
+/// One entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The path as it is shown, usable as it is.
+    pub path: String,
+    pub is_directory: bool,
+}
+
+impl Index {
+    /// Lists the files of all roots: those of the primary root relative to it, the others absolute.
+    pub fn of(roots: &Roots) -> Self {
+        Self::cancellable(roots, &AtomicBool::new(false))
+    }
+
+    /// Lists the files of all roots until `cancel` is set.
+    pub fn cancellable(roots: &Roots, cancel: &AtomicBool) -> Self {
+        let mut index = Self::default();
+        for place in roots.places() {
+            index.take(&place, cancel);
+        }
+        index.files.sort();
+        index
+    }
+
+    /// Lists the files beneath one directory, or the file itself.
+    ///
+    /// # Errors
+    ///
+    /// When the path is outside the roots or does not exist.
+    pub fn under(roots: &Roots, path: &str, cancel: &AtomicBool) -> Result<Self, RootsError> {
+        let place = roots.real(&roots.place(path)?)?;
+        let mut index = Self::default();
+        match directory(roots, &place) {
+            Ok(()) => index.take(&place, cancel),
+            Err(RootsError::NotADirectory { .. }) => index.files.push(place.name()),
+            Err(other) => return Err(other),
+        }
+        index.files.sort();
+        Ok(index)
+    }
+
+    fn take(&mut self, place: &Place<'_>, cancel: &AtomicBool) {
+        for entry in walker(place, None) {
+            if cancel.load(Ordering::Relaxed) {
+                return;
+            }
+            let Some(entry) = entry.ok().and_then(|entry| seen(place, &entry)) else {
+                continue;
+            };
+            if entry.is_directory {
+                continue;
+            }
+            if self.files.len() >= MAX_FILES {
+                self.truncated = true;
+                return;
+            }
+            self.files.push(entry.path);
+        }
+    }
+
+    /// Returns the files, sorted.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
+    /// Tells whether there are more files than are listed.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Lists a directory, its subdirectories not opened, what `.gitignore` names left out; directories first.
+    ///
+    /// # Errors
+    ///
+    /// When the path is outside the roots, does not exist or is not a directory.
+    pub fn entries(roots: &Roots, path: &str) -> Result<Vec<Entry>, RootsError> {
+        let place = roots.real(&roots.place(path)?)?;
+        directory(roots, &place)?;
+        let mut entries: Vec<Entry> = walker(&place, Some(1))
+            .filter_map(|entry| seen(&place, &entry.ok()?))
+            .take(MAX_FILES)
+            .collect();
+        entries.sort_by(|a, b| {
+            b.is_directory
+                .cmp(&a.is_directory)
+                .then_with(|| a.path.cmp(&b.path))
+        });
+        Ok(entries)
+    }
+
+    /// Finds files by a glob or by a part of their path, the best match first; then those that merely have its
+    /// letters in order.
+    pub fn find(&self, pattern: &str) -> Vec<&str> {
+        let pattern = pattern.trim().trim_start_matches("./");
+        if pattern.is_empty() {
+            return Vec::new();
+        }
+        if let Some(glob) = glob(pattern) {
+            return self
+                .files
+                .iter()
+                .filter(|file| glob.is_match(file.as_str()))
+                .map(String::as_str)
+                .collect();
+        }
+        let wanted = pattern.to_lowercase();
+        let mut found: Vec<(u8, &str)> = self
+            .files
+            .iter()
+            .filter_map(|file| Some((rank(&file.to_lowercase(), &wanted)?, file.as_str())))
+            .collect();
+        if found.iter().any(|(rank, _)| *rank < LETTERS) {
+            found.retain(|(rank, _)| *rank < LETTERS);
+        }
+        found.sort_by_key(|(rank, file)| (*rank, file.len()));
+        found.into_iter().map(|(_, file)| file).collect()
+    }
+
+    /// Returns the existing paths that `path` may have meant, the likeliest first.
+    pub fn nearest(&self, path: &str, limit: usize) -> Vec<String> {
+        let wanted = path.trim_start_matches("./").to_lowercase();
+        let wanted_name = file_name(&wanted);
+        let mut scored: Vec<(usize, &String)> = self
+            .files
+            .iter()
+            .filter_map(|file| {
+                let lower = file.to_lowercase();
+                let name = file_name(&lower);
+                // A wrong folder is the likelier slip than a wrong name.
+                let name_cost = distance(name, wanted_name, 1 + wanted_name.len() / 3)?;
+                let path_cost = distance(&lower, &wanted, 64).unwrap_or(64);
+                Some((name_cost * 100 + path_cost, file))
+            })
+            .collect();
+        scored.sort();
+        scored
+            .into_iter()
+            .take(limit)
+            .map(|(_, file)| file.clone())
+            .collect()
+    }
+}
+
+/// The rank of a match that has only the letters in order.
+const LETTERS: u8 = 4;
+
+/// Rates how well a path fits, lower is better; `None` when it does not.
+fn rank(file: &str, wanted: &str) -> Option<u8> {
+    let name = file_name(file);
+    if name == wanted || file == wanted {
+        Some(0)
+    } else if name.starts_with(wanted) {
+        Some(1)
+    } else if name.contains(wanted) {
+        Some(2)
+    } else if file.contains(wanted) {
+        Some(3)
+    } else {
+        let mut rest = file.chars();
+        wanted
+            .chars()
+            .all(|c| rest.any(|other| other == c))
+            .then_some(LETTERS)
+    }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Reads the pattern as a glob, if it is one. Without a `/` it is about file names, as in `.gitignore`.
+fn glob(pattern: &str) -> Option<GlobMatcher> {
+    if !pattern.contains(['*', '?', '[', '{']) {
+        return None;
+    }
+    let anywhere = match pattern.contains('/') {
+        true => pattern.to_owned(),
+        false => format!("**/{pattern}"),
+    };
+    let glob = GlobBuilder::new(&anywhere)
+        .literal_separator(true)
+        .case_insensitive(pattern.chars().all(|c| !c.is_uppercase()))
+        .build()
+        .ok()?;
+    Some(glob.compile_matcher())
+}
+
+/// Counts the edits between two words, up to `limit`.
+fn distance(a: &str, b: &str, limit: usize) -> Option<usize> {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > limit {
+        return None;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let cost = if x == y {
+                diagonal
+            } else {
+                1 + diagonal.min(row[j]).min(row[j + 1])
+            };
+            diagonal = row[j + 1];
+            row[j + 1] = cost;
+        }
+        if row.iter().min().is_some_and(|best| *best > limit) {
+            return None;
+        }
+    }
+    row.last().copied().filter(|cost| *cost <= limit)
+}
+
+/// Walks a directory inside its root. Symlinks are not followed, and nothing above the root is read: the ignore
+/// files of the folders around it are not this project's.
+fn walker(place: &Place<'_>, depth: Option<usize>) -> ignore::Walk {
+    let mut builder = WalkBuilder::new(place.root.path.join(&place.path));
+    builder
+        .hidden(false)
+        .parents(false)
+        .git_global(false)
+        .require_git(false)
+        .follow_links(false)
+        .max_depth(depth)
+        .sort_by_file_name(Ord::cmp)
+        .filter_entry(|entry| entry.file_name() != ".git");
+    if !place.path.is_empty() {
+        // With `parents` off, the root's own ignore files would not reach a walk that starts below it.
+        let mut at = place.root.path.clone();
+        for part in place.path.split('/') {
+            for name in [".gitignore", ".ignore"] {
+                let file = at.join(name);
+                if file.is_file() {
+                    let _ = builder.add_ignore(file);
+                }
+            }
+            at.push(part);
+        }
+    }
+    builder.build()
+}
+
+/// Names a walked entry; `None` for what is neither a directory nor a file inside the root.
+fn seen(place: &Place<'_>, entry: &ignore::DirEntry) -> Option<Entry> {
+    if entry.depth() == 0 {
+        return None;
+    }
+    let inner = entry
+        .path()
+        .strip_prefix(&place.root.path)
+        .ok()?
+        .to_str()?
+        .to_owned();
+    let kind = entry.file_type()?;
+    if kind.is_symlink() {
+        // A link is listed as the file it leads to, if that is inside.
+        let flags = OFlags::PATH;
+        let dir = &place.root.dir;
+        let target = beneath::open(dir, &inner, flags, Mode::empty(), Links::Follow).ok()?;
+        let mode = rustix::fs::fstat(&target).ok()?.st_mode;
+        super::roots::regular(&inner, mode).ok()?;
+    } else if !kind.is_file() && !kind.is_dir() {
+        return None;
+    }
+    Some(Entry {
+        path: place.at(inner).name(),
+        is_directory: kind.is_dir(),
+    })
+}
+
+/// Makes sure that a place is a directory.
+fn directory(roots: &Roots, place: &Place<'_>) -> Result<(), RootsError> {
+    beneath::open_directory(&place.root.dir, &place.path)
+        .map(drop)
+        .map_err(|errno| roots.explain(place, errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(files: &[&str]) -> Index {
+        Index {
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
+            truncated: false,
+        }
+    }
+
+    #[test]
+    fn a_file_is_found_by_glob_part_or_letters() {
+        let index = index(&["README.md", "src/lib.rs", "src/workspace/roots.rs"]);
+        assert_eq!(
+            index.find("*.rs"),
+            ["src/lib.rs", "src/workspace/roots.rs"]
+        );
+        assert_eq!(index.find("src/*.rs"), ["src/lib.rs"]);
+        assert_eq!(index.find("readme"), ["README.md"]);
+        assert_eq!(index.find("workspace/ro"), ["src/workspace/roots.rs"]);
+        assert_eq!(index.find("wroots"), ["src/workspace/roots.rs"]);
+        assert!(index.find("zzz").is_empty());
+    }
+
+    #[test]
+    fn the_nearest_paths_are_those_with_the_same_name_first() {
+        let index = index(&["src/main.rs", "src/mian.rs", "tests/main.rs", "x/other.py"]);
+        assert_eq!(
+            index.nearest("main.rs", 3),
+            ["src/main.rs", "tests/main.rs", "src/mian.rs"]
+        );
+        assert!(index.nearest("something_else_entirely.go", 3).is_empty());
+    }
+}
