@@ -14,12 +14,12 @@ use crate::error::{ExitCode, UserError};
 use crate::exec::{self, Format};
 use crate::mcp::Host;
 use crate::model::llama::{self, LlamaOptions};
-use crate::model::store::{self, ModelCommand, Store};
+use crate::model::store::{self, Look, Meter, ModelCommand, Store, StoreError};
 use crate::protocol::{Event, FileChange, Sampling};
 use crate::servers::filesystem::Filesystem;
 use crate::session::{self, Handle, Journal, Recovered, SessionFiles, SessionId, Setup};
 use crate::tui;
-use crate::workspace::{Checkpoints, Roots};
+use crate::workspace::{Checkpoints, Roots, hash_of};
 
 /// What is kept inside the roots by what, as the status bar says it. Named by what is really enforced.
 const ENFORCED: &str = "files: inside the repository · network: none used, not sealed";
@@ -117,12 +117,22 @@ pub fn sessions() -> Result<String, UserError> {
 ///
 /// # Errors
 /// When the store or a source refuses.
-pub fn model(command: ModelCommand) -> Result<ExitCode, UserError> {
-    let store = Store::open(None).map_err(UserError::from_error)?;
-    let progress_on_terminal = std::io::stderr().is_terminal();
-    store::run(command, &store, &mut std::io::stdout().lock(), &mut std::io::stderr().lock(), progress_on_terminal)
-        .map_err(UserError::from_error)?;
+pub fn model(command: &ModelCommand) -> Result<ExitCode, UserError> {
+    let store = Store::open(None).map_err(|error| store_error(&error))?;
+    let mut stderr = std::io::stderr().lock();
+    let look = if std::io::stderr().is_terminal() {
+        let columns = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |size| size.ws_col.max(20));
+        Look::Bar { columns }
+    } else {
+        Look::Lines
+    };
+    store::run(command, &store, &mut std::io::stdout().lock(), &mut Meter::new(&mut stderr, look))
+        .map_err(|error| store_error(&error))?;
     Ok(ExitCode::Success)
+}
+
+fn store_error(error: &StoreError) -> UserError {
+    error.hints().into_iter().fold(UserError::failure(error.to_string()), UserError::hint)
 }
 
 fn configure(options: &Options) -> Result<Config, UserError> {
@@ -134,11 +144,8 @@ fn model_name(config: &Config) -> String {
 }
 
 fn locate_model(config: &Config) -> Result<PathBuf, UserError> {
-    let store = Store::open(None).map_err(UserError::from_error)?;
-    let name = model_name(config);
-    store.resolve(&name).map_err(|error| {
-        UserError::failure(error.to_string()).hint(format!("`walden model pull {name}` fetches it; `--model FILE` takes any GGUF file"))
-    })
+    let store = Store::open(None).map_err(|error| store_error(&error))?;
+    store.resolve(&model_name(config)).map_err(|error| store_error(&error))
 }
 
 /// Finds the repository that a folder belongs to; outside of any, the folder itself is the root.
@@ -186,6 +193,11 @@ fn pick(files: &SessionFiles, root: &Path, id: Option<&str>) -> Result<SessionId
     }
 }
 
+/// Tells whether a file has the bytes that a change would leave.
+fn stands(roots: &Roots, change: &FileChange) -> bool {
+    roots.read(&change.path).ok().map(|file| hash_of(&file.bytes)) == change.after
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime, UserError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -210,7 +222,7 @@ async fn build(
     let (journal, entries) = Journal::open(&files.journal(&id)).map_err(UserError::from_error)?;
     let checkpoints = Checkpoints::open(&dir.join("blobs")).map_err(UserError::from_error)?;
     let recovered = (!entries.is_empty())
-        .then(|| session::recover(entries, |change: &FileChange| roots.hash(&change.path) == change.after));
+        .then(|| session::recover(entries, |change: &FileChange| stands(&roots, change)));
     let replay = recovered.as_ref().map(|recovered: &Recovered| recovered.events.clone()).unwrap_or_default();
 
     let mut host = Host::new();

@@ -31,7 +31,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             print!("{}", compose::sessions()?);
             Ok(ExitCode::Success)
         }
-        Some(Command::Model(command)) => compose::model(command),
+        Some(Command::Model(command)) => compose::model(&command),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "walden", &mut std::io::stdout());
             Ok(ExitCode::Success)

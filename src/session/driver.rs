@@ -14,7 +14,7 @@ use crate::model::{Generation, Model};
 use crate::protocol::{
     Event, GenerationId, Level, ModelEvent, ModelFailure, Op, ServerState, ToolSpec,
 };
-use crate::workspace::{Checkpoints, Roots};
+use crate::workspace::{Checkpoints, Index, Roots};
 
 /// How many ops may wait. Events are unbounded: two bounded queues that face each other can deadlock.
 const PENDING_OPS: usize = 64;
@@ -164,7 +164,13 @@ impl Driver {
         match op {
             Op::Submit { text } => {
                 let files = crate::agent::mentioned_paths(&text);
-                let files = files.into_iter().filter_map(|path| self.roots.locate(&path)).collect();
+                let mut found: Vec<String> = Vec::new();
+                for path in files.iter().filter_map(|path| locate(&self.roots, path)) {
+                    if !found.contains(&path) {
+                        found.push(path);
+                    }
+                }
+                let files = found;
                 Input::Submitted { text, files }
             }
             op => Input::Op(op),
@@ -267,6 +273,18 @@ impl Driver {
             let _ = self.events.send(Event::Notice { level: Level::Error, text });
         }
     }
+}
+
+/// Finds the file that a word of a message names: a path, or a file name that is the only one of its kind.
+fn locate(roots: &Roots, word: &str) -> Option<String> {
+    if roots.read(word).is_ok() {
+        return roots.name(word).ok();
+    }
+    let index = Index::of(roots);
+    let suffix = format!("/{word}");
+    let mut matching = index.files().iter().filter(|file| *file == word || file.ends_with(&suffix));
+    let only = matching.next()?;
+    matching.next().is_none().then(|| only.clone())
 }
 
 /// Tells whether an event is only of the moment and not worth a record.
