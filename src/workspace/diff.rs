@@ -12,7 +12,7 @@ use crate::protocol::{ChangeKind, FileChange, Hash, Hunk, Line, LineKind, clip};
 const MAX_LINES: usize = 5_000;
 
 /// The most bytes of one line that are shown.
-const MAX_LINE: usize = 2_000;
+const MAX_LINE: usize = 1_000;
 
 /// After this, a difference is no longer made as small as it could be.
 const PATIENCE: Duration = Duration::from_millis(800);

@@ -37,7 +37,7 @@ impl Index {
     pub fn cancellable(roots: &Roots, cancel: &AtomicBool) -> Self {
         let mut index = Self::default();
         for place in roots.places() {
-            index.take(&place, cancel);
+            index.take(&place, cancel, MAX_FILES);
         }
         index.files.sort();
         index
@@ -52,7 +52,7 @@ impl Index {
         let place = roots.real(&roots.place(path)?)?;
         let mut index = Self::default();
         match directory(roots, &place) {
-            Ok(()) => index.take(&place, cancel),
+            Ok(()) => index.take(&place, cancel, MAX_FILES),
             Err(RootsError::NotADirectory { .. }) => index.files.push(place.name()),
             Err(other) => return Err(other),
         }
@@ -60,7 +60,21 @@ impl Index {
         Ok(index)
     }
 
-    fn take(&mut self, place: &Place<'_>, cancel: &AtomicBool) {
+    /// Lists all files beneath a directory if there are at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// When the path is outside the roots, does not exist or is not a directory.
+    pub fn few(roots: &Roots, path: &str, limit: usize) -> Result<Option<Vec<String>>, RootsError> {
+        let place = roots.real(&roots.place(path)?)?;
+        directory(roots, &place)?;
+        let mut index = Self::default();
+        index.take(&place, &AtomicBool::new(false), limit);
+        index.files.sort();
+        Ok((!index.truncated).then_some(index.files))
+    }
+
+    fn take(&mut self, place: &Place<'_>, cancel: &AtomicBool, limit: usize) {
         for entry in walker(place, None) {
             if cancel.load(Ordering::Relaxed) {
                 return;
@@ -71,7 +85,7 @@ impl Index {
             if entry.is_directory {
                 continue;
             }
-            if self.files.len() >= MAX_FILES {
+            if self.files.len() >= limit {
                 self.truncated = true;
                 return;
             }
@@ -140,15 +154,16 @@ impl Index {
     /// Returns the existing paths that `path` may have meant, the likeliest first.
     pub fn nearest(&self, path: &str, limit: usize) -> Vec<String> {
         let wanted = path.trim_start_matches("./").to_lowercase();
-        let wanted_name = file_name(&wanted);
+        let (wanted_stem, wanted_ending) = split(file_name(&wanted));
         let mut scored: Vec<(usize, &String)> = self
             .files
             .iter()
             .filter_map(|file| {
                 let lower = file.to_lowercase();
-                let name = file_name(&lower);
+                let (stem, ending) = split(file_name(&lower));
                 // A wrong folder is the likelier slip than a wrong name.
-                let name_cost = distance(name, wanted_name, 1 + wanted_name.len() / 3)?;
+                let name_cost = distance(stem, wanted_stem, 1 + wanted_stem.len() / 3)?
+                    + usize::from(ending != wanted_ending);
                 let path_cost = distance(&lower, &wanted, 64).unwrap_or(64);
                 Some((name_cost * 100 + path_cost, file))
             })
@@ -187,6 +202,14 @@ fn rank(file: &str, wanted: &str) -> Option<u8> {
 
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Splits a file's name from its ending.
+fn split(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(at) if at > 0 => name.split_at(at),
+        _ => (name, ""),
+    }
 }
 
 /// Reads the pattern as a glob, if it is one. Without a `/` it is about file names, as in `.gitignore`.
@@ -310,10 +333,7 @@ mod tests {
     #[test]
     fn a_file_is_found_by_glob_part_or_letters() {
         let index = index(&["README.md", "src/lib.rs", "src/workspace/roots.rs"]);
-        assert_eq!(
-            index.find("*.rs"),
-            ["src/lib.rs", "src/workspace/roots.rs"]
-        );
+        assert_eq!(index.find("*.rs"), ["src/lib.rs", "src/workspace/roots.rs"]);
         assert_eq!(index.find("src/*.rs"), ["src/lib.rs"]);
         assert_eq!(index.find("readme"), ["README.md"]);
         assert_eq!(index.find("workspace/ro"), ["src/workspace/roots.rs"]);

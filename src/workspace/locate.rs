@@ -98,8 +98,10 @@ pub(super) fn closest(file: &str, old: &str) -> Option<Passage> {
         .map(|line| (line.trim(), words(line)))
         .collect();
     let lines: Vec<&str> = file.lines().take(MOST_LINES).collect();
-    let known: Vec<(&str, HashSet<&str>)> =
-        lines.iter().map(|line| (line.trim(), words(line))).collect();
+    let known: Vec<(&str, HashSet<&str>)> = lines
+        .iter()
+        .map(|line| (line.trim(), words(line)))
+        .collect();
     let size = wanted.len().min(known.len());
     if size == 0 {
         return None;

@@ -27,3 +27,6 @@ pub use index::{Entry, Index};
 pub use roots::{FileBytes, MAX_FILE_BYTES, Roots, RootsError};
 pub use search::{Found, Hit, Query, SearchError, search};
 pub use write::WriteError;
+
+#[cfg(test)]
+mod tests;

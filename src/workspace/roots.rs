@@ -249,12 +249,12 @@ impl Roots {
         let mut name = place.name();
         let opened = match beneath::open(dir, &place.path, flags, Mode::empty(), Links::Follow) {
             // An absolute symlink may still point back inside.
-            Err(Errno::XDEV) => beneath::real_path(dir, &place.root.path, &place.path).and_then(
-                |real| {
+            Err(Errno::XDEV) => {
+                beneath::real_path(dir, &place.root.path, &place.path).and_then(|real| {
                     name = place.at(real.clone()).name();
                     beneath::open(dir, &real, flags, Mode::empty(), Links::Refuse)
-                },
-            ),
+                })
+            }
             other => other,
         };
         let fd = opened.map_err(|errno| self.explain(place, errno))?;

@@ -101,10 +101,7 @@ pub fn search(roots: &Roots, query: &Query, cancel: &AtomicBool) -> Result<Found
             found.truncated = true;
             break;
         }
-        let Ok((file, _)) = roots
-            .place(path)
-            .and_then(|place| roots.open_file(&place))
-        else {
+        let Ok((file, _)) = roots.place(path).and_then(|place| roots.open_file(&place)) else {
             continue;
         };
         found.files += 1;

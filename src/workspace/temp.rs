@@ -25,11 +25,8 @@ impl<'a> Temp<'a> {
     /// Creates an empty file; nothing that is there already is opened.
     pub(super) fn new(dir: BorrowedFd<'a>, mode: Mode) -> Result<Self> {
         let name = fresh_name()?;
-        let flags = OFlags::WRONLY
-            | OFlags::CREATE
-            | OFlags::EXCL
-            | OFlags::NOFOLLOW
-            | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(openat(dir, &name, flags, mode)?);
         Ok(Self {
             dir,
@@ -125,10 +122,8 @@ pub(super) fn fresh_name() -> Result<String> {
     let mut random = [0u8; 8];
     let mut filled = 0;
     while filled < random.len() {
-        filled += rustix::rand::getrandom(
-            &mut random[filled..],
-            rustix::rand::GetRandomFlags::empty(),
-        )?;
+        filled +=
+            rustix::rand::getrandom(&mut random[filled..], rustix::rand::GetRandomFlags::empty())?;
     }
     Ok(format!(".walden-{:016x}", u64::from_ne_bytes(random)))
 }

@@ -198,8 +198,7 @@ fn create(target: &Target<'_>, bytes: &[u8], mode: Option<u32>) -> Result<(), Wr
     }
     // Less what the user's umask takes away.
     let mode = Mode::from_raw_mode(mode.unwrap_or(0o666) & 0o777);
-    let mut temp =
-        Temp::new(dir.as_fd(), mode).map_err(|errno| target.failed("create", errno))?;
+    let mut temp = Temp::new(dir.as_fd(), mode).map_err(|errno| target.failed("create", errno))?;
     temp.fill(bytes)
         .map_err(|error| target.failed("write", error))?;
     match temp.place(&target.file) {
@@ -307,10 +306,14 @@ fn overwrite(
             return Err(target.failed("write", error));
         }
     }
-    file.write_all(&bytes[..bytes.len().min(usize::try_from(old_length).unwrap_or(usize::MAX))])
-        .and_then(|()| file.set_len(length))
-        .and_then(|()| file.sync_all())
-        .map_err(|error| target.failed("write all of", error))
+    file.write_all(
+        &bytes[..bytes
+            .len()
+            .min(usize::try_from(old_length).unwrap_or(usize::MAX))],
+    )
+    .and_then(|()| file.set_len(length))
+    .and_then(|()| file.sync_all())
+    .map_err(|error| target.failed("write all of", error))
 }
 
 fn remove(target: &Target<'_>, base: &Hash) -> Result<(), WriteError> {
@@ -345,8 +348,8 @@ fn remove(target: &Target<'_>, base: &Hash) -> Result<(), WriteError> {
 
 /// Fails unless the open file has the bytes of `base`.
 fn expect(target: &Target<'_>, file: &File, base: &Hash) -> Result<(), WriteError> {
-    let bytes = temp::read_again(file, MAX_FILE_BYTES)
-        .map_err(|error| target.failed("read", error))?;
+    let bytes =
+        temp::read_again(file, MAX_FILE_BYTES).map_err(|error| target.failed("read", error))?;
     match hash_of(&bytes) == *base {
         true => Ok(()),
         false => Err(target.changed()),
@@ -379,4 +382,76 @@ fn open_in(dir: &OwnedFd, name: &str, access: OFlags) -> rustix::io::Result<Opti
 /// network ones) is no reason to call the write failed.
 fn sync(dir: &OwnedFd) {
     let _ = rustix::fs::fsync(dir);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lets another program act between the look at the base and the exchange.
+    fn check(between: impl FnOnce(&std::path::Path)) -> (Result<(), WriteError>, Vec<String>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a");
+        std::fs::write(&file, "base").expect("a file");
+        let roots = Roots::open(&[folder.path().to_owned()]).expect("roots");
+        let target = Target::of(&roots, "a").expect("a target");
+        let dir = target.directory(Missing::Fail).expect("a directory");
+        let mut temp = Temp::new(dir.as_fd(), Mode::from_raw_mode(0o600)).expect("a file");
+        temp.fill(b"ours").expect("filled");
+        between(&file);
+        let swapped = swap(&target, &dir, &mut temp, &hash_of(b"base"));
+        drop(temp);
+        let mut left: Vec<String> = std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .flatten()
+            .map(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+                format!("{name}={text}")
+            })
+            .collect();
+        left.sort();
+        (swapped, left)
+    }
+
+    #[test]
+    fn an_undisturbed_exchange_leaves_the_new_file_alone() {
+        let (swapped, left) = check(|_| {});
+        assert!(swapped.is_ok());
+        assert_eq!(left, ["a=ours"]);
+    }
+
+    #[test]
+    fn what_another_program_saves_at_the_last_moment_is_put_back() {
+        let savers: [fn(&std::path::Path); 2] = [
+            |file| std::fs::write(file, "theirs").expect("saved in place"),
+            |file| {
+                let other = file.with_extension("new");
+                std::fs::write(&other, "theirs").expect("saved beside");
+                std::fs::rename(other, file).expect("renamed over");
+            },
+        ];
+        for saver in savers {
+            let (swapped, left) = check(saver);
+            assert!(matches!(swapped, Err(WriteError::BaseChanged { .. })));
+            assert_eq!(left, ["a=theirs"]);
+        }
+    }
+
+    #[test]
+    fn a_file_removed_at_the_last_moment_stays_removed() {
+        let (swapped, left) = check(|file| std::fs::remove_file(file).expect("removed"));
+        assert!(matches!(swapped, Err(WriteError::BaseChanged { .. })));
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[test]
+    fn a_folder_or_link_put_in_its_place_is_put_back() {
+        let (swapped, left) = check(|file| {
+            std::fs::remove_file(file).expect("removed");
+            std::os::unix::fs::symlink("/nowhere", file).expect("a link");
+        });
+        assert!(matches!(swapped, Err(WriteError::BaseChanged { .. })));
+        assert_eq!(left, ["a="]);
+    }
 }

@@ -1,0 +1,131 @@
+//! The tools that change a file: plan, compare with what was shown, write.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rmcp::model::JsonObject;
+use serde_json::Value;
+
+use super::arguments::Arguments;
+use super::{Answer, Said};
+use crate::protocol::{ChangeKind, FileChange, Hash, clip};
+use crate::workspace::{EditError, Plan, Roots, plan_replace, plan_write};
+
+/// The most of a difference that is sent as text; the structured content has it all.
+const MAX_DIFF: usize = 24_000;
+
+/// How a change is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Say what would change.
+    Preview,
+    /// Change it.
+    Apply,
+    /// Change it if the file goes from exactly these bytes to exactly those: what was shown is what is written.
+    Expect {
+        base: Option<Hash>,
+        after: Option<Hash>,
+    },
+}
+
+impl Manner {
+    /// Reads how a call is meant from its `_meta`.
+    pub(super) fn of(meta: &JsonObject) -> Result<Self, String> {
+        match meta.get("walden/preview") {
+            Some(Value::Bool(true)) => return Ok(Self::Preview),
+            None | Some(Value::Bool(false) | Value::Null) => {}
+            Some(_) => return Err("`walden/preview` must be true or false".to_owned()),
+        }
+        let Some(expected) = meta.get("walden/expect") else {
+            return Ok(Self::Apply);
+        };
+        // Anything unclear is refused: the caller wanted a guard.
+        let hash = |name: &str| match expected.get(name) {
+            Some(Value::Null) => Ok(None),
+            Some(Value::String(hash)) => Ok(Some(Hash(hash.clone()))),
+            _ => Err(format!(
+                "`walden/expect` must have `{name}`, a hash or null"
+            )),
+        };
+        Ok(Self::Expect {
+            base: hash("base")?,
+            after: hash("after")?,
+        })
+    }
+}
+
+/// Replaces a passage.
+pub(super) fn edit(
+    roots: &Roots,
+    arguments: &Arguments,
+    manner: &Manner,
+    cancel: &AtomicBool,
+) -> Answer {
+    let [path, old, new] = ["path", "old", "new"].map(|name| arguments.text(name));
+    let plan = plan_replace(roots, path, old, new, false);
+    carry_out(roots, path, plan, manner, cancel)
+}
+
+/// Writes a whole file.
+pub(super) fn write(
+    roots: &Roots,
+    arguments: &Arguments,
+    manner: &Manner,
+    cancel: &AtomicBool,
+) -> Answer {
+    let [path, content] = ["path", "content"].map(|name| arguments.text(name));
+    let plan = plan_write(roots, path, content);
+    carry_out(roots, path, plan, manner, cancel)
+}
+
+fn carry_out(
+    roots: &Roots,
+    path: &str,
+    plan: Result<Plan, EditError>,
+    manner: &Manner,
+    cancel: &AtomicBool,
+) -> Answer {
+    let moved = || format!("cannot write `{path}`: it changed since the diff was shown");
+    let plan = match (plan, manner) {
+        (Ok(plan), _) => plan,
+        // It could be planned when it was shown; what it was planned on is gone.
+        (Err(error), Manner::Expect { .. }) => return Err(format!("{}; {error}", moved())),
+        (Err(error), _) => return Err(error.to_string()),
+    };
+    let change = &plan.change;
+    let text = match manner {
+        Manner::Preview => clip(&change.to_unified(), MAX_DIFF),
+        Manner::Expect { base, after } if (base, after) != (&change.base, &change.after) => {
+            return Err(moved());
+        }
+        Manner::Expect { .. } | Manner::Apply => {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(format!("cancelled; `{}` was not changed", change.path));
+            }
+            plan.apply(roots).map_err(|error| error.to_string())?;
+            done(change)
+        }
+    };
+    let structured = serde_json::to_value(change).map_err(|error| error.to_string())?;
+    Ok(Said {
+        text,
+        structured: Some(structured),
+    })
+}
+
+fn done(change: &FileChange) -> String {
+    let verb = match change.kind {
+        ChangeKind::Create => "created",
+        ChangeKind::Modify => "edited",
+        ChangeKind::Delete => "deleted",
+    };
+    let notes: String = change
+        .notes
+        .iter()
+        .filter(|note| note.starts_with("matched "))
+        .map(|note| format!("; {note}"))
+        .collect();
+    format!(
+        "{verb} `{}` (+{} -{}){notes}",
+        change.path, change.added, change.removed
+    )
+}

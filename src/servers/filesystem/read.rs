@@ -1,0 +1,251 @@
+//! The tools that read: what they say, and how much of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::arguments::Arguments;
+use super::{Answer, Said};
+use crate::workspace::{self, Index, Query, Roots};
+
+/// The most of a file that one call returns.
+const MAX_BYTES: usize = 24_000;
+const MAX_LINES: usize = 400;
+
+/// A directory with no more files beneath it is listed with all of them.
+const FEW_FILES: usize = 60;
+
+/// The most entries of a list.
+const MAX_ENTRIES: usize = 200;
+
+/// The most paths that a find returns, and the most hits of a search.
+const MAX_FOUND: usize = 50;
+const MAX_HITS: usize = 100;
+
+/// Reads a file, or some lines of it.
+pub(super) fn read(roots: &Roots, arguments: &Arguments) -> Answer {
+    let file = roots
+        .read(arguments.text("path"))
+        .map_err(|error| error.to_string())?;
+    if file.bytes.is_empty() {
+        return Ok("[empty file]".to_owned().into());
+    }
+    if file.bytes[..file.bytes.len().min(8_000)].contains(&0) {
+        return Err(format!(
+            "`{}` is a binary file of {} bytes; it cannot be read as text",
+            file.path,
+            file.bytes.len()
+        ));
+    }
+    let text = String::from_utf8_lossy(&file.bytes);
+    // As `edit` takes passages: without the byte order mark, with `\n`. The file keeps both.
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+    let text = text.replace("\r\n", "\n");
+    let mut said = window(
+        &text,
+        arguments.count("from").unwrap_or(1),
+        arguments.count("lines").unwrap_or(MAX_LINES),
+    )
+    .map_err(|total| {
+        format!(
+            "`{}` has {total} lines; give a `from` up to {total}",
+            file.path
+        )
+    })?;
+    if std::str::from_utf8(&file.bytes).is_err() {
+        said = ended(said) + "[not UTF-8; what could not be read is shown as \u{FFFD}]";
+    }
+    Ok(said.into())
+}
+
+/// Cuts lines out of a text, and says how to go on where it is cut. The error is the number of lines.
+fn window(text: &str, from: usize, lines: usize) -> Result<String, usize> {
+    let total = text.lines().count();
+    if from > total {
+        return Err(total);
+    }
+    let mut out = String::new();
+    let mut last = from - 1;
+    for line in text
+        .split_inclusive('\n')
+        .skip(from - 1)
+        .take(lines.min(MAX_LINES))
+    {
+        if out.len() + line.len() > MAX_BYTES {
+            break;
+        }
+        out.push_str(line);
+        last += 1;
+    }
+    if last < from {
+        // One line alone is too long.
+        let line = text.lines().nth(from - 1).unwrap_or_default();
+        let cut = crate::protocol::clip(line, MAX_BYTES);
+        let next = match from < total {
+            true => format!("; go on with from={}", from + 1),
+            false => String::new(),
+        };
+        return Ok(format!("{cut}\n[line {from} of {total}{next}]"));
+    }
+    if last < total {
+        out = ended(out)
+            + &format!(
+                "[lines {from}-{last} of {total}; go on with from={}]",
+                last + 1
+            );
+    }
+    Ok(out)
+}
+
+fn ended(mut text: String) -> String {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// Lists a directory: all files beneath it if they are few, otherwise its own entries.
+pub(super) fn list(roots: &Roots, arguments: &Arguments) -> Answer {
+    let path = arguments.optional_text("path").unwrap_or(".");
+    let few = Index::few(roots, path, FEW_FILES).map_err(|error| error.to_string())?;
+    let (lines, left_out) = match few {
+        Some(files) if !files.is_empty() => (files, 0),
+        _ => {
+            let entries = Index::entries(roots, path).map_err(|error| error.to_string())?;
+            let left_out = entries.len().saturating_sub(MAX_ENTRIES);
+            let lines = entries
+                .into_iter()
+                .take(MAX_ENTRIES)
+                .map(|entry| match entry.is_directory {
+                    true => format!("{}/", entry.path),
+                    false => entry.path,
+                })
+                .collect();
+            (lines, left_out)
+        }
+    };
+    if lines.is_empty() {
+        return Ok("[empty directory]".to_owned().into());
+    }
+    let mut text = lines.join("\n");
+    if left_out > 0 {
+        text += &format!("\n[{left_out} more; use `find` with part of a name]");
+    }
+    if arguments.optional_text("path").is_none() {
+        for root in roots.dirs().iter().skip(1) {
+            text += &format!("\n[also open: {}]", root.display());
+        }
+    }
+    Ok(text.into())
+}
+
+/// Finds files by name.
+pub(super) fn find(roots: &Roots, arguments: &Arguments, cancel: &AtomicBool) -> Answer {
+    let pattern = arguments.text("pattern");
+    if pattern.trim().is_empty() {
+        return Err("`pattern` is empty; give a part of a file name, or a glob".to_owned());
+    }
+    if roots.primary().is_none() {
+        return Err(workspace::RootsError::NoRoots.to_string());
+    }
+    let index = Index::cancellable(roots, cancel);
+    stopped(cancel)?;
+    let found = index.find(pattern);
+    if found.is_empty() {
+        let nearest = index.nearest(pattern, 5);
+        return Ok(match nearest.is_empty() {
+            true => format!(
+                "no file name matches `{pattern}`; use `search` to look inside files, or `list`"
+            ),
+            false => format!(
+                "no file name matches `{pattern}`; nearest:\n{}",
+                nearest.join("\n")
+            ),
+        }
+        .into());
+    }
+    let more = found.len().saturating_sub(MAX_FOUND);
+    let mut text = found[..found.len() - more].join("\n");
+    if more > 0 {
+        text += &format!("\n[{more} more; give a longer pattern]");
+    }
+    Ok(text.into())
+}
+
+/// Searches the contents of files.
+pub(super) fn search(roots: &Roots, arguments: &Arguments, cancel: &AtomicBool) -> Answer {
+    let query = Query {
+        pattern: arguments.text("pattern").to_owned(),
+        path: arguments.optional_text("path").map(str::to_owned),
+        context: 0,
+        limit: MAX_HITS,
+    };
+    let found = workspace::search(roots, &query, cancel).map_err(|error| error.to_string())?;
+    stopped(cancel)?;
+    let mut text = String::new();
+    let mut shown = 0;
+    for hit in &found.hits {
+        let line = format!("{}:{}: {}\n", hit.path, hit.line, hit.text);
+        if text.len() + line.len() > MAX_BYTES {
+            break;
+        }
+        text += &line;
+        shown += 1;
+    }
+    if shown == 0 {
+        text = format!(
+            "nothing found for `{}` in {} files; try a shorter pattern{}\n",
+            query.pattern,
+            found.files,
+            match query.path {
+                Some(_) => ", or leave out `path`",
+                None => ", or `find` for file names",
+            }
+        );
+    }
+    if found.literal {
+        text += "[not a valid regex: searched for it as plain text]\n";
+    }
+    if shown > 0 && (found.truncated || shown < found.hits.len()) {
+        text += &format!("[only the first {shown}; give a longer pattern or a `path`]\n");
+    }
+    text.truncate(text.trim_end_matches('\n').len());
+    Ok(Said::from(text))
+}
+
+fn stopped(cancel: &AtomicBool) -> Result<(), String> {
+    match cancel.load(Ordering::Relaxed) {
+        true => Err("cancelled".to_owned()),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_says_how_to_go_on() {
+        let text: String = (1..=1200).map(|n| format!("{n}\n")).collect();
+        let first = window(&text, 1, 400).expect("lines");
+        assert!(first.starts_with("1\n2\n"));
+        assert!(first.ends_with("400\n[lines 1-400 of 1200; go on with from=401]"));
+        assert_eq!(
+            window(&text, 10, 2),
+            Ok("10\n11\n[lines 10-11 of 1200; go on with from=12]".to_owned())
+        );
+        assert_eq!(window(&text, 1200, 5), Ok("1200\n".to_owned()));
+        assert_eq!(window(&text, 1201, 5), Err(1200));
+    }
+
+    #[test]
+    fn a_text_that_fits_is_given_exactly() {
+        assert_eq!(window("a\n\nb", 1, 400), Ok("a\n\nb".to_owned()));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut() {
+        let text = format!("{}\nshort\n", "x".repeat(30_000));
+        let said = window(&text, 1, 400).expect("lines");
+        assert!(said.ends_with("[line 1 of 2; go on with from=2]"), "{said}");
+        assert!(said.len() < MAX_BYTES + 200);
+    }
+}

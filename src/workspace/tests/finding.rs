@@ -1,0 +1,115 @@
+//! Lists and searches see the project, and only that.
+
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+fn query(pattern: &str) -> Query {
+    Query {
+        pattern: pattern.to_owned(),
+        path: None,
+        context: 0,
+        limit: 100,
+    }
+}
+
+fn hits(fixture: &Fixture, query: &Query) -> Vec<String> {
+    search(&fixture.roots, query, &AtomicBool::new(false))
+        .expect("a search")
+        .hits
+        .into_iter()
+        .map(|hit| format!("{}:{}:{}", hit.path, hit.line, hit.text))
+        .collect()
+}
+
+#[test]
+fn the_index_leaves_out_what_is_ignored_and_git_itself() {
+    let fixture = Fixture::new(&[
+        (".gitignore", "target\n*.log\n"),
+        (".git/config", ""),
+        (".github/ci.yml", ""),
+        ("b.log", ""),
+        ("src/z.rs", ""),
+        ("src/a.rs", ""),
+        ("src/deep/x.log", ""),
+        ("target/out", ""),
+    ]);
+    fs::write(fixture.dir.path().join(".gitignore"), "*.rs\n").expect("a foreign rule");
+    let files = [".github/ci.yml", ".gitignore", "src/a.rs", "src/z.rs"];
+    assert_eq!(Index::of(&fixture.roots).files(), files);
+    let under = Index::under(&fixture.roots, "src", &AtomicBool::new(false)).expect("files");
+    assert_eq!(under.files(), ["src/a.rs", "src/z.rs"]);
+    let entries: Vec<String> = Index::entries(&fixture.roots, ".")
+        .expect("entries")
+        .into_iter()
+        .map(|entry| {
+            format!(
+                "{}{}",
+                entry.path,
+                if entry.is_directory { "/" } else { "" }
+            )
+        })
+        .collect();
+    assert_eq!(entries, [".github/", "src/", ".gitignore"]);
+    assert_eq!(Index::few(&fixture.roots, ".", 3).expect("files"), None);
+    assert_eq!(
+        Index::few(&fixture.roots, ".", 4).expect("files"),
+        Some(files.map(str::to_owned).to_vec())
+    );
+}
+
+#[test]
+fn a_search_is_ordered_smart_about_case_and_passes_over_binary_files() {
+    let fixture = Fixture::new(&[
+        ("b.txt", "Needle\r\nnothing\r\n"),
+        ("a.txt", "x\nneedle and Needle\n"),
+        ("c.bin", "needle\n\0\n"),
+    ]);
+    assert_eq!(
+        hits(&fixture, &query("needle")),
+        ["a.txt:2:needle and Needle", "b.txt:1:Needle"]
+    );
+    assert_eq!(hits(&fixture, &query("^Needle$")), ["b.txt:1:Needle"]);
+    let only = Query {
+        path: Some("b.txt".to_owned()),
+        ..query("needle")
+    };
+    assert_eq!(hits(&fixture, &only), ["b.txt:1:Needle"]);
+    let one = Query {
+        limit: 1,
+        ..query("needle")
+    };
+    let found = search(&fixture.roots, &one, &AtomicBool::new(false)).expect("a search");
+    assert_eq!((found.hits.len(), found.truncated), (1, true));
+}
+
+#[test]
+fn a_pattern_that_is_no_regex_is_searched_as_text() {
+    let fixture = Fixture::new(&[("a", "call(x\n")]);
+    let found = search(&fixture.roots, &query("call("), &AtomicBool::new(false)).expect("a search");
+    assert_eq!((found.hits.len(), found.literal), (1, true));
+}
+
+#[test]
+fn lines_around_a_hit_are_shown() {
+    let fixture = Fixture::new(&[("a", "1\n2\n3\n4\n5\n6\n7\n8\n3\n")]);
+    let around = Query {
+        context: 1,
+        ..query("3")
+    };
+    let found = search(&fixture.roots, &around, &AtomicBool::new(false)).expect("a search");
+    let lines: Vec<_> = found
+        .hits
+        .iter()
+        .map(|hit| (&hit.before, &hit.after))
+        .collect();
+    assert_eq!(lines[0], (&vec!["2".to_owned()], &vec!["4".to_owned()]));
+    assert_eq!(lines[1], (&vec!["8".to_owned()], &vec![]));
+}
+
+#[test]
+fn a_cancelled_search_stops() {
+    let fixture = Fixture::new(&[("a", "x\n")]);
+    let found = search(&fixture.roots, &query("x"), &AtomicBool::new(true)).expect("a search");
+    assert!(found.hits.is_empty());
+}
