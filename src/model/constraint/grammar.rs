@@ -50,11 +50,7 @@ pub fn closing(form: CallForm) -> &'static str {
 }
 
 /// Returns the grammar of a whole body. `schemas` are those of the tools, in the same order.
-pub(super) fn call(
-    allowed: Allowed<'_>,
-    schemas: &[Value],
-    spacing: Spacing,
-) -> TopLevelGrammar {
+pub(super) fn call(allowed: Allowed<'_>, schemas: &[Value], spacing: Spacing) -> TopLevelGrammar {
     let mut writer = Writer {
         spacing,
         rules: String::new(),
@@ -73,11 +69,9 @@ pub(super) fn call(
         CallForm::JsonFence | CallForm::ToolCallTag | CallForm::BareJson => {
             format!("HEAD (calls) {}", writer.mark("}"))
         }
-        CallForm::ToolCallsToken => format!(
-            "HEAD (calls) {} {}",
-            writer.mark("}"),
-            writer.mark("]")
-        ),
+        CallForm::ToolCallsToken => {
+            format!("HEAD (calls) {} {}", writer.mark("}"), writer.mark("]"))
+        }
         CallForm::FunctionTag => "HEAD (calls) \"</function>\"".to_owned(),
     };
     // Whitespace before the name was written by the model before it was known that this is a call.

@@ -79,11 +79,7 @@ impl Constraints {
         if allowed.tools.is_empty() {
             return Err(ConstraintError::NoTool);
         }
-        let schemas: Vec<Value> = allowed
-            .tools
-            .iter()
-            .map(|tool| self.schema(tool))
-            .collect();
+        let schemas: Vec<Value> = allowed.tools.iter().map(|tool| self.schema(tool)).collect();
         let mut tried = None;
         // Models write a call on one line or spread over many. Only what is already there may be spread out:
         // free whitespace is where a small model runs away.

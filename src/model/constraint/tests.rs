@@ -27,7 +27,13 @@ fn read() -> ToolSpec {
 }
 
 /// Feeds a call byte by byte after its beginning, and tells how far it got: `complete`, `open`, or what was refused.
-fn check(tools: &[ToolSpec], form: CallForm, passages: &[Passages], begun: &str, rest: &str) -> String {
+fn check(
+    tools: &[ToolSpec],
+    form: CallForm,
+    passages: &[Passages],
+    begun: &str,
+    rest: &str,
+) -> String {
     let tokens = ApproximateTokEnv::single_byte_env();
     let mut constraints = Constraints::new(&tokens).unwrap();
     let tools: Vec<&ToolSpec> = tools.iter().collect();
@@ -41,13 +47,19 @@ fn check(tools: &[ToolSpec], form: CallForm, passages: &[Passages], begun: &str,
         Err(error) => return error.to_string(),
     };
     for (index, byte) in rest.bytes().enumerate() {
-        let allowed = constraint.mask().is_ok_and(|mask| mask.is_allowed(u32::from(byte)));
+        let allowed = constraint
+            .mask()
+            .is_ok_and(|mask| mask.is_allowed(u32::from(byte)));
         if !allowed {
             return format!("refused at `{}`", &rest[index..]);
         }
         constraint.accept(&[u32::from(byte)]).unwrap();
     }
-    let state = if constraint.is_complete() { "complete" } else { "open" };
+    let state = if constraint.is_complete() {
+        "complete"
+    } else {
+        "open"
+    };
     state.to_owned()
 }
 
@@ -59,25 +71,45 @@ fn check_fence(tools: &[ToolSpec], begun: &str, rest: &str) -> String {
 fn a_call_goes_on_from_wherever_it_was() {
     let whole = r#"{"name": "read", "arguments": {"path": "a\nb", "line": 3}}"#;
     for cut in (1..whole.len()).filter(|cut| whole.is_char_boundary(*cut)) {
-        assert_eq!(check_fence(&[read()], &whole[..cut], &whole[cut..]), "complete", "{cut}");
+        assert_eq!(
+            check_fence(&[read()], &whole[..cut], &whole[cut..]),
+            "complete",
+            "{cut}"
+        );
     }
 }
 
 #[test]
 fn a_call_spread_over_lines_is_taken_on_as_it_is() {
     assert_eq!(
-        check_fence(&[read()], "{\n  \"name\": \"", "read\",\n  \"arguments\": {\n    \"path\": \"a\"\n  }\n}"),
+        check_fence(
+            &[read()],
+            "{\n  \"name\": \"",
+            "read\",\n  \"arguments\": {\n    \"path\": \"a\"\n  }\n}"
+        ),
         "complete"
     );
 }
 
 #[test]
 fn only_tools_that_exist_can_be_named() {
-    let tools = [read(), tool("read_all", json!({"type": "object", "properties": {}}))];
+    let tools = [
+        read(),
+        tool("read_all", json!({"type": "object", "properties": {}})),
+    ];
     let begun = "{\"name\": \"";
-    assert_eq!(check_fence(&tools, begun, r#"write", "#), "refused at `write\", `");
-    assert_eq!(check_fence(&tools, begun, r#"read_all", "arguments": {}}"#), "complete");
-    assert_eq!(check_fence(&tools, begun, r#"read", "arguments": {}}"#), "refused at `}}`");
+    assert_eq!(
+        check_fence(&tools, begun, r#"write", "#),
+        "refused at `write\", `"
+    );
+    assert_eq!(
+        check_fence(&tools, begun, r#"read_all", "arguments": {}}"#),
+        "complete"
+    );
+    assert_eq!(
+        check_fence(&tools, begun, r#"read", "arguments": {}}"#),
+        "refused at `}}`"
+    );
     assert_eq!(check_fence(&[], begun, ""), "there is no tool to call");
     assert_eq!(
         check_fence(&tools, "{\"name\": \"gone", ""),
@@ -88,7 +120,10 @@ fn only_tools_that_exist_can_be_named() {
 #[test]
 fn whitespace_cannot_run_away() {
     let begun = r#"{"name": "read", "arguments": {"path": "a","#;
-    assert_eq!(check_fence(&[read()], begun, "  \"line\""), "refused at ` \"line\"`");
+    assert_eq!(
+        check_fence(&[read()], begun, "  \"line\""),
+        "refused at ` \"line\"`"
+    );
     assert_eq!(check_fence(&[read()], begun, "\n"), "refused at `\n`");
     assert_eq!(check_fence(&[read()], begun, "\"line\":1}}"), "complete");
 }
@@ -124,7 +159,10 @@ fn a_server_cannot_set_the_options_of_the_compiler() {
     let mut sly = read();
     sly.schema["x-guidance"] = json!({"whitespace_flexible": true, "nonsense": 1});
     let begun = r#"{"name": "read", "arguments": {"#;
-    assert_eq!(check_fence(&[sly.clone()], begun, "\n\n"), "refused at `\n\n`");
+    assert_eq!(
+        check_fence(&[sly.clone()], begun, "\n\n"),
+        "refused at `\n\n`"
+    );
     assert_eq!(check_fence(&[sly], begun, r#""path": "x"}}"#), "complete");
 }
 
@@ -179,14 +217,26 @@ fn passages() -> Vec<Passages> {
 fn an_edit_can_only_quote_what_the_file_holds() {
     let quote = |arguments: &str| {
         let begun = r#"{"name": "edit", "arguments": "#;
-        check(&[edit(), read()], CallForm::JsonFence, &passages(), begun, arguments)
+        check(
+            &[edit(), read()],
+            CallForm::JsonFence,
+            &passages(),
+            begun,
+            arguments,
+        )
     };
-    assert_eq!(quote(r#"{"path": "src/a.rs", "old": "say(\"hi\");", "new": ""}}"#), "complete");
+    assert_eq!(
+        quote(r#"{"path": "src/a.rs", "old": "say(\"hi\");", "new": ""}}"#),
+        "complete"
+    );
     assert_eq!(
         quote(r#"{"path": "src/a.rs", "old": "    say(\"hi\");\n}", "new": "x", "all": true}}"#),
         "complete"
     );
-    assert_eq!(quote(r#"{"path": "b.txt", "old": "other", "new": "x"}}"#), "complete");
+    assert_eq!(
+        quote(r#"{"path": "b.txt", "old": "other", "new": "x"}}"#),
+        "complete"
+    );
     assert_eq!(
         quote(r#"{"path": "b.txt", "old": "fn a"#),
         "refused at `fn a`"
@@ -196,7 +246,10 @@ fn an_edit_can_only_quote_what_the_file_holds() {
         "refused at `o`"
     );
     assert_eq!(quote(r#"{"path": "src/c.rs"#), "refused at `c.rs`");
-    assert_eq!(quote(r#"{"path": "src/a.rs", "old": "", "#), "refused at `\", `");
+    assert_eq!(
+        quote(r#"{"path": "src/a.rs", "old": "", "#),
+        "refused at `\", `"
+    );
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Tokens {
             places.push(at);
         }
         let mut kept = places.len() - 1;
-        let diverged = kept < self.0.len();
+        let diverged = kept < self.0.len() && places[kept] < text.len();
         while kept > 0 && places[kept] == text.len() {
             kept -= 1;
         }
@@ -92,8 +92,7 @@ impl Tokens {
                 }),
                 Part::Text(text) => {
                     let tokens = weights.tokenize(text);
-                    let pieces: Vec<_> =
-                        tokens.iter().map(|token| weights.piece(*token)).collect();
+                    let pieces: Vec<_> = tokens.iter().map(|token| weights.piece(*token)).collect();
                     entries.extend(assign(&tokens, pieces, text.as_bytes()));
                 }
             }
@@ -239,7 +238,11 @@ impl<'w> Cache<'w> {
     }
 
     /// Evaluates generated tokens: not more than a batch of them.
-    pub(super) fn push(&mut self, tokens: &[Token], stop: &dyn Fn() -> bool) -> Result<(), DecodeError> {
+    pub(super) fn push(
+        &mut self,
+        tokens: &[Token],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), DecodeError> {
         let weights = self.weights();
         let entries = tokens
             .iter()
@@ -377,7 +380,10 @@ mod tests {
         let mut literal = tokens(&["a", "<e>"]);
         literal.0[1].control = false;
         assert_eq!(literal.covering(&plain, Cutting::Anywhere), (2, 4));
-        assert_eq!(literal.covering(&prompt("a<e>b"), Cutting::Anywhere), (1, 1));
+        assert_eq!(
+            literal.covering(&prompt("a<e>b"), Cutting::Anywhere),
+            (1, 1)
+        );
     }
 
     #[test]

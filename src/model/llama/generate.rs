@@ -78,8 +78,7 @@ impl<'w> Engine<'w> {
             events,
             cancel,
             queue,
-            parser: (request.choice != ToolChoice::None)
-                .then(|| StreamParser::new(form, names)),
+            parser: (request.choice != ToolChoice::None).then(|| StreamParser::new(form, names)),
             tools,
             raw: Vec::new(),
             unsaid: Vec::new(),
@@ -241,9 +240,7 @@ impl Answer<'_, '_> {
             }
         };
         let stop = || cancel.is_cancelled() || events.is_closed();
-        let cached = engine
-            .cache
-            .evaluate(&prompt, plan, &stop, &mut progress)?;
+        let cached = engine.cache.evaluate(&prompt, plan, &stop, &mut progress)?;
         self.usage.cached = count(cached);
         if !opening.is_empty() {
             self.hear(opening.as_bytes());
@@ -419,7 +416,9 @@ impl Answer<'_, '_> {
     /// Ends the answer after a call, with its closing mark, so that `raw` is what the next prompt shows.
     fn end_call(&mut self) -> Finish {
         let closing = constraint::closing(self.engine.form);
-        let is_closed = text_of(&self.raw).trim_end().ends_with(closing.trim_start());
+        let is_closed = text_of(&self.raw)
+            .trim_end()
+            .ends_with(closing.trim_start());
         if !closing.is_empty() && !is_closed {
             self.hear(closing.as_bytes());
         }

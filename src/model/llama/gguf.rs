@@ -74,9 +74,8 @@ pub(super) fn check(path: &Path) -> Result<(), FileError> {
 
 /// Says what a file that is no GGUF looks like, as far as its first bytes tell.
 fn describe(header: &[u8]) -> &'static str {
-    let starts = |mark: &[u8]| {
-        header.len() >= mark.len() && header[..mark.len()].eq_ignore_ascii_case(mark)
-    };
+    let starts =
+        |mark: &[u8]| header.len() >= mark.len() && header[..mark.len()].eq_ignore_ascii_case(mark);
     if starts(b"version https://git-lfs") || starts(b"version https") {
         "it is a Git LFS pointer, not the file itself"
     } else if starts(b"<!doctype") || starts(b"<html") {
