@@ -1,5 +1,7 @@
 //! The engine against real models.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -220,6 +222,10 @@ fn tool(name: &str, schema: Value) -> ToolSpec {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "schemas are written in place"
+)]
 fn object(properties: Value, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required})
 }
@@ -492,6 +498,13 @@ fn the_default_model_calls_a_tool_in_a_fence() {
     assert_eq!(read.finish, Finish::Call, "{read:?}");
     assert_eq!(read.calls[0].0, "read");
     assert_eq!(read.calls[0].1["path"], "src/main.rs");
+
+    // The same fence is only text where calls are not wanted.
+    request.choice = ToolChoice::None;
+    let text = answer(&model, request.clone());
+    assert!(text.raw.contains("```json"), "{text:?}");
+    assert_eq!(text.text, text.raw);
+    assert!(text.calls.is_empty() && text.bad.is_empty());
 
     // An edit can only quote what the file holds, in this case the one line that fits.
     let file = "fn main() {\n    let name = \"world\";\n    println!(\"Hello {name}\");\n}\n";

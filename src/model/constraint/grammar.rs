@@ -40,13 +40,29 @@ pub fn begun(form: CallForm) -> &'static str {
     }
 }
 
-/// Returns what follows a complete body to make the text whole.
-pub fn closing(form: CallForm) -> &'static str {
-    match form {
-        CallForm::JsonFence => "\n```",
-        CallForm::ToolCallTag | CallForm::FunctionTag => "\n</tool_call>",
-        CallForm::ToolCallsToken | CallForm::BareJson => "",
+/// Returns what must follow a complete body to make the text whole, judged by what stands before the body: models
+/// mix the forms, such as a tag inside of a fence.
+pub fn closing(before: &str) -> String {
+    let mut closing = String::new();
+    if before.trim_end().ends_with('[') {
+        closing.push(']');
     }
+    let tags = ["<tool_call>", "<tools>"];
+    let last = tags
+        .into_iter()
+        .filter_map(|tag| before.rfind(tag).map(|at| (at, tag)))
+        .max();
+    if let Some((at, tag)) = last {
+        let is_open = !before[at..].contains("</");
+        if is_open {
+            closing.push_str("\n</");
+            closing.push_str(&tag[1..]);
+        }
+    }
+    if before.matches("```").count() % 2 == 1 {
+        closing.push_str("\n```");
+    }
+    closing
 }
 
 /// Returns the grammar of a whole body. `schemas` are those of the tools, in the same order.
@@ -65,6 +81,7 @@ pub(super) fn call(allowed: Allowed<'_>, schemas: &[Value], spacing: Spacing) ->
         .collect();
     let calls = calls.join(" | ");
     let gap = writer.gap();
+    let space = writer.space();
     let start = match allowed.form {
         CallForm::JsonFence | CallForm::ToolCallTag | CallForm::BareJson => {
             format!("HEAD (calls) {}", writer.mark("}"))
@@ -77,10 +94,10 @@ pub(super) fn call(allowed: Allowed<'_>, schemas: &[Value], spacing: Spacing) ->
     // Whitespace before the name was written by the model before it was known that this is a call.
     let head = match allowed.form {
         CallForm::JsonFence | CallForm::ToolCallTag | CallForm::BareJson => {
-            format!(r#"/\{{{gap}"name"{gap}:[ \n]{{0,2}}"/"#)
+            format!(r#"/[ \n]{{0,2}}\{{{gap}"name"{gap}:{space}"/"#)
         }
         CallForm::ToolCallsToken => {
-            format!(r#"/[ \n]{{0,2}}\[{gap}\{{{gap}"name"{gap}:[ \n]{{0,2}}"/"#)
+            format!(r#"/[ \n]{{0,2}}\[{gap}\{{{gap}"name"{gap}:{space}"/"#)
         }
         CallForm::FunctionTag => r"/[ \n]{0,2}(<function=)?/".to_owned(),
     };
@@ -115,6 +132,14 @@ impl Writer {
         }
     }
 
+    /// A regular expression for whitespace after a colon or comma.
+    fn space(&self) -> &'static str {
+        match self.spacing {
+            Spacing::Tight => " ?",
+            Spacing::Free => self.gap(),
+        }
+    }
+
     /// A literal that whitespace may come before, where spacing is free.
     fn mark(&self, text: &str) -> String {
         match self.spacing {
@@ -125,11 +150,7 @@ impl Writer {
 
     /// A comma or colon, a key or nothing, and a space if the model likes one.
     fn separator(&self, mark: char, key: Option<&str>) -> String {
-        let gap = self.gap();
-        let space = match self.spacing {
-            Spacing::Tight => " ?",
-            Spacing::Free => gap,
-        };
+        let (gap, space) = (self.gap(), self.space());
         match key {
             Some(key) => {
                 let key = escape_regex(&quoted(key));

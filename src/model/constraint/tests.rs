@@ -186,6 +186,22 @@ fn each_form_has_its_own_grammar() {
     }
 }
 
+#[test]
+fn a_text_is_made_whole_by_what_it_opened() {
+    for (before, expected) in [
+        ("Here:\n```json\n", "\n```"),
+        ("<tool_call>\n", "\n</tool_call>"),
+        ("<tools>", "\n</tools>"),
+        ("```xml\n<tool_call>\n", "\n</tool_call>\n```"),
+        ("```\ncode\n```\n```json\n[", "]\n```"),
+        ("<tool_call>x</tool_call>\n", ""),
+        ("[TOOL_CALLS]", ""),
+        ("", ""),
+    ] {
+        assert_eq!(closing(before), expected, "{before:?}");
+    }
+}
+
 fn edit() -> ToolSpec {
     tool(
         "edit",

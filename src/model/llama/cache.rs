@@ -157,6 +157,11 @@ impl Plan {
     pub(super) fn total(&self) -> usize {
         self.cached + self.rest.0.len()
     }
+
+    /// Returns how many of them are in the cache.
+    pub(super) fn cached(&self) -> usize {
+        self.cached
+    }
 }
 
 impl<'w> Cache<'w> {
@@ -306,6 +311,7 @@ impl<'w> Cache<'w> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::super::prompt::Control;
     use super::*;

@@ -84,6 +84,7 @@ impl<'w> Engine<'w> {
             unsaid: Vec::new(),
             usage: Usage::default(),
             called: false,
+            body_start: 0,
             draft: Draft::None,
             mask_times: Vec::new(),
         };
@@ -110,7 +111,7 @@ fn offered(request: &ModelRequest) -> Vec<&ToolSpec> {
 /// Whether a call is being written, and under what constraint.
 enum Draft {
     None,
-    Constrained(Constraint),
+    Constrained(Box<Constraint>),
     /// No constraint could be made for the call that is open.
     Free,
 }
@@ -146,6 +147,8 @@ struct Answer<'a, 'w> {
     unsaid: Vec<u8>,
     usage: Usage,
     called: bool,
+    /// Where in `raw` the body of the last call begins.
+    body_start: usize,
     draft: Draft,
     mask_times: Vec<Duration>,
 }
@@ -221,6 +224,7 @@ impl Answer<'_, '_> {
             }));
         }
         self.usage.prompt = count(plan.total());
+        self.usage.cached = count(plan.cached());
         let (cancel, events, queue) = (self.cancel, self.events, &mut *self.queue);
         let mut told: Option<Instant> = None;
         let mut progress = |progress: Progress| {
@@ -371,7 +375,10 @@ impl Answer<'_, '_> {
             return;
         };
         let Some(open) = parser.open_call() else {
-            self.draft = Draft::None;
+            // A constrained call is held to its end, also where the parser wants to see more of it first.
+            if matches!(self.draft, Draft::Free) {
+                self.draft = Draft::None;
+            }
             return;
         };
         // A character of which only a part is written is not in the body yet: the constraint would miss it.
@@ -398,12 +405,17 @@ impl Answer<'_, '_> {
             tools: &self.tools,
             passages,
         };
+        self.body_start = self.raw.len() - body.len();
         self.draft = Draft::Free;
         let Some(constraints) = &mut self.engine.constraints else {
             return;
         };
-        match constraints.rest_of_call(allowed, body) {
-            Ok(constraint) => self.draft = Draft::Constrained(constraint),
+        let started = Instant::now();
+        let constraint = constraints.rest_of_call(allowed, body);
+        let took = started.elapsed().as_micros();
+        tracing::debug!(took_us = took, "built the constraint of a call");
+        match constraint {
+            Ok(constraint) => self.draft = Draft::Constrained(Box::new(constraint)),
             Err(error) => self.release(&error),
         }
     }
@@ -415,10 +427,9 @@ impl Answer<'_, '_> {
 
     /// Ends the answer after a call, with its closing mark, so that `raw` is what the next prompt shows.
     fn end_call(&mut self) -> Finish {
-        let closing = constraint::closing(self.engine.form);
-        let is_closed = text_of(&self.raw)
-            .trim_end()
-            .ends_with(closing.trim_start());
+        let raw = text_of(&self.raw);
+        let closing = constraint::closing(raw.get(..self.body_start).unwrap_or_default());
+        let is_closed = raw.trim_end().ends_with(closing.trim_start());
         if !closing.is_empty() && !is_closed {
             self.hear(closing.as_bytes());
         }

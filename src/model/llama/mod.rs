@@ -4,6 +4,7 @@
 //! see [`on_abort`].
 
 mod cache;
+mod cores;
 mod generate;
 mod gguf;
 mod identity;
@@ -131,8 +132,7 @@ fn load_and_serve(
     if !weights.is_chat_model() {
         return Err("it is no model that answers in text; choose another one".to_owned());
     }
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = options.threads.unwrap_or(cores).clamp(1, 512);
+    let threads = options.threads.unwrap_or_else(cores::usable).clamp(1, 512);
     let trained = match weights.trained_context() {
         0 => DEFAULT_CONTEXT,
         trained => trained,
