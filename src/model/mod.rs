@@ -3,6 +3,7 @@
 //! Owns inference (llama.cpp), prompt templates, the stream parser, decoding constraints and the model store. Knows
 //! nothing of the agent, of MCP or of the screen.
 
+pub mod constraint;
 pub mod llama;
 pub mod parse;
 pub mod scripted;

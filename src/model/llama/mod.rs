@@ -1,1 +1,196 @@
-//! The llama.cpp engine.
+//! The llama.cpp engine: one thread that owns the weights, the context and what is evaluated in it.
+//!
+//! Nothing outside this folder knows llama.cpp. A failed assertion in it aborts the process, which nothing unwinds:
+//! see [`on_abort`].
+
+mod cache;
+mod cores;
+mod generate;
+mod gguf;
+mod identity;
+mod log;
+mod native;
+mod prompt;
+mod queue;
+mod sample;
+mod vocabulary;
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::constraint::Constraints;
+use super::{Command, Model};
+use crate::protocol::{ModelEvent, ModelFailure};
+
+use cache::Cache;
+use generate::Engine;
+use native::{Context, ContextOptions, Weights};
+use queue::Queue;
+
+pub use log::{NO_BACKTRACE, on_abort};
+
+/// The largest context window that is taken unless asked for: its KV cache is memory that is taken at once.
+const DEFAULT_CONTEXT: u32 = 16_384;
+
+/// How many prompt tokens are evaluated at once on processors, and on a graphics card, which wants more.
+///
+/// Cancelling works within a batch on processors and after it on a graphics card; progress is shown after it.
+const BATCH: u32 = 128;
+const GPU_BATCH: u32 = 512;
+
+/// How often the loaded share is told.
+const LOADING_INTERVAL: Duration = Duration::from_millis(50);
+
+/// llama.cpp and the grammar compiler recurse; the default stack of a thread is small on some systems.
+const STACK: usize = 8 * 1024 * 1024;
+
+/// What to load, and how.
+#[derive(Debug, Clone)]
+pub struct LlamaOptions {
+    /// A GGUF file.
+    pub path: PathBuf,
+    /// The catalog name, or the file's stem.
+    pub name: String,
+    /// The context window in tokens; by default what the model was trained for, up to a limit.
+    pub context: Option<u32>,
+    /// Threads to compute with; by default one for each core.
+    pub threads: Option<usize>,
+    /// Layers to put on a graphics card; by default all, if there is one.
+    pub gpu_layers: Option<u32>,
+    /// Holds the `old` argument of an edit to the request's passages.
+    pub quote_passages: bool,
+}
+
+impl LlamaOptions {
+    /// Loads a file under the name of its stem, with everything else left to the engine.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = path.file_stem().map_or_else(
+            || "model".to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        );
+        Self {
+            path,
+            name,
+            context: None,
+            threads: None,
+            gpu_layers: None,
+            quote_passages: true,
+        }
+    }
+}
+
+/// Starts a model on a thread of its own. `state` hears `Loading`, and then `Loaded` or `Failed`; requests that
+/// came before are answered after that.
+pub fn spawn(options: LlamaOptions, state: UnboundedSender<ModelEvent>) -> Model {
+    let (commands, receiver) = mpsc::channel();
+    let failed = state.clone();
+    let thread = std::thread::Builder::new()
+        .name("model".to_owned())
+        .stack_size(STACK)
+        .spawn(move || run(&options, &state, Queue::new(receiver)));
+    if let Err(error) = thread {
+        tell(
+            &failed,
+            ModelEvent::Failed {
+                failure: load_failure(format!("cannot start a thread for it: {error}")),
+            },
+        );
+    }
+    Model::new(commands)
+}
+
+fn run(options: &LlamaOptions, state: &UnboundedSender<ModelEvent>, mut queue: Queue) {
+    if let Err(message) = load_and_serve(options, state, &mut queue) {
+        let failure = load_failure(message);
+        tell(
+            state,
+            ModelEvent::Failed {
+                failure: failure.clone(),
+            },
+        );
+        while let Some(Command::Generate { events, .. }) = queue.next() {
+            // A session that dropped the receiver does not wait for the answer.
+            let _ = events.blocking_send(ModelEvent::Failed {
+                failure: failure.clone(),
+            });
+        }
+    }
+}
+
+fn load_and_serve(
+    options: &LlamaOptions,
+    state: &UnboundedSender<ModelEvent>,
+    queue: &mut Queue,
+) -> Result<(), String> {
+    gguf::check(&options.path).map_err(|error| error.to_string())?;
+    log::start_backend();
+    let weights = load(options, state, queue)?;
+    if !weights.is_chat_model() {
+        return Err("it is no model that answers in text; choose another one".to_owned());
+    }
+    let threads = options.threads.unwrap_or_else(cores::usable).clamp(1, 512);
+    let trained = match weights.trained_context() {
+        0 => DEFAULT_CONTEXT,
+        trained => trained,
+    };
+    let on_gpu = identity::has_gpu() && options.gpu_layers != Some(0);
+    let batch = if on_gpu { GPU_BATCH } else { BATCH };
+    let window = options.context.unwrap_or(trained.min(DEFAULT_CONTEXT));
+    let context = Context::new(
+        &weights,
+        ContextOptions {
+            context: window,
+            batch: batch.min(window.max(1)),
+            threads,
+            batch_threads: threads,
+        },
+    )?;
+    let info = identity::info(&weights, &options.name, context.window());
+    let template = identity::template(&weights)?;
+    let constraints = Constraints::new(&vocabulary::token_env(&weights));
+    if let Err(error) = &constraints {
+        tracing::warn!("calls are not constrained: {error}");
+    }
+    let mut engine = Engine::new(Cache::new(context), template, constraints.ok(), info.form);
+    engine.quote_passages(options.quote_passages);
+    tell(state, ModelEvent::Loaded { info });
+    while let Some(command) = queue.next() {
+        let Command::Generate {
+            request,
+            events,
+            cancel,
+        } = command;
+        engine.answer(&request, &events, &cancel, queue);
+    }
+    Ok(())
+}
+
+fn load(
+    options: &LlamaOptions,
+    state: &UnboundedSender<ModelEvent>,
+    queue: &mut Queue,
+) -> Result<Weights, String> {
+    let mut told: Option<Instant> = None;
+    let mut progress = |share: f32| {
+        if share >= 1.0 || told.is_none_or(|told| told.elapsed() >= LOADING_INTERVAL) {
+            told = Some(Instant::now());
+            tell(state, ModelEvent::Loading { share });
+        }
+        !queue.is_abandoned()
+    };
+    Weights::load(&options.path, options.gpu_layers, &mut progress)
+        .map_err(|reason| format!("`{}`: {reason}", options.path.display()))
+}
+
+fn load_failure(message: String) -> ModelFailure {
+    ModelFailure::Load { message }
+}
+
+fn tell(state: &UnboundedSender<ModelEvent>, event: ModelEvent) {
+    // A session that is gone needs no word of the model.
+    let _ = state.send(event);
+}

@@ -1,0 +1,283 @@
+use super::*;
+use crate::protocol::Risk;
+use llguidance::toktrie::ApproximateTokEnv;
+use serde_json::json;
+
+fn tool(name: &str, schema: Value) -> ToolSpec {
+    ToolSpec {
+        server: "test".to_owned(),
+        name: name.to_owned(),
+        tool: name.to_owned(),
+        description: String::new(),
+        schema,
+        risk: Risk::Read,
+        previews: false,
+    }
+}
+
+fn read() -> ToolSpec {
+    tool(
+        "read",
+        json!({
+            "type": "object",
+            "properties": {"path": {"type": "string"}, "line": {"type": "integer"}},
+            "required": ["path"],
+        }),
+    )
+}
+
+/// Feeds a call byte by byte after its beginning, and tells how far it got: `complete`, `open`, or what was refused.
+fn check(
+    tools: &[ToolSpec],
+    form: CallForm,
+    passages: &[Passages],
+    begun: &str,
+    rest: &str,
+) -> String {
+    let tokens = ApproximateTokEnv::single_byte_env();
+    let mut constraints = Constraints::new(&tokens).unwrap();
+    let tools: Vec<&ToolSpec> = tools.iter().collect();
+    let allowed = Allowed {
+        form,
+        tools: &tools,
+        passages,
+    };
+    let mut constraint = match constraints.rest_of_call(allowed, begun.as_bytes()) {
+        Ok(constraint) => constraint,
+        Err(error) => return error.to_string(),
+    };
+    for (index, byte) in rest.bytes().enumerate() {
+        let allowed = constraint
+            .mask()
+            .is_ok_and(|mask| mask.is_allowed(u32::from(byte)));
+        if !allowed {
+            return format!("refused at `{}`", &rest[index..]);
+        }
+        constraint.accept(&[u32::from(byte)]).unwrap();
+    }
+    let state = if constraint.is_complete() {
+        "complete"
+    } else {
+        "open"
+    };
+    state.to_owned()
+}
+
+fn check_fence(tools: &[ToolSpec], begun: &str, rest: &str) -> String {
+    check(tools, CallForm::JsonFence, &[], begun, rest)
+}
+
+#[test]
+fn a_call_goes_on_from_wherever_it_was() {
+    let whole = r#"{"name": "read", "arguments": {"path": "a\nb", "line": 3}}"#;
+    for cut in (1..whole.len()).filter(|cut| whole.is_char_boundary(*cut)) {
+        assert_eq!(
+            check_fence(&[read()], &whole[..cut], &whole[cut..]),
+            "complete",
+            "{cut}"
+        );
+    }
+}
+
+#[test]
+fn a_call_spread_over_lines_is_taken_on_as_it_is() {
+    assert_eq!(
+        check_fence(
+            &[read()],
+            "{\n  \"name\": \"",
+            "read\",\n  \"arguments\": {\n    \"path\": \"a\"\n  }\n}"
+        ),
+        "complete"
+    );
+}
+
+#[test]
+fn only_tools_that_exist_can_be_named() {
+    let tools = [
+        read(),
+        tool("read_all", json!({"type": "object", "properties": {}})),
+    ];
+    let begun = "{\"name\": \"";
+    assert_eq!(
+        check_fence(&tools, begun, r#"write", "#),
+        "refused at `write\", `"
+    );
+    assert_eq!(
+        check_fence(&tools, begun, r#"read_all", "arguments": {}}"#),
+        "complete"
+    );
+    assert_eq!(
+        check_fence(&tools, begun, r#"read", "arguments": {}}"#),
+        "refused at `}}`"
+    );
+    assert_eq!(check_fence(&[], begun, ""), "there is no tool to call");
+    assert_eq!(
+        check_fence(&tools, "{\"name\": \"gone", ""),
+        "what is written of the call fits no tool: {\"name\": \"gone"
+    );
+}
+
+#[test]
+fn whitespace_cannot_run_away() {
+    let begun = r#"{"name": "read", "arguments": {"path": "a","#;
+    assert_eq!(
+        check_fence(&[read()], begun, "  \"line\""),
+        "refused at ` \"line\"`"
+    );
+    assert_eq!(check_fence(&[read()], begun, "\n"), "refused at `\n`");
+    assert_eq!(check_fence(&[read()], begun, "\"line\":1}}"), "complete");
+}
+
+#[test]
+fn arguments_that_are_not_listed_cannot_be_invented() {
+    let begun = r#"{"name": "read", "arguments": {"path": "a", ""#;
+    assert_eq!(check_fence(&[read()], begun, "mode"), "refused at `mode`");
+}
+
+#[test]
+fn a_schema_that_cannot_be_compiled_is_simplified() {
+    let odd = tool(
+        "odd",
+        json!({
+            "type": "object",
+            "properties": {
+                "id": {"type": "string", "pattern": "^(?=x)(?<!y)["},
+                "many": {"$ref": "https://example.com/none.json"},
+            },
+            "required": ["id"],
+        }),
+    );
+    let begun = r#"{"name": "odd", "arguments": {""#;
+    assert_eq!(check_fence(&[odd], begun, r#"id": "z"}}"#), "complete");
+    let broken = tool("broken", json!("nonsense"));
+    let begun = r#"{"name": "broken", "arguments": {"#;
+    assert_eq!(check_fence(&[broken], begun, r#""a": [1]}}"#), "complete");
+}
+
+#[test]
+fn a_server_cannot_set_the_options_of_the_compiler() {
+    let mut sly = read();
+    sly.schema["x-guidance"] = json!({"whitespace_flexible": true, "nonsense": 1});
+    let begun = r#"{"name": "read", "arguments": {"#;
+    assert_eq!(
+        check_fence(&[sly.clone()], begun, "\n\n"),
+        "refused at `\n\n`"
+    );
+    assert_eq!(check_fence(&[sly], begun, r#""path": "x"}}"#), "complete");
+}
+
+#[test]
+fn each_form_has_its_own_grammar() {
+    let tools = [read()];
+    let json = r#"read", "arguments": {"path": "a"}}"#;
+    for (form, rest) in [
+        (CallForm::JsonFence, json.to_owned()),
+        (CallForm::ToolCallTag, json.to_owned()),
+        (CallForm::ToolCallsToken, format!("{json}]")),
+        (CallForm::BareJson, r#"read", "parameters": {"path": "a"}}"#.to_owned()),
+        (
+            CallForm::FunctionTag,
+            "read>\n<parameter=path>\nsrc/a <b>\n\nc\n</parameter>\n<parameter=line>\n3\n</parameter>\n</function>"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(check(&tools, form, &[], begun(form), &rest), "complete", "{form:?}");
+        assert!(opening(form).ends_with(begun(form)));
+    }
+}
+
+#[test]
+fn a_text_is_made_whole_by_what_it_opened() {
+    for (before, expected) in [
+        ("Here:\n```json\n", "\n```"),
+        ("<tool_call>\n", "\n</tool_call>"),
+        ("<tools>", "\n</tools>"),
+        ("```xml\n<tool_call>\n", "\n</tool_call>\n```"),
+        ("```\ncode\n```\n```json\n[", "]\n```"),
+        ("<tool_call>x</tool_call>\n", ""),
+        ("[TOOL_CALLS]", ""),
+        ("", ""),
+    ] {
+        assert_eq!(closing(before), expected, "{before:?}");
+    }
+}
+
+fn edit() -> ToolSpec {
+    tool(
+        "edit",
+        json!({
+            "type": "object",
+            "properties": {
+                "path": {"type": "string"},
+                "old": {"type": "string"},
+                "new": {"type": "string"},
+                "all": {"type": "boolean"},
+            },
+            "required": ["path", "old", "new"],
+        }),
+    )
+}
+
+fn passages() -> Vec<Passages> {
+    let passage = |path: &str, text: &str| Passages {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    vec![
+        passage("src/a.rs", "fn a() {\n    say(\"hi\");\n}\n"),
+        passage("b.txt", "other\n"),
+    ]
+}
+
+#[test]
+fn an_edit_can_only_quote_what_the_file_holds() {
+    let quote = |arguments: &str| {
+        let begun = r#"{"name": "edit", "arguments": "#;
+        check(
+            &[edit(), read()],
+            CallForm::JsonFence,
+            &passages(),
+            begun,
+            arguments,
+        )
+    };
+    assert_eq!(
+        quote(r#"{"path": "src/a.rs", "old": "say(\"hi\");", "new": ""}}"#),
+        "complete"
+    );
+    assert_eq!(
+        quote(r#"{"path": "src/a.rs", "old": "    say(\"hi\");\n}", "new": "x", "all": true}}"#),
+        "complete"
+    );
+    assert_eq!(
+        quote(r#"{"path": "b.txt", "old": "other", "new": "x"}}"#),
+        "complete"
+    );
+    assert_eq!(
+        quote(r#"{"path": "b.txt", "old": "fn a"#),
+        "refused at `fn a`"
+    );
+    assert_eq!(
+        quote(r#"{"path": "src/a.rs", "old": "say(\"ho"#),
+        "refused at `o`"
+    );
+    assert_eq!(quote(r#"{"path": "src/c.rs"#), "refused at `c.rs`");
+    assert_eq!(
+        quote(r#"{"path": "src/a.rs", "old": "", "#),
+        "refused at `\", `"
+    );
+}
+
+#[test]
+fn other_tools_are_not_held_to_passages() {
+    assert_eq!(
+        check(
+            &[edit(), read()],
+            CallForm::JsonFence,
+            &passages(),
+            r#"{"name": "read", "arguments": "#,
+            r#"{"path": "anything"}}"#
+        ),
+        "complete"
+    );
+}

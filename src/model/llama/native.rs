@@ -1,0 +1,494 @@
+//! llama.cpp behind safe types: the weights, the vocabulary, and a context whose running decode can be stopped.
+//!
+//! The context is owned here, not through `llama-cpp-2`, because that crate keeps the pointer that
+//! `llama_set_abort_callback` needs to itself.
+
+#![expect(unsafe_code, reason = "llama.cpp is a C library")]
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::path::Path;
+use std::ptr::NonNull;
+
+use llama_cpp_sys_2 as sys;
+
+use super::log;
+
+/// The sequence that everything is evaluated in.
+const SEQUENCE: sys::llama_seq_id = 0;
+
+/// A token of the model's vocabulary.
+pub(super) type Token = sys::llama_token;
+
+/// Loaded weights with their vocabulary.
+pub(super) struct Weights {
+    model: NonNull<sys::llama_model>,
+    vocab: NonNull<sys::llama_vocab>,
+}
+
+impl Weights {
+    /// Loads a GGUF file. `progress` hears the share that is loaded and stops the load by returning `false`.
+    pub(super) fn load(
+        path: &Path,
+        gpu_layers: Option<u32>,
+        progress: &mut dyn FnMut(f32) -> bool,
+    ) -> Result<Self, String> {
+        unsafe extern "C" fn report(share: f32, data: *mut c_void) -> bool {
+            // SAFETY: `data` is the `&mut &mut dyn FnMut` below, which outlives the load, and llama.cpp calls from
+            // the loading thread alone.
+            let progress = unsafe { &mut *data.cast::<&mut dyn FnMut(f32) -> bool>() };
+            progress(share)
+        }
+
+        let c_path = path_to_c(path)?;
+        let mut progress: &mut dyn FnMut(f32) -> bool = progress;
+        log::forget_trouble();
+        // SAFETY: the parameters are llama.cpp's defaults with plain values changed; path and progress outlive the
+        // call. The result is owned by `Self`.
+        let model = unsafe {
+            let mut params = sys::llama_model_default_params();
+            if let Some(layers) = gpu_layers {
+                params.n_gpu_layers = i32::try_from(layers).unwrap_or(i32::MAX);
+            }
+            params.progress_callback = Some(report);
+            params.progress_callback_user_data = (&raw mut progress).cast();
+            sys::llama_model_load_from_file(c_path.as_ptr(), params)
+        };
+        let Some(model) = NonNull::new(model) else {
+            return Err(log::last_trouble().unwrap_or_else(|| "llama.cpp gave no reason".into()));
+        };
+        // SAFETY: the model is valid; its vocabulary lives as long as the model.
+        let vocab = unsafe { sys::llama_model_get_vocab(model.as_ptr()) };
+        let Some(vocab) = NonNull::new(vocab.cast_mut()) else {
+            // SAFETY: the model is valid and freed once.
+            unsafe { sys::llama_model_free(model.as_ptr()) };
+            return Err("the file has no vocabulary".into());
+        };
+        Ok(Self { model, vocab })
+    }
+
+    /// Returns a text value of the file's metadata.
+    pub(super) fn metadata(&self, key: &CStr) -> Option<String> {
+        let mut buffer = vec![0u8; 512];
+        // SAFETY: the buffer is as long as it is said to be.
+        let length = unsafe {
+            sys::llama_model_meta_val_str(
+                self.model.as_ptr(),
+                key.as_ptr(),
+                buffer.as_mut_ptr().cast::<c_char>(),
+                buffer.len(),
+            )
+        };
+        buffer.truncate(usize::try_from(length).ok()?.min(buffer.len() - 1));
+        Some(String::from_utf8_lossy(&buffer).into_owned())
+    }
+
+    /// Returns the source of the model's own chat template.
+    pub(super) fn chat_template(&self) -> Option<String> {
+        // SAFETY: a null name asks for the default template; the text lives as long as the model and is copied.
+        let template =
+            unsafe { sys::llama_model_chat_template(self.model.as_ptr(), std::ptr::null()) };
+        if template.is_null() {
+            return None;
+        }
+        // SAFETY: llama.cpp returns the pointer of a C string here.
+        let template = unsafe { CStr::from_ptr(template) };
+        Some(template.to_string_lossy().into_owned())
+    }
+
+    /// Returns the number of parameters.
+    pub(super) fn parameters(&self) -> u64 {
+        // SAFETY: the model is valid.
+        unsafe { sys::llama_model_n_params(self.model.as_ptr()) }
+    }
+
+    /// Returns the context window that the model was trained for.
+    pub(super) fn trained_context(&self) -> u32 {
+        // SAFETY: the model is valid.
+        let length = unsafe { sys::llama_model_n_ctx_train(self.model.as_ptr()) };
+        u32::try_from(length).unwrap_or(0)
+    }
+
+    /// Tells whether the model has an encoder, or no decoder: it cannot be talked to then.
+    pub(super) fn is_chat_model(&self) -> bool {
+        // SAFETY: the model is valid.
+        unsafe {
+            sys::llama_model_has_decoder(self.model.as_ptr())
+                && !sys::llama_model_has_encoder(self.model.as_ptr())
+        }
+    }
+
+    /// Returns the number of tokens in the vocabulary.
+    pub(super) fn vocabulary(&self) -> usize {
+        // SAFETY: the vocabulary is valid.
+        let count = unsafe { sys::llama_vocab_n_tokens(self.vocab.as_ptr()) };
+        usize::try_from(count).unwrap_or(0)
+    }
+
+    /// Tells whether a token ends a generation.
+    pub(super) fn ends_generation(&self, token: Token) -> bool {
+        // SAFETY: the vocabulary is valid, and llama.cpp looks the token up in a set.
+        unsafe { sys::llama_vocab_is_eog(self.vocab.as_ptr(), token) }
+    }
+
+    /// Tells whether a token steers the model and is no text: it may come from a template only.
+    pub(super) fn is_control(&self, token: Token) -> bool {
+        // SAFETY: the caller's tokens come from this vocabulary; llama.cpp checks the bounds.
+        unsafe { sys::llama_vocab_is_control(self.vocab.as_ptr(), token) }
+    }
+
+    /// Returns the token that a prompt must begin with, if the model wants one.
+    pub(super) fn needed_bos(&self) -> Option<Token> {
+        // SAFETY: the vocabulary is valid.
+        unsafe { sys::llama_vocab_get_add_bos(self.vocab.as_ptr()) }
+            .then(|| self.bos())
+            .flatten()
+    }
+
+    /// Returns the token that begins a text.
+    pub(super) fn bos(&self) -> Option<Token> {
+        // SAFETY: the vocabulary is valid.
+        Some(unsafe { sys::llama_vocab_bos(self.vocab.as_ptr()) }).filter(|token| *token >= 0)
+    }
+
+    /// Returns the token that ends a turn, or else a text.
+    pub(super) fn end(&self) -> Option<Token> {
+        // SAFETY: the vocabulary is valid.
+        let (eot, eos) = unsafe {
+            (
+                sys::llama_vocab_eot(self.vocab.as_ptr()),
+                sys::llama_vocab_eos(self.vocab.as_ptr()),
+            )
+        };
+        Some(if eot >= 0 { eot } else { eos }).filter(|token| *token >= 0)
+    }
+
+    /// Returns the token that ends a text.
+    pub(super) fn eos(&self) -> Option<Token> {
+        // SAFETY: the vocabulary is valid.
+        Some(unsafe { sys::llama_vocab_eos(self.vocab.as_ptr()) }).filter(|token| *token >= 0)
+    }
+
+    /// Tells whether the tokenizer puts a space before a text (SentencePiece does).
+    pub(super) fn prefixes_space(&self) -> bool {
+        // SAFETY: the vocabulary is valid.
+        let kind = unsafe { sys::llama_vocab_type(self.vocab.as_ptr()) };
+        kind == sys::LLAMA_VOCAB_TYPE_SPM
+    }
+
+    /// Returns the bytes of a token. Control tokens have bytes too: what the template calls them.
+    pub(super) fn piece(&self, token: Token) -> Vec<u8> {
+        let mut buffer = vec![0u8; 64];
+        loop {
+            let room = i32::try_from(buffer.len()).unwrap_or(i32::MAX);
+            // SAFETY: the buffer is as long as it is said to be.
+            let length = unsafe {
+                sys::llama_token_to_piece(
+                    self.vocab.as_ptr(),
+                    token,
+                    buffer.as_mut_ptr().cast::<c_char>(),
+                    room,
+                    0,
+                    true,
+                )
+            };
+            match usize::try_from(length) {
+                Ok(length) => {
+                    buffer.truncate(length);
+                    return buffer;
+                }
+                // A negative length is the room that it takes.
+                Err(_) => buffer.resize(length.unsigned_abs() as usize, 0),
+            }
+        }
+    }
+
+    /// Tokenises a text in which nothing is a control token, whatever it looks like.
+    pub(super) fn tokenize(&self, text: &str) -> Vec<Token> {
+        let Ok(length) = i32::try_from(text.len()) else {
+            return Vec::new();
+        };
+        // One token for each byte, and one for a space that may be put before it.
+        let mut tokens: Vec<Token> = vec![0; text.len() + 2];
+        loop {
+            let room = i32::try_from(tokens.len()).unwrap_or(i32::MAX);
+            // SAFETY: text and buffer are as long as they are said to be.
+            let count = unsafe {
+                sys::llama_tokenize(
+                    self.vocab.as_ptr(),
+                    text.as_ptr().cast::<c_char>(),
+                    length,
+                    tokens.as_mut_ptr(),
+                    room,
+                    false,
+                    false,
+                )
+            };
+            match usize::try_from(count) {
+                Ok(count) => {
+                    tokens.truncate(count);
+                    return tokens;
+                }
+                Err(_) => tokens.resize(count.unsigned_abs() as usize, 0),
+            }
+        }
+    }
+}
+
+impl Drop for Weights {
+    fn drop(&mut self) {
+        // SAFETY: the model is freed once; a `Context` borrows it and is gone.
+        unsafe { sys::llama_model_free(self.model.as_ptr()) }
+    }
+}
+
+/// How a context is set up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ContextOptions {
+    pub(super) context: u32,
+    /// How many tokens are evaluated in one call, and in one piece.
+    pub(super) batch: u32,
+    /// Threads for one token at a time, and for batches.
+    pub(super) threads: usize,
+    pub(super) batch_threads: usize,
+}
+
+/// Why tokens were not evaluated.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum DecodeError {
+    /// `stop` said so.
+    Stopped,
+    /// llama.cpp reported an error.
+    Failed(String),
+}
+
+/// What is evaluated: the KV cache, and the logits of the last token.
+pub(super) struct Context<'w> {
+    weights: &'w Weights,
+    context: NonNull<sys::llama_context>,
+    /// Workers that outlive a graph: without them ggml starts and ends threads for every token.
+    pools: Vec<NonNull<sys::ggml_threadpool>>,
+    batch: usize,
+}
+
+impl<'w> Context<'w> {
+    /// Makes a context for loaded weights.
+    pub(super) fn new(weights: &'w Weights, options: ContextOptions) -> Result<Self, String> {
+        log::forget_trouble();
+        // SAFETY: the parameters are llama.cpp's defaults with plain values changed; the model outlives the context.
+        let context = unsafe {
+            let mut params = sys::llama_context_default_params();
+            params.n_ctx = options.context;
+            params.n_batch = options.batch;
+            params.n_ubatch = options.batch;
+            params.n_seq_max = 1;
+            params.n_threads = i32::try_from(options.threads).unwrap_or(1);
+            params.n_threads_batch = i32::try_from(options.batch_threads).unwrap_or(1);
+            params.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_AUTO;
+            params.no_perf = true;
+            sys::llama_init_from_model(weights.model.as_ptr(), params)
+        };
+        let Some(context) = NonNull::new(context) else {
+            return Err(log::last_trouble()
+                .unwrap_or_else(|| "there is not enough memory for its context window".into()));
+        };
+        let mut this = Self {
+            weights,
+            context,
+            pools: Vec::new(),
+            batch: options.batch as usize,
+        };
+        this.attach_threads(options);
+        Ok(this)
+    }
+
+    fn attach_threads(&mut self, options: ContextOptions) {
+        let mut pool = |threads: usize| {
+            let threads = i32::try_from(threads).unwrap_or(1);
+            // SAFETY: the parameters are ggml's defaults; the pool is kept and freed after the context.
+            let pool = unsafe {
+                let mut params = sys::ggml_threadpool_params_default(threads);
+                params.paused = true;
+                NonNull::new(sys::ggml_threadpool_new(&raw mut params))
+            };
+            self.pools.extend(pool);
+            pool
+        };
+        let Some(one) = pool(options.threads) else {
+            return;
+        };
+        let many = if options.batch_threads == options.threads {
+            Some(one)
+        } else {
+            pool(options.batch_threads)
+        };
+        // SAFETY: the pools outlive the context's use of them: `Drop` frees the context first.
+        unsafe {
+            sys::llama_attach_threadpool(
+                self.context.as_ptr(),
+                one.as_ptr(),
+                many.unwrap_or(one).as_ptr(),
+            );
+        }
+    }
+
+    /// Lets the workers sleep: between generations the engine must not cost a wake-up.
+    pub(super) fn rest(&mut self) {
+        for pool in &self.pools {
+            // SAFETY: the pool is valid and no graph is running, since running one takes `&mut self`.
+            unsafe { sys::ggml_threadpool_pause(pool.as_ptr()) }
+        }
+    }
+
+    /// Wakes the workers that [`Context::rest`] put to sleep.
+    pub(super) fn wake(&mut self) {
+        for pool in &self.pools {
+            // SAFETY: the pool is valid.
+            unsafe { sys::ggml_threadpool_resume(pool.as_ptr()) }
+        }
+    }
+
+    /// Returns the weights that this context evaluates.
+    pub(super) fn weights(&self) -> &'w Weights {
+        self.weights
+    }
+
+    /// Returns the window in tokens, as llama.cpp made it.
+    pub(super) fn window(&self) -> usize {
+        // SAFETY: the context is valid.
+        unsafe { sys::llama_n_ctx_seq(self.context.as_ptr()) as usize }
+    }
+
+    /// Returns how many tokens may be evaluated in one call.
+    pub(super) fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Evaluates tokens from a position on, with the logits of the last one if asked for. `stop` is polled between
+    /// the nodes of the graph. After an error, what was to be evaluated may be there in part.
+    pub(super) fn decode(
+        &mut self,
+        tokens: &[Token],
+        position: usize,
+        logits: Logits,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), DecodeError> {
+        unsafe extern "C" fn poll(data: *mut c_void) -> bool {
+            // SAFETY: `data` is the `&&dyn Fn` below, and it is taken back before `decode` returns.
+            let stop = unsafe { &*data.cast::<&dyn Fn() -> bool>() };
+            stop()
+        }
+
+        debug_assert!(tokens.len() <= self.batch);
+        let count = tokens.len();
+        let Some(last) = count.checked_sub(1) else {
+            return Ok(());
+        };
+        let mut token = tokens.to_vec();
+        let mut positions: Vec<sys::llama_pos> = (position..position + count)
+            .map(|position| sys::llama_pos::try_from(position).unwrap_or(sys::llama_pos::MAX))
+            .collect();
+        let mut sequence = SEQUENCE;
+        let mut sequences = vec![&raw mut sequence; count];
+        let mut sequence_counts = vec![1i32; count];
+        let mut wanted = vec![0i8; count];
+        wanted[last] = i8::from(logits == Logits::OfLast);
+        let batch = sys::llama_batch {
+            n_tokens: i32::try_from(count).unwrap_or(i32::MAX),
+            token: token.as_mut_ptr(),
+            embd: std::ptr::null_mut(),
+            pos: positions.as_mut_ptr(),
+            n_seq_id: sequence_counts.as_mut_ptr(),
+            seq_id: sequences.as_mut_ptr(),
+            logits: wanted.as_mut_ptr(),
+        };
+        let mut stop: &dyn Fn() -> bool = stop;
+        // SAFETY: all arrays of the batch have `count` elements and outlive the call, as does `stop`, which is
+        // read by the workers only while the graph runs and is taken back right after.
+        let code = unsafe {
+            sys::llama_set_abort_callback(
+                self.context.as_ptr(),
+                Some(poll),
+                (&raw mut stop).cast::<c_void>(),
+            );
+            let code = sys::llama_decode(self.context.as_ptr(), batch);
+            sys::llama_set_abort_callback(self.context.as_ptr(), None, std::ptr::null_mut());
+            code
+        };
+        match code {
+            0 => Ok(()),
+            2 => Err(DecodeError::Stopped),
+            1 => Err(DecodeError::Failed(
+                "the context window has no room left".into(),
+            )),
+            code => Err(DecodeError::Failed(format!(
+                "evaluating {count} tokens failed with code {code}{}",
+                log::last_trouble().map_or_else(String::new, |line| format!(": {line}"))
+            ))),
+        }
+    }
+
+    /// Returns the logits of the last token of the last call that asked for them.
+    pub(super) fn logits(&self) -> Option<&[f32]> {
+        // SAFETY: -1 names the last output; without one llama.cpp returns null. The values stay until the next
+        // decode, which takes `&mut self`.
+        let logits = unsafe { sys::llama_get_logits_ith(self.context.as_ptr(), -1) };
+        if logits.is_null() {
+            return None;
+        }
+        // SAFETY: an output has one value for each token of the vocabulary.
+        Some(unsafe { std::slice::from_raw_parts(logits, self.weights.vocabulary()) })
+    }
+
+    /// Forgets everything from a position on. Returns `false` when this kind of model cannot forget a part.
+    #[must_use]
+    pub(super) fn forget_from(&mut self, position: usize) -> bool {
+        let position = sys::llama_pos::try_from(position).unwrap_or(sys::llama_pos::MAX);
+        // SAFETY: the context is valid and its memory lives as long.
+        unsafe {
+            let memory = sys::llama_get_memory(self.context.as_ptr());
+            memory.is_null() || sys::llama_memory_seq_rm(memory, SEQUENCE, position, -1)
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn forget_all(&mut self) {
+        // SAFETY: the context is valid and its memory lives as long.
+        unsafe {
+            let memory = sys::llama_get_memory(self.context.as_ptr());
+            if !memory.is_null() {
+                // The values may stay: nothing refers to them, and clearing gigabytes takes time.
+                sys::llama_memory_clear(memory, false);
+            }
+        }
+    }
+}
+
+impl Drop for Context<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the context is freed once, and the pools, which it uses, after it.
+        unsafe {
+            sys::llama_free(self.context.as_ptr());
+            for pool in &self.pools {
+                sys::ggml_threadpool_free(pool.as_ptr());
+            }
+        }
+    }
+}
+
+/// Whether a decode is to leave logits behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logits {
+    None,
+    OfLast,
+}
+
+fn path_to_c(path: &Path) -> Result<CString, String> {
+    #[cfg(unix)]
+    let bytes = {
+        use std::os::unix::ffi::OsStrExt as _;
+        path.as_os_str().as_bytes().to_vec()
+    };
+    #[cfg(not(unix))]
+    let bytes = path.to_string_lossy().into_owned().into_bytes();
+    CString::new(bytes).map_err(|_| "its path has a zero byte in it".into())
+}
