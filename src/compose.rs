@@ -238,6 +238,7 @@ async fn build(
                 context: config.context,
                 threads: config.threads,
                 gpu_layers: config.gpu_layers,
+                quote_passages: true,
             },
             state,
         ),
