@@ -267,4 +267,49 @@ mod tests {
             assert!(!is_executable_data(path), "{path}");
         }
     }
+
+    /// Applies hunks as `patch` would, and checks what they say about the old text.
+    fn patched(old: &[String], change: &FileChange) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut at = 0;
+        for hunk in &change.hunks {
+            let start = hunk.old_start - usize::from(hunk.old_lines > 0);
+            out.extend_from_slice(&old[at..start]);
+            at = start;
+            assert_eq!(out.len() + usize::from(hunk.new_lines > 0), hunk.new_start);
+            for line in &hunk.lines {
+                if line.kind != LineKind::Added {
+                    assert_eq!(line.text, old[at]);
+                    at += 1;
+                }
+                if line.kind != LineKind::Removed {
+                    out.push(line.text.clone());
+                }
+            }
+        }
+        out.extend_from_slice(&old[at..]);
+        out
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_hunks_turn_the_old_text_into_the_new(
+            old in proptest::collection::vec("[abc]{0,2}", 0..40),
+            new in proptest::collection::vec("[abc]{0,2}", 0..40),
+        ) {
+            let text = |lines: &[String]| -> String {
+                lines.iter().map(|line| format!("{line}\n")).collect()
+            };
+            let (before, after) = (text(&old), text(&new));
+            let change = change_of("a", Some(before.as_bytes()), Some(after.as_bytes()));
+            proptest::prop_assert_eq!(patched(&old, &change), new);
+            let added: usize = change
+                .hunks
+                .iter()
+                .flat_map(|hunk| &hunk.lines)
+                .filter(|line| line.kind == LineKind::Added)
+                .count();
+            proptest::prop_assert_eq!(added, change.added);
+        }
+    }
 }

@@ -156,11 +156,7 @@ pub fn plan_replace(
 /// When the path cannot be written, or the file already has this content.
 pub fn plan_write(roots: &Roots, path: &str, content: &str) -> Result<Plan, EditError> {
     let name = write::check(roots, path)?;
-    let file = match roots.read(&name) {
-        Ok(file) => Some(file),
-        Err(RootsError::NotFound { .. }) => None,
-        Err(other) => return Err(other.into()),
-    };
+    let file = roots.read_if_there(&name)?;
     let mut after = content.as_bytes().to_vec();
     let old = file.as_ref().map_or(&[][..], |file| &file.bytes);
     if !is_binary(old) {

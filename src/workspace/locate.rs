@@ -43,13 +43,23 @@ pub struct Passage {
 pub(super) fn exactly(file: &[u8], old: &str) -> Option<Located> {
     let unix = old.replace("\r\n", "\n");
     let windows = unix.replace('\n', "\r\n");
-    [old, &windows, &unix].into_iter().find_map(|old| {
-        let ranges = occurrences(file, old.as_bytes());
-        (!ranges.is_empty()).then_some(Located {
-            ranges,
-            how: How::Exact,
-        })
+    // In a file that mixes them, the same passage with either ending is the same passage to the model.
+    let mut ranges: Vec<Range<usize>> = [old, &windows, &unix]
+        .into_iter()
+        .flat_map(|old| occurrences(file, old.as_bytes()))
+        .filter(|range| !splits_ending(file, range.start) && !splits_ending(file, range.end))
+        .collect();
+    ranges.sort_by_key(|range| (range.start, range.end));
+    ranges.dedup();
+    (!ranges.is_empty()).then_some(Located {
+        ranges,
+        how: How::Exact,
     })
+}
+
+/// Tells whether a position lies within a CRLF.
+fn splits_ending(file: &[u8], at: usize) -> bool {
+    at > 0 && file[at - 1] == b'\r' && file.get(at) == Some(&b'\n')
 }
 
 /// Finds whole lines that are the text's but for space at their ends or the same shift of indentation on each.
@@ -268,7 +278,7 @@ mod tests {
     fn trailing_space_is_overlooked() {
         let located = loosely("a\n  b  \n  c\n", "  b\n  c").expect("found");
         assert_eq!(located.how, How::TrailingSpace);
-        assert_eq!(located.ranges, [2..11]);
+        assert_eq!(located.ranges, vec![2..11]);
     }
 
     #[test]

@@ -160,6 +160,21 @@ impl Roots {
         })
     }
 
+    /// Reads a regular file if one is there. Unlike [`Roots::read`], it does not look for what was meant instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`Roots::read`], but for a missing file.
+    pub fn read_if_there(&self, path: &str) -> Result<Option<FileBytes>, RootsError> {
+        let place = self.place(path)?;
+        let flags = OFlags::PATH;
+        let dir = &place.root.dir;
+        match beneath::open(dir, &place.path, flags, Mode::empty(), Links::Follow) {
+            Err(Errno::NOENT) => Ok(None),
+            _ => self.read(path).map(Some),
+        }
+    }
+
     /// Returns the name of a path as changes and lists show it: relative to the primary root, absolute in another.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ fn untouched_bytes_stay_identical() {
     // A mixed file: each passage keeps what it has.
     check(b"a\r\nb\nc\r\nd\n", "b", "B", b"a\r\nB\nc\r\nd\n");
     check(b"a\nb\r\nc\n", "a\nb\nc", "x\ny\nz", b"x\ny\nz\n");
+    // A passage that starts with a line break does not cut the ending before it in two.
+    check(b"a\r\nb\r\n", "\nb", "c", b"ac\r\n");
     // Byte order mark.
     check(
         b"\xEF\xBB\xBFone\ntwo\n",
@@ -237,4 +239,25 @@ fn a_folder_that_cannot_be_written_fails_without_leftovers() {
     assert!(plan_write(&fixture.roots, &"n".repeat(300), "x").is_err());
     assert_eq!(fixture.text("folder"), "in the way\n");
     fixture.no_leftovers();
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..proptest::test_runner::Config::with_cases(128) })]
+    #[test]
+    fn an_edit_of_a_passage_that_occurs_once_is_a_splice(
+        before in "[a-d \\t\\n]{0,60}",
+        after in "[a-d \\t\\n]{0,60}",
+        old in "[a-d\\n]{0,5}X[a-d\\n]{0,5}",
+        new in "[a-dY\\n]{0,10}",
+        crlf in proptest::bool::ANY,
+    ) {
+        let ending = if crlf { "\r\n" } else { "\n" };
+        let give = |text: &str| text.replace('\n', ending);
+        let fixture = Fixture::new(&[]);
+        // The first and last lines make the file's line ending known.
+        let (head, tail) = (format!("#\n{before}"), format!("{after}\n#\n"));
+        fixture.write("a", give(&format!("{head}{old}{tail}")).as_bytes());
+        fixture.edit("a", &old, &new).expect("an edit");
+        proptest::prop_assert_eq!(fixture.text("a"), give(&format!("{head}{new}{tail}")));
+    }
 }
