@@ -8,6 +8,7 @@
 //! must not come in at all.
 
 mod call;
+mod characters;
 mod decode;
 mod json;
 mod opening;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::protocol::CallForm;
 
 use call::{Call, Container, Ended, Progress};
+use characters::Characters;
 use opening::{Match, Surroundings};
 
 pub use decode::coerce;
@@ -59,8 +61,7 @@ pub struct OpenCall<'a> {
 pub struct StreamParser {
     form: CallForm,
     tools: Vec<String>,
-    /// The end of the bytes that is not a whole character.
-    partial: Vec<u8>,
+    characters: Characters,
     /// Text that is not decided on.
     held: String,
     state: State,
@@ -110,7 +111,7 @@ impl StreamParser {
         Self {
             form,
             tools,
-            partial: Vec::new(),
+            characters: Characters::default(),
             held: String::new(),
             state: State::Text,
             out: Vec::new(),
@@ -134,7 +135,7 @@ impl StreamParser {
 
     /// Takes the next bytes in and returns what they decided. Invalid UTF-8 becomes U+FFFD.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Piece> {
-        self.decode(bytes);
+        self.characters.push(bytes, &mut self.held);
         self.run(false);
         if let State::Call(call) = &self.state
             && !bytes.is_empty()
@@ -149,9 +150,7 @@ impl StreamParser {
 
     /// Ends the answer: what was held back comes out as text, an incomplete call as a bad one.
     pub fn finish(&mut self) -> Vec<Piece> {
-        if !std::mem::take(&mut self.partial).is_empty() {
-            self.held.push(char::REPLACEMENT_CHARACTER);
-        }
+        self.characters.finish(&mut self.held);
         self.run(true);
         if let State::Call(call) = std::mem::replace(&mut self.state, State::Discard) {
             let ended = call.finish();
@@ -169,32 +168,6 @@ impl StreamParser {
                 body: call.body(),
             }),
             _ => None,
-        }
-    }
-
-    /// Appends the whole characters of the bytes to `held`.
-    fn decode(&mut self, bytes: &[u8]) {
-        let joined;
-        let mut bytes = if self.partial.is_empty() {
-            bytes
-        } else {
-            let mut partial = std::mem::take(&mut self.partial);
-            partial.extend_from_slice(bytes);
-            joined = partial;
-            &joined[..]
-        };
-        while let Some(chunk) = bytes.utf8_chunks().next() {
-            self.held.push_str(chunk.valid());
-            let (valid, invalid) = (chunk.valid().len(), chunk.invalid());
-            let at_end = valid + invalid.len() == bytes.len();
-            if at_end && is_incomplete(invalid) {
-                self.partial = invalid.to_vec();
-                return;
-            }
-            if !invalid.is_empty() {
-                self.held.push(char::REPLACEMENT_CHARACTER);
-            }
-            bytes = &bytes[valid + invalid.len()..];
         }
     }
 
@@ -510,11 +483,6 @@ impl StreamParser {
             }
         }
     }
-}
-
-/// Tells whether bytes at the end of a text may be the beginning of a character.
-fn is_incomplete(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
 #[cfg(test)]
