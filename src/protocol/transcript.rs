@@ -65,7 +65,7 @@ pub enum Item {
         call: ToolCall,
         risk: Risk,
         state: CallState,
-        change: Option<FileChange>,
+        change: Option<Box<FileChange>>,
     },
     Notice {
         level: Level,
@@ -189,7 +189,7 @@ impl Transcript {
                     *state = CallState::Asking {
                         reason: reason.clone(),
                     };
-                    shown.clone_from(change);
+                    *shown = change.clone().map(Box::new);
                 });
             }
             Event::Decided { call, decision } => {
@@ -220,7 +220,7 @@ impl Transcript {
                 });
             }
             Event::ChangeApplied { call, change } => {
-                self.with_call(*call, |_, shown| *shown = Some(change.clone()))
+                self.with_call(*call, |_, shown| *shown = Some(Box::new(change.clone())))
             }
             Event::ChangesUndone { turn, undone } => {
                 self.items.push(Item::Undone {
@@ -258,7 +258,7 @@ impl Transcript {
                 risk,
                 state: CallState::Asking { reason },
                 change,
-            } if call.id == id => Some((call, *risk, reason.as_str(), change.as_ref())),
+            } if call.id == id => Some((call, *risk, reason.as_str(), change.as_deref())),
             _ => None,
         })
     }
@@ -271,7 +271,7 @@ impl Transcript {
     fn with_call(
         &mut self,
         id: CallId,
-        change: impl FnOnce(&mut CallState, &mut Option<FileChange>),
+        change: impl FnOnce(&mut CallState, &mut Option<Box<FileChange>>),
     ) {
         let found = self.items.iter_mut().rev().find_map(|item| match item {
             Item::Call {
