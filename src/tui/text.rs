@@ -228,8 +228,8 @@ pub fn wrap(row: &Row, limit: usize, indent: &Row) -> Vec<Row> {
                     text: piece.to_owned(),
                     ink: span.ink,
                 });
-                // A line may break after these, as in a path or a chain of options.
-                if matches!(piece, "-" | "/" | "," | "—") || piece.width() > 1 && is_wide(piece) {
+                // A line may break between ideographs and after a dash, but not within a path or an option.
+                if piece == "—" || is_wide(piece) {
                     wrapper.word(&mut word);
                 }
             }

@@ -1,0 +1,327 @@
+//! The pane that asks: what a call would do, why it asks, and the keys that answer it.
+//!
+//! An answer counts only once the pane has been in sight for a moment in which nothing was typed: whoever was writing
+//! a message when it came up has not decided anything.
+
+use std::time::Duration;
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use crate::protocol::{CallId, FileChange, Risk, ToolCall};
+
+use super::composer::Composer;
+use super::diff;
+use super::highlight::Highlighter;
+use super::keymap::{Action, Answer, Scroll, key_of};
+use super::markdown::code_rows;
+use super::role::Role;
+use super::text::{Row, clean, clean_line, draw_rows, fold, wrap};
+use super::theme::Theme;
+
+/// How long nothing must have been typed before a key is an answer.
+pub const QUIET: Duration = Duration::from_millis(300);
+/// Rows of the arguments that are laid out at most.
+const MOST_ROWS: usize = 5_000;
+
+/// A call that waits for a decision.
+#[derive(Debug)]
+pub struct Approval {
+    pub call: CallId,
+    quiet_since: Duration,
+    scroll: usize,
+    /// The reason that is being written for a denial.
+    pub reason: Option<Composer>,
+    /// A decision was sent; nothing more is.
+    pub answered: bool,
+}
+
+/// What is asked, as the transcript has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    pub call: &'a ToolCall,
+    pub risk: Risk,
+    pub reason: &'a str,
+    pub change: Option<&'a FileChange>,
+}
+
+impl Approval {
+    /// Opens the pane at a time.
+    pub fn new(call: CallId, now: Duration) -> Self {
+        Self {
+            call,
+            quiet_since: now,
+            scroll: 0,
+            reason: None,
+            answered: false,
+        }
+    }
+
+    /// Tells whether a key is an answer at that time.
+    pub fn is_armed(&self, now: Duration) -> bool {
+        now.saturating_sub(self.quiet_since) >= QUIET
+    }
+
+    /// Returns when keys begin to be answers.
+    pub fn arms_at(&self) -> Duration {
+        self.quiet_since + QUIET
+    }
+
+    /// Takes note of a key that was not meant for the pane.
+    pub fn disturb(&mut self, now: Duration) {
+        self.quiet_since = now;
+    }
+
+    /// Scrolls what is shown.
+    pub fn scroll(&mut self, by: Scroll, total: usize, height: usize) {
+        let page = height.saturating_sub(1).max(1);
+        let last = total.saturating_sub(height);
+        self.scroll = match by {
+            Scroll::PageUp => self.scroll.saturating_sub(page),
+            Scroll::PageDown => self.scroll + page,
+            Scroll::LineUp => self.scroll.saturating_sub(1),
+            Scroll::LineDown => self.scroll + 1,
+            Scroll::Top => 0,
+            Scroll::Bottom => last,
+        }
+        .min(last);
+    }
+
+    /// Draws the pane.
+    pub fn draw(
+        &self,
+        question: Question<'_>,
+        now: Duration,
+        highlighter: &Highlighter,
+        buffer: &mut Buffer,
+        area: Rect,
+        theme: &Theme,
+    ) {
+        let parts = parts(question, highlighter, area);
+        let height = usize::from(parts.body_height);
+        let total = parts.body.len();
+        let first = self.scroll.min(total.saturating_sub(height));
+        let wide = usize::from(area.width);
+        let mut title = Row::new("━━ ", Role::ApprovalBorder);
+        title.push(format!("Allow to {}?", verb(question.risk)), Role::Approval);
+        title.push(" ", Role::ApprovalBorder);
+        let place = if total > height {
+            format!(
+                " lines {}–{} of {total} · {} ",
+                first + 1,
+                (first + height).min(total),
+                key_of(Action::Scroll(Scroll::PageDown))
+            )
+        } else {
+            String::new()
+        };
+        let place = Row::new(place, Role::Approval);
+        let left = wide.saturating_sub(title.width() + place.width());
+        if left >= 2 {
+            title.push("━".repeat(left - 2), Role::ApprovalBorder);
+            title.append(place);
+            title.push("━━", Role::ApprovalBorder);
+        }
+        let title = title.cut(wide);
+        let keys = self.keys(question, now, wide);
+        let body = parts.body.iter().skip(first).take(height);
+        let rows: Vec<&Row> = std::iter::once(&title)
+            .chain(&parts.head)
+            .chain(body)
+            .collect();
+        let keys_height = (keys.len() as u16).min(area.height);
+        let top = Rect {
+            height: area.height - keys_height,
+            ..area
+        };
+        draw_rows(rows, buffer, top, theme);
+        let bottom = Rect {
+            y: top.bottom(),
+            height: keys_height,
+            ..area
+        };
+        draw_rows(&keys, buffer, bottom, theme);
+    }
+
+    /// Returns where the cursor stands while a reason is written.
+    pub fn cursor(&self, area: Rect) -> Option<(u16, u16)> {
+        let reason = self.reason.as_ref()?;
+        let wide = usize::from(area.width);
+        let (_, column) = reason.position(usize::MAX);
+        let column = (REASON.len() + column).min(wide.saturating_sub(1));
+        Some((area.x + column as u16, area.bottom().saturating_sub(1)))
+    }
+
+    fn keys(&self, question: Question<'_>, now: Duration, wide: usize) -> Vec<Row> {
+        if self.answered {
+            return vec![Row::new("sent", Role::TextDim)];
+        }
+        if let Some(reason) = &self.reason {
+            // The end of a long reason matters, as it is where the cursor is.
+            let room = wide.saturating_sub(REASON.len() + 1);
+            let text = reason.text();
+            let mut shown = text;
+            while super::text::width(shown) > room {
+                let mut chars = shown.chars();
+                chars.next();
+                shown = chars.as_str();
+            }
+            return vec![
+                Row::new(REASON, Role::Approval)
+                    .with(clean_line(shown), Role::Text)
+                    .cut(wide),
+            ];
+        }
+        let armed = self.is_armed(now);
+        let tool = clean_line(&question.call.tool);
+        let long = [
+            (Answer::AllowOnce, "allow once".to_owned()),
+            (Answer::AllowForSession, format!("allow `{tool}` this session")),
+            (Answer::Deny, "deny".to_owned()),
+            (Answer::DenyWithReason, "deny and say why".to_owned()),
+        ];
+        let short = ["once", "session", "deny", "why"];
+        let line = |labels: &mut dyn Iterator<Item = (Answer, String)>, stop: &str| {
+            let mut row = Row::default();
+            for (answer, label) in labels {
+                key_hint(&mut row, &key_of(Action::Answer(answer)), &label, armed);
+            }
+            key_hint(&mut row, &key_of(Action::Escape), stop, armed);
+            row
+        };
+        let full = line(&mut long.iter().cloned(), "stop the turn");
+        if full.width() <= wide {
+            return vec![full];
+        }
+        let brief = line(
+            &mut long
+                .iter()
+                .zip(short)
+                .map(|((answer, _), label)| (*answer, label.to_owned())),
+            "stop",
+        );
+        wrap(&brief, wide, &Row::default())
+    }
+}
+
+const REASON: &str = "why not? ";
+
+fn key_hint(row: &mut Row, key: &str, label: &str, armed: bool) {
+    if !row.spans.is_empty() {
+        row.push("  ", Role::Text);
+    }
+    let (key_role, label_role) = if armed {
+        (Role::Key, Role::Text)
+    } else {
+        (Role::TextDim, Role::TextDim)
+    };
+    row.push(key, key_role);
+    row.push(format!(" {label}"), label_role);
+}
+
+/// Says what a risk means, after "allow to".
+fn verb(risk: Risk) -> &'static str {
+    match risk {
+        Risk::Read => "read",
+        Risk::Edit => "edit a file",
+        Risk::EditExecutable => "edit a file that other programs run",
+        Risk::Delete => "delete or move files",
+        Risk::Command => "run a command",
+        Risk::Foreign => "use a third-party tool",
+    }
+}
+
+struct Parts {
+    head: Vec<Row>,
+    body: Vec<Row>,
+    body_height: u16,
+}
+
+/// Returns the rows that the pane would like to have.
+pub fn wanted(question: Question<'_>, highlighter: &Highlighter, width: u16) -> usize {
+    let area = Rect::new(0, 0, width, u16::MAX);
+    let parts = parts(question, highlighter, area);
+    // A title, the keys, and a line more where those wrap.
+    parts.head.len() + parts.body.len() + if width < 60 { 3 } else { 2 }
+}
+
+/// Returns the rows of what is asked, and how many of them an area shows.
+pub fn extent(question: Question<'_>, highlighter: &Highlighter, area: Rect) -> (usize, usize) {
+    let parts = parts(question, highlighter, area);
+    (parts.body.len(), usize::from(parts.body_height))
+}
+
+fn parts(question: Question<'_>, highlighter: &Highlighter, area: Rect) -> Parts {
+    let wide = usize::from(area.width).max(1);
+    let (mark, role) = match question.risk {
+        Risk::Read | Risk::Edit => ("○ ", Role::RiskLow),
+        Risk::EditExecutable | Risk::Delete | Risk::Command | Risk::Foreign => {
+            ("▲ ", Role::RiskHigh)
+        }
+    };
+    let call = question.call;
+    let mut what = Row::new(mark, role);
+    what.push(format!("{}.", clean_line(&call.server)), Role::TextDim);
+    what.push(clean_line(&call.tool), Role::Call);
+    if let Some(change) = question.change {
+        what.push(" · ", Role::TextDim);
+        what.append(diff::heading(change));
+    }
+    let mut head = wrap(&what, wide, &Row::new("  ", Role::Text));
+    let why = Row::new("  asks because ", Role::TextDim).with(clean_line(question.reason), Role::Text);
+    head.extend(wrap(&why, wide, &Row::new("  ", Role::Text)));
+    // In a low pane what is asked has the first claim on the rows.
+    if area.height < 8 {
+        head.truncate(1);
+    }
+    let body = match question.change {
+        Some(change) => diff::render(change, wide, highlighter),
+        None => arguments(call, wide, highlighter),
+    };
+    let keys = if wide < 60 { 2 } else { 1 };
+    let fixed = 1 + head.len() as u16 + keys;
+    Parts {
+        head,
+        body,
+        body_height: area.height.saturating_sub(fixed),
+    }
+}
+
+fn arguments(call: &ToolCall, wide: usize, highlighter: &Highlighter) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (name, value) in &call.arguments {
+        let name = clean_line(name);
+        let text = match value.as_str() {
+            Some(text) => clean(text),
+            None => clean(&value.to_string()),
+        };
+        let mut row = Row::new(format!("  {name}: "), Role::TextDim);
+        if text.contains('\n') {
+            rows.push(row.cut(wide));
+            let language = match name.as_str() {
+                "command" | "script" => "sh",
+                _ => call.argument("path").unwrap_or(""),
+            };
+            let lines: Vec<String> = text.trim_end_matches('\n').split('\n').map(str::to_owned).collect();
+            rows.extend(code_rows(language, &lines, wide.saturating_sub(2).max(1), highlighter).into_iter().map(
+                |line| {
+                    let mut out = Row::new("  ", Role::Text);
+                    out.append(line);
+                    out.cut(wide)
+                },
+            ));
+        } else {
+            row.push(text, Role::TextStrong);
+            rows.extend(fold(&row, wide, &Row::new("    ", Role::Text)));
+        }
+    }
+    if rows.is_empty() {
+        rows.push(Row::new("  no arguments", Role::TextDim).cut(wide));
+    }
+    if rows.len() > MOST_ROWS {
+        let missing = rows.len() - MOST_ROWS;
+        rows.truncate(MOST_ROWS);
+        let text = format!("… {missing} more lines are too many to show");
+        rows.push(Row::new(text, Role::NoticeWarning).cut(wide));
+    }
+    rows
+}
