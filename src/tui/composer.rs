@@ -59,6 +59,12 @@ impl Composer {
         }
     }
 
+    /// Puts the messages of earlier sessions before those of this one.
+    pub fn remember(&mut self, mut earlier: Vec<String>) {
+        earlier.append(&mut self.history);
+        self.history = earlier;
+    }
+
     /// Returns the text as it is shown, with markers for attachments.
     pub fn text(&self) -> &str {
         &self.text

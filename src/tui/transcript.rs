@@ -64,16 +64,6 @@ impl TranscriptPane {
         }
     }
 
-    /// Tells whether the details are shown.
-    pub fn details(&self) -> bool {
-        self.details
-    }
-
-    /// Tells whether the end is followed.
-    pub fn follows(&self) -> bool {
-        self.top.is_none()
-    }
-
     /// Goes to the end and follows it.
     pub fn follow(&mut self) {
         self.top = None;
