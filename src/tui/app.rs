@@ -22,12 +22,26 @@ use super::view::{self, Panes};
 /// What comes in. Times are counted from the start of the program.
 #[derive(Debug)]
 pub enum Msg {
-    Key { key: KeyEvent, at: Duration },
-    Paste { text: String, at: Duration },
-    Resize { width: u16, height: u16 },
-    Session { event: Event, at: Duration },
+    Key {
+        key: KeyEvent,
+        at: Duration,
+    },
+    Paste {
+        text: String,
+        at: Duration,
+    },
+    Resize {
+        width: u16,
+        height: u16,
+    },
+    Session {
+        event: Event,
+        at: Duration,
+    },
     /// Nothing happened but time, asked for by [`App::next_tick`].
-    Tick { now: Duration },
+    Tick {
+        now: Duration,
+    },
     /// A theme was loaded, or could not be.
     Theme(Result<Theme, String>),
     /// The highlighter has something new.
@@ -269,7 +283,7 @@ impl App {
                 }
             }
             Event::Generated { .. } | Event::CallFinished { .. } => self.reading = None,
-            Event::TurnEnded { .. } => self.stopping = false,
+            Event::TurnEnded { .. } => self.stopped(),
             _ => {}
         }
         match self.transcript.asking().map(|(call, ..)| call.id) {
@@ -280,6 +294,13 @@ impl App {
                 self.overlay = None;
             }
             None => self.approval = None,
+        }
+    }
+
+    fn stopped(&mut self) {
+        // That the turn is being stopped is no news once it was.
+        if std::mem::take(&mut self.stopping) {
+            self.flash = None;
         }
     }
 
@@ -455,7 +476,11 @@ impl App {
                 let names: Vec<&str> = Theme::built_in().collect();
                 self.flash(
                     Level::Info,
-                    format!("the theme is {}; there are {}", self.theme.name, names.join(", ")),
+                    format!(
+                        "the theme is {}; there are {}",
+                        self.theme.name,
+                        names.join(", ")
+                    ),
                 );
                 return Vec::new();
             }
@@ -554,10 +579,15 @@ impl App {
     }
 
     fn copy(&mut self) -> Vec<Cmd> {
-        let answer = self.transcript.items.iter().rev().find_map(|item| match item {
-            Item::Assistant { text } if !text.trim().is_empty() => Some(text.trim().to_owned()),
-            _ => None,
-        });
+        let answer = self
+            .transcript
+            .items
+            .iter()
+            .rev()
+            .find_map(|item| match item {
+                Item::Assistant { text } if !text.trim().is_empty() => Some(text.trim().to_owned()),
+                _ => None,
+            });
         match answer {
             Some(text) => {
                 self.flash(Level::Info, "the last answer is in the clipboard");

@@ -19,13 +19,13 @@ use super::text::{Row, clean, clean_line, draw_rows, fold, wrap};
 use super::theme::Theme;
 
 /// How long nothing must have been typed before a key is an answer.
-pub const QUIET: Duration = Duration::from_millis(300);
+pub(super) const QUIET: Duration = Duration::from_millis(300);
 /// Rows of the arguments that are laid out at most.
 const MOST_ROWS: usize = 5_000;
 
 /// A call that waits for a decision.
 #[derive(Debug)]
-pub struct Approval {
+pub(super) struct Approval {
     pub call: CallId,
     quiet_since: Duration,
     scroll: usize,
@@ -37,7 +37,7 @@ pub struct Approval {
 
 /// What is asked, as the transcript has it.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub(super) struct Question<'a> {
     pub call: &'a ToolCall,
     pub risk: Risk,
     pub reason: &'a str,
@@ -46,7 +46,7 @@ pub struct Question<'a> {
 
 impl Approval {
     /// Opens the pane at a time.
-    pub fn new(call: CallId, now: Duration) -> Self {
+    pub(super) fn new(call: CallId, now: Duration) -> Self {
         Self {
             call,
             quiet_since: now,
@@ -57,22 +57,22 @@ impl Approval {
     }
 
     /// Tells whether a key is an answer at that time.
-    pub fn is_armed(&self, now: Duration) -> bool {
+    pub(super) fn is_armed(&self, now: Duration) -> bool {
         now.saturating_sub(self.quiet_since) >= QUIET
     }
 
     /// Returns when keys begin to be answers.
-    pub fn arms_at(&self) -> Duration {
+    pub(super) fn arms_at(&self) -> Duration {
         self.quiet_since + QUIET
     }
 
     /// Takes note of a key that was not meant for the pane.
-    pub fn disturb(&mut self, now: Duration) {
+    pub(super) fn disturb(&mut self, now: Duration) {
         self.quiet_since = now;
     }
 
     /// Scrolls what is shown.
-    pub fn scroll(&mut self, by: Scroll, total: usize, height: usize) {
+    pub(super) fn scroll(&mut self, by: Scroll, total: usize, height: usize) {
         let page = height.saturating_sub(1).max(1);
         let last = total.saturating_sub(height);
         self.scroll = match by {
@@ -87,7 +87,7 @@ impl Approval {
     }
 
     /// Draws the pane.
-    pub fn draw(
+    pub(super) fn draw(
         &self,
         question: Question<'_>,
         now: Duration,
@@ -102,18 +102,17 @@ impl Approval {
         let first = self.scroll.min(total.saturating_sub(height));
         let wide = usize::from(area.width);
         let mut title = Row::new("━━ ", Role::ApprovalBorder);
-        title.push(format!("Allow to {}?", verb(question.risk)), Role::Approval);
+        title.push(verb(question.risk), Role::Approval);
         title.push(" ", Role::ApprovalBorder);
-        let place = if total > height {
-            format!(
-                " lines {}–{} of {total} · {} ",
-                first + 1,
-                (first + height).min(total),
-                key_of(Action::Scroll(Scroll::PageDown))
-            )
-        } else {
-            String::new()
-        };
+        let mut place = String::new();
+        if total > height {
+            let shown = format!("{}–{} of {total}", first + 1, (first + height).min(total));
+            let key = key_of(Action::Scroll(Scroll::PageDown));
+            place = format!(" lines {shown} · {key} ");
+            if title.width() + place.chars().count() + 2 > wide {
+                place = format!(" {shown} ");
+            }
+        }
         let place = Row::new(place, Role::Approval);
         let left = wide.saturating_sub(title.width() + place.width());
         if left >= 2 {
@@ -143,7 +142,7 @@ impl Approval {
     }
 
     /// Returns where the cursor stands while a reason is written.
-    pub fn cursor(&self, area: Rect) -> Option<(u16, u16)> {
+    pub(super) fn cursor(&self, area: Rect) -> Option<(u16, u16)> {
         let reason = self.reason.as_ref()?;
         let wide = usize::from(area.width);
         let (_, column) = reason.position(usize::MAX);
@@ -174,12 +173,12 @@ impl Approval {
         let armed = self.is_armed(now);
         let tool = clean_line(&question.call.tool);
         let long = [
-            (Answer::AllowOnce, "allow once".to_owned()),
-            (Answer::AllowForSession, format!("allow `{tool}` this session")),
+            (Answer::AllowOnce, "allow".to_owned()),
+            (Answer::AllowForSession, format!("allow {tool} from now on")),
             (Answer::Deny, "deny".to_owned()),
             (Answer::DenyWithReason, "deny and say why".to_owned()),
         ];
-        let short = ["once", "session", "deny", "why"];
+        let short = ["once", "always", "no", "why"];
         let line = |labels: &mut dyn Iterator<Item = (Answer, String)>, stop: &str| {
             let mut row = Row::default();
             for (answer, label) in labels {
@@ -218,16 +217,21 @@ fn key_hint(row: &mut Row, key: &str, label: &str, armed: bool) {
     row.push(format!(" {label}"), label_role);
 }
 
-/// Says what a risk means, after "allow to".
+/// Asks what a risk comes down to.
 fn verb(risk: Risk) -> &'static str {
     match risk {
-        Risk::Read => "read",
-        Risk::Edit => "edit a file",
-        Risk::EditExecutable => "edit a file that other programs run",
-        Risk::Delete => "delete or move files",
-        Risk::Command => "run a command",
-        Risk::Foreign => "use a third-party tool",
+        Risk::Read => "Read?",
+        Risk::Edit => "Edit a file?",
+        Risk::EditExecutable => "Edit a file that other programs run?",
+        Risk::Delete => "Delete or move files?",
+        Risk::Command => "Run a command?",
+        Risk::Foreign => "Use a third-party tool?",
     }
+}
+
+/// Returns the rows of the key hints: below the width of the short ones they wrap.
+fn keys_height(wide: usize) -> u16 {
+    if wide < 39 { 2 } else { 1 }
 }
 
 struct Parts {
@@ -237,15 +241,18 @@ struct Parts {
 }
 
 /// Returns the rows that the pane would like to have.
-pub fn wanted(question: Question<'_>, highlighter: &Highlighter, width: u16) -> usize {
+pub(super) fn wanted(question: Question<'_>, highlighter: &Highlighter, width: u16) -> usize {
     let area = Rect::new(0, 0, width, u16::MAX);
     let parts = parts(question, highlighter, area);
-    // A title, the keys, and a line more where those wrap.
-    parts.head.len() + parts.body.len() + if width < 60 { 3 } else { 2 }
+    1 + parts.head.len() + parts.body.len() + usize::from(keys_height(width.into()))
 }
 
 /// Returns the rows of what is asked, and how many of them an area shows.
-pub fn extent(question: Question<'_>, highlighter: &Highlighter, area: Rect) -> (usize, usize) {
+pub(super) fn extent(
+    question: Question<'_>,
+    highlighter: &Highlighter,
+    area: Rect,
+) -> (usize, usize) {
     let parts = parts(question, highlighter, area);
     (parts.body.len(), usize::from(parts.body_height))
 }
@@ -267,18 +274,19 @@ fn parts(question: Question<'_>, highlighter: &Highlighter, area: Rect) -> Parts
         what.append(diff::heading(change));
     }
     let mut head = wrap(&what, wide, &Row::new("  ", Role::Text));
-    let why = Row::new("  asks because ", Role::TextDim).with(clean_line(question.reason), Role::Text);
+    let why =
+        Row::new("  asks because ", Role::TextDim).with(clean_line(question.reason), Role::Text);
     head.extend(wrap(&why, wide, &Row::new("  ", Role::Text)));
-    // In a low pane what is asked has the first claim on the rows.
-    if area.height < 8 {
-        head.truncate(1);
-    }
     let body = match question.change {
         Some(change) => diff::render(change, wide, highlighter),
         None => arguments(call, wide, highlighter),
     };
-    let keys = if wide < 60 { 2 } else { 1 };
-    let fixed = 1 + head.len() as u16 + keys;
+    let fixed = |head: &[Row]| 1 + head.len() as u16 + keys_height(wide);
+    // In a low pane what is asked has the first claim on the rows.
+    if area.height < fixed(&head) + body.len().min(3) as u16 {
+        head.truncate(1);
+    }
+    let fixed = fixed(&head);
     Parts {
         head,
         body,
@@ -301,14 +309,20 @@ fn arguments(call: &ToolCall, wide: usize, highlighter: &Highlighter) -> Vec<Row
                 "command" | "script" => "sh",
                 _ => call.argument("path").unwrap_or(""),
             };
-            let lines: Vec<String> = text.trim_end_matches('\n').split('\n').map(str::to_owned).collect();
-            rows.extend(code_rows(language, &lines, wide.saturating_sub(2).max(1), highlighter).into_iter().map(
-                |line| {
-                    let mut out = Row::new("  ", Role::Text);
-                    out.append(line);
-                    out.cut(wide)
-                },
-            ));
+            let lines: Vec<String> = text
+                .trim_end_matches('\n')
+                .split('\n')
+                .map(str::to_owned)
+                .collect();
+            rows.extend(
+                code_rows(language, &lines, wide.saturating_sub(2).max(1), highlighter)
+                    .into_iter()
+                    .map(|line| {
+                        let mut out = Row::new("  ", Role::Text);
+                        out.append(line);
+                        out.cut(wide)
+                    }),
+            );
         } else {
             row.push(text, Role::TextStrong);
             rows.extend(fold(&row, wide, &Row::new("    ", Role::Text)));

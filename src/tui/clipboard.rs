@@ -46,14 +46,23 @@ mod tests {
 
     #[test]
     fn text_is_encoded_with_its_padding() {
-        for (text, expected) in [("", ""), ("M", "TQ=="), ("Ma", "TWE="), ("Man", "TWFu"), ("é\n", "w6kK")] {
+        for (text, expected) in [
+            ("", ""),
+            ("M", "TQ=="),
+            ("Ma", "TWE="),
+            ("Man", "TWFu"),
+            ("é\n", "w6kK"),
+        ] {
             assert_eq!(base64(text.as_bytes()), expected);
         }
     }
 
     #[test]
     fn tmux_gets_the_sequence_in_both_forms() {
-        assert_eq!(sequence("M", false).as_deref(), Some(&b"\x1b]52;c;TQ==\x07"[..]));
+        assert_eq!(
+            sequence("M", false).as_deref(),
+            Some(&b"\x1b]52;c;TQ==\x07"[..])
+        );
         assert_eq!(
             sequence("M", true).as_deref(),
             Some(&b"\x1b]52;c;TQ==\x07\x1bPtmux;\x1b\x1b]52;c;TQ==\x07\x1b\\"[..])

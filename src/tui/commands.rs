@@ -75,7 +75,7 @@ pub const COMMANDS: &[Entry] = &[
 
 /// A line that can be completed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// The whole line, such as `/mode plan`.
     pub line: String,
     pub help: String,
@@ -84,7 +84,7 @@ pub struct Candidate {
 }
 
 /// Reads a message as a command: its word without the slash, and what follows. `None` for a message to the model.
-pub fn parse(text: &str) -> Option<(&str, &str)> {
+pub(super) fn parse(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix('/')?;
     if rest.contains('\n') {
         return None;
@@ -97,12 +97,12 @@ pub fn parse(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Finds a command by its word.
-pub fn find(word: &str) -> Option<&'static Entry> {
+pub(super) fn find(word: &str) -> Option<&'static Entry> {
     COMMANDS.iter().find(|entry| entry.name == word)
 }
 
 /// Lists what a line that begins with `/` can become, best first.
-pub fn complete(text: &str) -> Vec<Candidate> {
+pub(super) fn complete(text: &str) -> Vec<Candidate> {
     if text.contains('\n') || !text.starts_with('/') {
         return Vec::new();
     }
@@ -124,7 +124,7 @@ pub fn complete(text: &str) -> Vec<Candidate> {
 }
 
 /// Lists everything that the palette offers for a query, best first: the query's characters in order, anywhere.
-pub fn search(query: &str) -> Vec<Candidate> {
+pub(super) fn search(query: &str) -> Vec<Candidate> {
     let query = query.trim_start_matches('/').to_lowercase();
     let mut found: Vec<(usize, Candidate)> = names()
         .into_iter()
@@ -145,7 +145,7 @@ pub fn search(query: &str) -> Vec<Candidate> {
 }
 
 /// Returns the command nearest to a mistyped one.
-pub fn nearest(word: &str) -> Option<&'static str> {
+pub(super) fn nearest(word: &str) -> Option<&'static str> {
     COMMANDS
         .iter()
         .map(|entry| entry.name)

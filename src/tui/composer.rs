@@ -3,6 +3,8 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::protocol::sanitize;
+
 use super::keymap::Edit;
 use super::text::{count, take, width};
 
@@ -29,7 +31,7 @@ enum Kind {
 
 /// The editor of a message.
 #[derive(Debug, Default)]
-pub struct Composer {
+pub(super) struct Composer {
     text: String,
     /// The cursor, in bytes, at the start of a grapheme.
     cursor: usize,
@@ -45,14 +47,14 @@ pub struct Composer {
 
 /// A row of the wrapped text: where it begins and ends, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
+pub(super) struct Span {
     pub start: usize,
     pub end: usize,
 }
 
 impl Composer {
     /// Makes an empty editor that can go back to earlier messages.
-    pub fn new(history: Vec<String>) -> Self {
+    pub(super) fn new(history: Vec<String>) -> Self {
         Self {
             history,
             ..Self::default()
@@ -60,37 +62,37 @@ impl Composer {
     }
 
     /// Puts the messages of earlier sessions before those of this one.
-    pub fn remember(&mut self, mut earlier: Vec<String>) {
+    pub(super) fn remember(&mut self, mut earlier: Vec<String>) {
         earlier.append(&mut self.history);
         self.history = earlier;
     }
 
     /// Returns the text as it is shown, with markers for attachments.
-    pub fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         &self.text
     }
 
     /// Tells whether nothing is written.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
     /// Replaces the text, with the cursor at its end.
-    pub fn set(&mut self, text: &str) {
+    pub(super) fn set(&mut self, text: &str) {
         self.save(Kind::Other);
-        text.clone_into(&mut self.text);
+        self.text = sanitize(text);
         self.cursor = self.text.len();
         self.goal = None;
     }
 
     /// Empties the editor; undo brings the text back.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.set("");
         self.place = None;
     }
 
     /// Takes the message with its attachments written out, remembers it, and empties the editor.
-    pub fn take(&mut self) -> String {
+    pub(super) fn take(&mut self) -> String {
         let shown = std::mem::take(&mut self.text);
         let mut message = shown.clone();
         for attachment in std::mem::take(&mut self.attachments) {
@@ -110,7 +112,7 @@ impl Composer {
     }
 
     /// Inserts a typed character.
-    pub fn insert(&mut self, c: char) {
+    pub(super) fn insert(&mut self, c: char) {
         self.save(if c.is_whitespace() {
             Kind::Other
         } else {
@@ -121,8 +123,8 @@ impl Composer {
         self.goal = None;
     }
 
-    /// Inserts a paste; a long one becomes a marker that is written out when the message is sent.
-    pub fn paste(&mut self, text: &str) {
+    /// Inserts a paste, with what is hidden in it made visible; a long one becomes a marker that is written out when the message is sent.
+    pub(super) fn paste(&mut self, text: &str) {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let lines = text.trim_end_matches('\n').split('\n').count();
         self.save(Kind::Other);
@@ -146,7 +148,7 @@ impl Composer {
             });
             marker
         } else {
-            text
+            sanitize(&text)
         };
         self.text.insert_str(self.cursor, &inserted);
         self.cursor += inserted.len();
@@ -154,7 +156,7 @@ impl Composer {
     }
 
     /// Edits the text that is wrapped at `limit` columns.
-    pub fn edit(&mut self, edit: Edit, limit: usize) {
+    pub(super) fn edit(&mut self, edit: Edit, limit: usize) {
         if !matches!(edit, Edit::Up | Edit::Down) {
             self.goal = None;
         }
@@ -210,7 +212,7 @@ impl Composer {
     }
 
     /// Wraps the text at `limit` columns. A row's end excludes its line break.
-    pub fn rows(&self, limit: usize) -> Vec<Span> {
+    pub(super) fn rows(&self, limit: usize) -> Vec<Span> {
         let limit = limit.max(1);
         let mut rows = Vec::new();
         let mut start = 0;
@@ -242,7 +244,7 @@ impl Composer {
     }
 
     /// Returns the cursor's row and column.
-    pub fn position(&self, limit: usize) -> (usize, usize) {
+    pub(super) fn position(&self, limit: usize) -> (usize, usize) {
         let rows = self.rows(limit);
         let row = rows
             .iter()
@@ -369,7 +371,7 @@ impl Composer {
 }
 
 fn is_word(word: &str) -> bool {
-    word.chars().any(char::is_alphanumeric) || word.width() > 1
+    word.chars().any(char::is_alphanumeric) || word.width() > 1 && !word.trim().is_empty()
 }
 
 #[cfg(test)]
@@ -416,15 +418,27 @@ mod tests {
         check("ab\nc", &[Up, End, KillToEnd], "ab|c");
         check("ab", &[Newline], "ab\n|");
         check("ab", &[Home, Delete], "|b");
-        check("", &[Backspace, Delete, KillWord, WordLeft, WordRight, Up, Down], "|");
+        check(
+            "",
+            &[Backspace, Delete, KillWord, WordLeft, WordRight, Up, Down],
+            "|",
+        );
     }
 
     #[test]
     fn up_and_down_follow_the_wrapped_rows_and_keep_their_column() {
         use Edit::*;
         // Wrapped at 20: `the first line is ` and `wrapped`.
-        check("the first line is wrapped", &[Up], "the fir|st line is wrapped");
-        check("long line\nx\nlong line", &[Up, Up], "long line|\nx\nlong line");
+        check(
+            "the first line is wrapped",
+            &[Up],
+            "the fir|st line is wrapped",
+        );
+        check(
+            "long line\nx\nlong line",
+            &[Up, Up],
+            "long line|\nx\nlong line",
+        );
     }
 
     #[test]
@@ -444,7 +458,10 @@ mod tests {
         composer.paste(&long);
         assert_eq!(composer.text(), "look: [pasted 123 lines]");
         composer.paste(&long);
-        assert_eq!(composer.text(), "look: [pasted 123 lines][pasted 123 lines, 2]");
+        assert_eq!(
+            composer.text(),
+            "look: [pasted 123 lines][pasted 123 lines, 2]"
+        );
         composer.edit(Edit::Backspace, 80);
         assert_eq!(composer.text(), "look: [pasted 123 lines]");
         assert_eq!(composer.take(), format!("look: {long}"));

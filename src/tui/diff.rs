@@ -18,11 +18,11 @@ const LEAST_ALIKE: f32 = 0.4;
 /// From this width on both sides' numbers are shown.
 const BOTH_NUMBERS: usize = 100;
 
-/// Says what a change does, on one row: `edit src/a.rs +3 −1`.
-pub fn heading(change: &FileChange) -> Row {
+/// Says what a change does, on one row: `src/a.rs +3 −1`.
+pub(super) fn heading(change: &FileChange) -> Row {
     let verb = match change.kind {
         ChangeKind::Create => "create ",
-        ChangeKind::Modify => "edit ",
+        ChangeKind::Modify => "",
         ChangeKind::Delete => "delete ",
     };
     let mut row = Row::new(verb, Role::Text).with(clean_line(&change.path), Role::DiffPath);
@@ -35,7 +35,7 @@ pub fn heading(change: &FileChange) -> Row {
 }
 
 /// Lays out a change's hunks in rows of at most `limit` columns.
-pub fn render(change: &FileChange, limit: usize, highlighter: &Highlighter) -> Vec<Row> {
+pub(super) fn render(change: &FileChange, limit: usize, highlighter: &Highlighter) -> Vec<Row> {
     let last = change
         .hunks
         .iter()
@@ -46,10 +46,7 @@ pub fn render(change: &FileChange, limit: usize, highlighter: &Highlighter) -> V
     let mut rows = Vec::new();
     for (at, hunk) in change.hunks.iter().enumerate() {
         if at > 0 {
-            rows.push(Row::new(
-                format!("{:>digits$} ⋮", ""),
-                Role::DiffHunk,
-            ));
+            rows.push(Row::new(format!("{:>digits$} ⋮", ""), Role::DiffHunk));
         }
         hunk_rows(&mut rows, &change.path, hunk, digits, limit, highlighter);
     }
@@ -115,7 +112,11 @@ fn hunk_rows(
         let inner = limit.saturating_sub(head.width()).max(1);
         let hang = Row::new(" ".repeat(head.width()), Role::DiffGutter);
         for (part, text) in fold(&body, inner, &Row::default()).into_iter().enumerate() {
-            let mut row = if part == 0 { head.clone() } else { hang.clone() };
+            let mut row = if part == 0 {
+                head.clone()
+            } else {
+                hang.clone()
+            };
             row.fill = base;
             row.append(text);
             rows.push(row.cut(limit));
@@ -366,8 +367,14 @@ mod tests {
     #[test]
     fn no_row_is_wider_than_the_pane() {
         let change = change(&[
-            (LineKind::Removed, "let x = 世界世界世界世界 + 👩\u{200d}💻;"),
-            (LineKind::Added, "\t\tlet x = something_long_enough_to_fold();"),
+            (
+                LineKind::Removed,
+                "let x = 世界世界世界世界 + 👩\u{200d}💻;",
+            ),
+            (
+                LineKind::Added,
+                "\t\tlet x = something_long_enough_to_fold();",
+            ),
         ]);
         for limit in 1..130 {
             for row in render(&change, limit, &Highlighter::default()) {

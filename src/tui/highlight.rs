@@ -19,7 +19,7 @@ use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet
 use super::role::Role;
 
 /// Longer texts stay plain.
-pub const MOST_LINES: usize = 2_000;
+pub(super) const MOST_LINES: usize = 2_000;
 /// Longer lines stay plain: they are data or minified, and slow.
 const LONGEST_LINE: usize = 1_000;
 /// Up to this many new lines are highlighted at once; more would be felt between a key and its echo.
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 60;
 const KEPT: usize = 256;
 
 /// The runs of a line: lengths in bytes with their roles.
-pub type Runs = Vec<(usize, Role)>;
+pub(super) type Runs = Vec<(usize, Role)>;
 
 /// Highlights code, at once or later.
 #[derive(Debug, Default)]
@@ -327,10 +327,20 @@ mod tests {
         let highlighter = Highlighter::default();
         assert!(highlighter.highlight("rust", &lines("fn a() {}")).is_none());
         highlighter.load();
-        let runs = highlighter.highlight("rust", &lines("fn a() {}")).expect("runs");
+        let runs = highlighter
+            .highlight("rust", &lines("fn a() {}"))
+            .expect("runs");
         assert_eq!(runs[0][0], (2, Role::CodeKeyword));
-        assert!(highlighter.highlight("src/x.rs", &lines("fn a() {}")).is_some());
-        assert!(highlighter.highlight("no such", &lines("fn a() {}")).is_none());
+        assert!(
+            highlighter
+                .highlight("src/x.rs", &lines("fn a() {}"))
+                .is_some()
+        );
+        assert!(
+            highlighter
+                .highlight("no such", &lines("fn a() {}"))
+                .is_none()
+        );
     }
 
     #[test]

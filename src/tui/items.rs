@@ -18,7 +18,7 @@ const MOST_ROWS: usize = 400;
 
 /// What the look of an item depends on beside itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
+pub(super) struct Look<'a> {
     pub limit: usize,
     /// Thinking, output and diffs are shown whole.
     pub details: bool,
@@ -28,7 +28,7 @@ pub struct Look<'a> {
 }
 
 /// Lays out one item. An answer is laid out by [`super::transcript`], piece by piece.
-pub fn rows(item: &Item, look: Look<'_>) -> Vec<Row> {
+pub(super) fn rows(item: &Item, look: Look<'_>) -> Vec<Row> {
     match item {
         Item::User { text, .. } => user(text, look),
         Item::Assistant { text } => {
@@ -50,7 +50,10 @@ pub fn rows(item: &Item, look: Look<'_>) -> Vec<Row> {
                     None => Row::new("  ✓ ", Role::CallDone).with(path, Role::DiffPath),
                     Some(why) => Row::new("  ✗ ", Role::CallFailed)
                         .with(path, Role::DiffPath)
-                        .with(format!(" left alone: {}", clean_line(why)), Role::CallFailed),
+                        .with(
+                            format!(" left alone: {}", clean_line(why)),
+                            Role::CallFailed,
+                        ),
                 };
                 rows.extend(wrap(&row, look.limit, &Row::new("    ", Role::Text)));
             }
@@ -80,12 +83,15 @@ pub fn rows(item: &Item, look: Look<'_>) -> Vec<Row> {
 }
 
 /// Tells whether a blank row stands between two items.
-pub fn apart(before: &Item, item: &Item) -> bool {
-    !matches!((before, item), (Item::Call { change: None, .. }, Item::Call { .. }))
+pub(super) fn apart(before: &Item, item: &Item) -> bool {
+    !matches!(
+        (before, item),
+        (Item::Call { change: None, .. }, Item::Call { .. })
+    )
 }
 
 /// Lays out a notice: a symbol, and the text wrapped beside it.
-pub fn notice(level: Level, text: &str, limit: usize) -> Vec<Row> {
+pub(super) fn notice(level: Level, text: &str, limit: usize) -> Vec<Row> {
     let (mark, role) = match level {
         Level::Info => ("i ", Role::NoticeInfo),
         Level::Warning => ("! ", Role::NoticeWarning),
@@ -117,8 +123,15 @@ fn user(text: &str, look: Look<'_>) -> Vec<Row> {
 fn reasoning(text: &str, look: Look<'_>) -> Vec<Row> {
     let words = text.split_whitespace().count();
     let key = key_of(Action::Details);
-    let state = if look.streaming { "thinking" } else { "thought" };
-    let mut head = Row::new(format!("∴ {state}, {}", count(words, "word")), Role::Reasoning);
+    let state = if look.streaming {
+        "thinking"
+    } else {
+        "thought"
+    };
+    let mut head = Row::new(
+        format!("∴ {state}, {}", count(words, "word")),
+        Role::Reasoning,
+    );
     if !look.details {
         head.push(format!(" · {key} shows it"), Role::TextDim);
     }
@@ -168,11 +181,7 @@ fn call_rows(
             if let Some(progress) = progress {
                 let last = clean(progress);
                 let last = last.trim_end().rsplit('\n').next().unwrap_or("");
-                body.push(
-                    bar.clone()
-                        .with(last, Role::CallOutput)
-                        .cut(look.limit),
-                );
+                body.push(bar.clone().with(last, Role::CallOutput).cut(look.limit));
             }
         }
         CallState::Finished { outcome } => {
@@ -296,7 +305,7 @@ fn shorten_front(rows: Vec<Row>, some: usize, look: Look<'_>, indent: &Row) -> V
 }
 
 fn more(missing: usize, look: Look<'_>, indent: &Row) -> Row {
-    let mut text = format!("… {} more", count(missing, "line"));
+    let mut text = format!("… {}", count(missing, "more line"));
     if !look.details {
         text.push_str(&format!(" · {}", key_of(Action::Details)));
     }

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Where a binding counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Context {
+pub(super) enum Context {
     /// Everywhere.
     Always,
     /// While a message is written.
@@ -17,7 +17,7 @@ pub enum Context {
 
 /// What a key does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub(super) enum Action {
     Submit,
     Complete,
     /// Stops the turn, or closes what is open.
@@ -40,7 +40,7 @@ pub enum Action {
 
 /// How a pane is scrolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scroll {
+pub(super) enum Scroll {
     PageUp,
     PageDown,
     LineUp,
@@ -51,7 +51,7 @@ pub enum Scroll {
 
 /// How the message is edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edit {
+pub(super) enum Edit {
     Newline,
     Left,
     Right,
@@ -71,7 +71,7 @@ pub enum Edit {
 
 /// What is answered to a call that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(super) enum Answer {
     AllowOnce,
     AllowForSession,
     Deny,
@@ -80,14 +80,18 @@ pub enum Answer {
 
 /// One binding.
 #[derive(Debug)]
-pub struct Binding {
+pub(super) struct Binding {
     pub code: KeyCode,
     pub modifiers: KeyModifiers,
     pub context: Context,
     pub action: Action,
-    /// What it does, for the help; empty for a second key of the binding above it.
+    /// What it does, for the help; empty for a second key of the binding above it, [`UNLISTED`] for what a hand finds
+    /// by itself.
     pub help: &'static str,
 }
+
+/// The help of a binding that is not listed.
+pub(super) const UNLISTED: &str = "-";
 
 const NONE: KeyModifiers = KeyModifiers::NONE;
 const CTRL: KeyModifiers = KeyModifiers::CONTROL;
@@ -111,84 +115,354 @@ const fn bind(
 }
 
 /// All bindings. The first one that fits counts.
-pub const BINDINGS: &[Binding] = {
+pub(super) const BINDINGS: &[Binding] = {
     use Context::{Always, Approval, Composer, Overlay};
     use KeyCode::{
         BackTab, Backspace, Char, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp,
         Right, Tab, Up,
     };
     &[
-        bind(Enter, NONE, Composer, Action::Submit, "send the message; while a turn runs it waits"),
-        bind(Char('j'), CTRL, Composer, Action::Edit(Edit::Newline), "begin a new line"),
+        bind(
+            Enter,
+            NONE,
+            Composer,
+            Action::Submit,
+            "send the message; while a turn runs it waits",
+        ),
+        bind(
+            Char('j'),
+            CTRL,
+            Composer,
+            Action::Edit(Edit::Newline),
+            "begin a new line",
+        ),
         bind(Enter, ALT, Composer, Action::Edit(Edit::Newline), ""),
         bind(Enter, SHIFT, Composer, Action::Edit(Edit::Newline), ""),
-        bind(Tab, NONE, Composer, Action::Complete, "complete a `/command`"),
-        bind(Esc, NONE, Always, Action::Escape, "stop the turn; close what is open"),
-        bind(Char('c'), CTRL, Always, Action::Break, "stop the turn; empty the message; twice: quit"),
-        bind(Char('d'), CTRL, Composer, Action::EndOfInput, "quit, when the message is empty"),
-        bind(BackTab, NONE, Always, Action::NextMode, "next mode: plan, ask, edit, auto"),
+        bind(
+            Tab,
+            NONE,
+            Composer,
+            Action::Complete,
+            "complete a `/command`",
+        ),
+        bind(
+            Esc,
+            NONE,
+            Always,
+            Action::Escape,
+            "stop the turn; close what is open",
+        ),
+        bind(
+            Char('c'),
+            CTRL,
+            Always,
+            Action::Break,
+            "stop the turn; empty the message; twice: quit",
+        ),
+        bind(
+            Char('d'),
+            CTRL,
+            Composer,
+            Action::EndOfInput,
+            "quit, when the message is empty",
+        ),
+        bind(
+            BackTab,
+            NONE,
+            Always,
+            Action::NextMode,
+            "next mode: plan, ask, edit, auto",
+        ),
         bind(Char('p'), CTRL, Always, Action::Palette, "commands"),
-        bind(F(1), NONE, Always, Action::Help, "this help"),
-        bind(Char('?'), NONE, Composer, Action::Help, ""),
-        bind(Char('y'), CTRL, Always, Action::Copy, "copy the last answer"),
-        bind(Char('o'), CTRL, Always, Action::Details, "show or hide thinking, output and whole diffs"),
-        bind(PageUp, NONE, Always, Action::Scroll(Scroll::PageUp), "scroll the transcript, or the diff that asks"),
+        bind(
+            F(1),
+            NONE,
+            Always,
+            Action::Help,
+            "this help; `?` too, while the message is empty",
+        ),
+        bind(Char('?'), NONE, Composer, Action::Help, UNLISTED),
+        bind(
+            Char('y'),
+            CTRL,
+            Always,
+            Action::Copy,
+            "copy the last answer",
+        ),
+        bind(
+            Char('o'),
+            CTRL,
+            Always,
+            Action::Details,
+            "show or hide thinking, output and whole diffs",
+        ),
+        bind(
+            PageUp,
+            NONE,
+            Always,
+            Action::Scroll(Scroll::PageUp),
+            "scroll the transcript, or the diff that asks",
+        ),
         bind(PageDown, NONE, Always, Action::Scroll(Scroll::PageDown), ""),
-        bind(Up, CTRL, Always, Action::Scroll(Scroll::LineUp), "scroll by a line"),
+        bind(
+            Up,
+            CTRL,
+            Always,
+            Action::Scroll(Scroll::LineUp),
+            "scroll by a line",
+        ),
         bind(Down, CTRL, Always, Action::Scroll(Scroll::LineDown), ""),
-        bind(Home, CTRL, Always, Action::Scroll(Scroll::Top), "go to the start, to the end"),
+        bind(
+            Home,
+            CTRL,
+            Always,
+            Action::Scroll(Scroll::Top),
+            "go to the start, to the end",
+        ),
         bind(End, CTRL, Always, Action::Scroll(Scroll::Bottom), ""),
-        bind(Char('l'), CTRL, Always, Action::Redraw, "draw the screen anew"),
-        bind(Char('z'), CTRL, Always, Action::Suspend, "suspend walden; `fg` brings it back"),
-        bind(Char('y'), NONE, Approval, Action::Answer(Answer::AllowOnce), "allow this call"),
-        bind(Char('a'), NONE, Approval, Action::Answer(Answer::AllowForSession), "allow this tool for the session"),
-        bind(Char('n'), NONE, Approval, Action::Answer(Answer::Deny), "deny this call"),
-        bind(Char('e'), NONE, Approval, Action::Answer(Answer::DenyWithReason), "deny it and tell the model why"),
-        bind(Up, NONE, Approval, Action::Scroll(Scroll::LineUp), "scroll by a line"),
+        bind(
+            Char('l'),
+            CTRL,
+            Always,
+            Action::Redraw,
+            "draw the screen anew",
+        ),
+        bind(
+            Char('z'),
+            CTRL,
+            Always,
+            Action::Suspend,
+            "suspend walden; `fg` brings it back",
+        ),
+        bind(
+            Char('y'),
+            NONE,
+            Approval,
+            Action::Answer(Answer::AllowOnce),
+            "allow this call",
+        ),
+        bind(
+            Char('a'),
+            NONE,
+            Approval,
+            Action::Answer(Answer::AllowForSession),
+            "allow this tool for the session",
+        ),
+        bind(
+            Char('n'),
+            NONE,
+            Approval,
+            Action::Answer(Answer::Deny),
+            "deny this call",
+        ),
+        bind(
+            Char('e'),
+            NONE,
+            Approval,
+            Action::Answer(Answer::DenyWithReason),
+            "deny it and tell the model why",
+        ),
+        bind(
+            Up,
+            NONE,
+            Approval,
+            Action::Scroll(Scroll::LineUp),
+            "scroll by a line",
+        ),
         bind(Down, NONE, Approval, Action::Scroll(Scroll::LineDown), ""),
-        bind(Char('k'), NONE, Approval, Action::Scroll(Scroll::LineUp), ""),
-        bind(Char('j'), NONE, Approval, Action::Scroll(Scroll::LineDown), ""),
-        bind(Char(' '), NONE, Approval, Action::Scroll(Scroll::PageDown), ""),
-        bind(Home, NONE, Approval, Action::Scroll(Scroll::Top), ""),
-        bind(End, NONE, Approval, Action::Scroll(Scroll::Bottom), ""),
-        bind(Up, NONE, Composer, Action::Edit(Edit::Up), "move; earlier and later messages"),
+        bind(
+            Char('k'),
+            NONE,
+            Approval,
+            Action::Scroll(Scroll::LineUp),
+            UNLISTED,
+        ),
+        bind(
+            Char('j'),
+            NONE,
+            Approval,
+            Action::Scroll(Scroll::LineDown),
+            UNLISTED,
+        ),
+        bind(
+            Char(' '),
+            NONE,
+            Approval,
+            Action::Scroll(Scroll::PageDown),
+            UNLISTED,
+        ),
+        bind(Home, NONE, Approval, Action::Scroll(Scroll::Top), UNLISTED),
+        bind(
+            End,
+            NONE,
+            Approval,
+            Action::Scroll(Scroll::Bottom),
+            UNLISTED,
+        ),
+        bind(
+            Up,
+            NONE,
+            Composer,
+            Action::Edit(Edit::Up),
+            "earlier and later messages; move between lines",
+        ),
         bind(Down, NONE, Composer, Action::Edit(Edit::Down), ""),
-        bind(Left, NONE, Composer, Action::Edit(Edit::Left), ""),
-        bind(Right, NONE, Composer, Action::Edit(Edit::Right), ""),
-        bind(Char('b'), CTRL, Composer, Action::Edit(Edit::Left), ""),
-        bind(Char('f'), CTRL, Composer, Action::Edit(Edit::Right), ""),
-        bind(Left, CTRL, Composer, Action::Edit(Edit::WordLeft), "move by a word"),
+        bind(Left, NONE, Composer, Action::Edit(Edit::Left), UNLISTED),
+        bind(Right, NONE, Composer, Action::Edit(Edit::Right), UNLISTED),
+        bind(
+            Char('b'),
+            CTRL,
+            Composer,
+            Action::Edit(Edit::Left),
+            UNLISTED,
+        ),
+        bind(
+            Char('f'),
+            CTRL,
+            Composer,
+            Action::Edit(Edit::Right),
+            UNLISTED,
+        ),
+        bind(
+            Left,
+            CTRL,
+            Composer,
+            Action::Edit(Edit::WordLeft),
+            "move by a word",
+        ),
         bind(Right, CTRL, Composer, Action::Edit(Edit::WordRight), ""),
-        bind(Char('b'), ALT, Composer, Action::Edit(Edit::WordLeft), ""),
-        bind(Char('f'), ALT, Composer, Action::Edit(Edit::WordRight), ""),
-        bind(Left, ALT, Composer, Action::Edit(Edit::WordLeft), ""),
-        bind(Right, ALT, Composer, Action::Edit(Edit::WordRight), ""),
-        bind(Home, NONE, Composer, Action::Edit(Edit::Home), "go to the line's start, to its end"),
+        bind(
+            Char('b'),
+            ALT,
+            Composer,
+            Action::Edit(Edit::WordLeft),
+            UNLISTED,
+        ),
+        bind(
+            Char('f'),
+            ALT,
+            Composer,
+            Action::Edit(Edit::WordRight),
+            UNLISTED,
+        ),
+        bind(Left, ALT, Composer, Action::Edit(Edit::WordLeft), UNLISTED),
+        bind(
+            Right,
+            ALT,
+            Composer,
+            Action::Edit(Edit::WordRight),
+            UNLISTED,
+        ),
+        bind(
+            Home,
+            NONE,
+            Composer,
+            Action::Edit(Edit::Home),
+            "go to the line's start, to its end",
+        ),
         bind(End, NONE, Composer, Action::Edit(Edit::End), ""),
-        bind(Char('a'), CTRL, Composer, Action::Edit(Edit::Home), ""),
-        bind(Char('e'), CTRL, Composer, Action::Edit(Edit::End), ""),
-        bind(Backspace, NONE, Composer, Action::Edit(Edit::Backspace), ""),
-        bind(Backspace, SHIFT, Composer, Action::Edit(Edit::Backspace), ""),
-        bind(Char('h'), CTRL, Composer, Action::Edit(Edit::Backspace), ""),
-        bind(Delete, NONE, Composer, Action::Edit(Edit::Delete), ""),
-        bind(Char('w'), CTRL, Composer, Action::Edit(Edit::KillWord), "delete the word before the cursor"),
-        bind(Backspace, ALT, Composer, Action::Edit(Edit::KillWord), ""),
-        bind(Char('u'), CTRL, Composer, Action::Edit(Edit::KillLine), "delete to the line's start, to its end"),
+        bind(
+            Char('a'),
+            CTRL,
+            Composer,
+            Action::Edit(Edit::Home),
+            UNLISTED,
+        ),
+        bind(Char('e'), CTRL, Composer, Action::Edit(Edit::End), UNLISTED),
+        bind(
+            Backspace,
+            NONE,
+            Composer,
+            Action::Edit(Edit::Backspace),
+            UNLISTED,
+        ),
+        bind(
+            Backspace,
+            SHIFT,
+            Composer,
+            Action::Edit(Edit::Backspace),
+            UNLISTED,
+        ),
+        bind(
+            Char('h'),
+            CTRL,
+            Composer,
+            Action::Edit(Edit::Backspace),
+            UNLISTED,
+        ),
+        bind(Delete, NONE, Composer, Action::Edit(Edit::Delete), UNLISTED),
+        bind(
+            Char('w'),
+            CTRL,
+            Composer,
+            Action::Edit(Edit::KillWord),
+            "delete the word before the cursor",
+        ),
+        bind(
+            Backspace,
+            ALT,
+            Composer,
+            Action::Edit(Edit::KillWord),
+            UNLISTED,
+        ),
+        bind(
+            Char('u'),
+            CTRL,
+            Composer,
+            Action::Edit(Edit::KillLine),
+            "delete to the line's start, to its end",
+        ),
         bind(Char('k'), CTRL, Composer, Action::Edit(Edit::KillToEnd), ""),
-        bind(Char('_'), CTRL, Composer, Action::Edit(Edit::Undo), "undo the last edit of the message"),
-        bind(Char('7'), CTRL, Composer, Action::Edit(Edit::Undo), ""),
-        bind(Char('/'), CTRL, Composer, Action::Edit(Edit::Undo), ""),
-        bind(Enter, NONE, Overlay, Action::Submit, ""),
-        bind(Tab, NONE, Overlay, Action::Complete, ""),
-        bind(Up, NONE, Overlay, Action::Scroll(Scroll::LineUp), ""),
-        bind(Down, NONE, Overlay, Action::Scroll(Scroll::LineDown), ""),
-        bind(Backspace, NONE, Overlay, Action::Edit(Edit::Backspace), ""),
-        bind(Char('u'), CTRL, Overlay, Action::Edit(Edit::KillLine), ""),
+        bind(
+            Char('_'),
+            CTRL,
+            Composer,
+            Action::Edit(Edit::Undo),
+            "undo the last edit of the message",
+        ),
+        bind(
+            Char('7'),
+            CTRL,
+            Composer,
+            Action::Edit(Edit::Undo),
+            UNLISTED,
+        ),
+        bind(
+            Char('/'),
+            CTRL,
+            Composer,
+            Action::Edit(Edit::Undo),
+            UNLISTED,
+        ),
+        bind(Enter, NONE, Overlay, Action::Submit, UNLISTED),
+        bind(Tab, NONE, Overlay, Action::Complete, UNLISTED),
+        bind(Up, NONE, Overlay, Action::Scroll(Scroll::LineUp), UNLISTED),
+        bind(
+            Down,
+            NONE,
+            Overlay,
+            Action::Scroll(Scroll::LineDown),
+            UNLISTED,
+        ),
+        bind(
+            Backspace,
+            NONE,
+            Overlay,
+            Action::Edit(Edit::Backspace),
+            UNLISTED,
+        ),
+        bind(
+            Char('u'),
+            CTRL,
+            Overlay,
+            Action::Edit(Edit::KillLine),
+            UNLISTED,
+        ),
     ]
 };
 
 /// Finds what a key does in a context, where `Always` counts too.
-pub fn lookup(key: KeyEvent, context: Context) -> Option<Action> {
+pub(super) fn lookup(key: KeyEvent, context: Context) -> Option<Action> {
     let mut modifiers = key.modifiers & (CTRL | ALT | SHIFT);
     // A shifted character has the shift in it, and BackTab is Shift-Tab whatever the terminal adds.
     if matches!(key.code, KeyCode::Char(_) | KeyCode::BackTab) {
@@ -205,19 +479,17 @@ pub fn lookup(key: KeyEvent, context: Context) -> Option<Action> {
 }
 
 /// Lists the bindings of a context with their help, keys of one action together.
-pub fn help(context: Context) -> Vec<(String, &'static str)> {
+pub(super) fn help(context: Context) -> Vec<(String, &'static str)> {
     let mut out: Vec<(String, &'static str)> = Vec::new();
-    for binding in BINDINGS.iter().filter(|binding| binding.context == context) {
+    let listed = |binding: &&Binding| binding.context == context && binding.help != UNLISTED;
+    for binding in BINDINGS.iter().filter(listed) {
         let name = name(binding);
-        if !binding.help.is_empty() {
-            out.push((name, binding.help));
-        } else if let Some((keys, _)) = out.last_mut()
-            && BINDINGS
-                .iter()
-                .any(|other| other.context == context && !other.help.is_empty())
-        {
-            keys.push(' ');
-            keys.push_str(&name);
+        match out.last_mut() {
+            Some((keys, _)) if binding.help.is_empty() => {
+                keys.push(' ');
+                keys.push_str(&name);
+            }
+            _ => out.push((name, binding.help)),
         }
     }
     out
@@ -233,7 +505,7 @@ pub fn key_table() -> Vec<(String, String)> {
 }
 
 /// Returns the first key of an action, for a hint.
-pub fn key_of(action: Action) -> String {
+pub(super) fn key_of(action: Action) -> String {
     BINDINGS
         .iter()
         .find(|binding| binding.action == action)
@@ -309,6 +581,10 @@ mod tests {
             "Ctrl-J Alt-Enter Shift-Enter".to_owned(),
             "begin a new line".to_owned()
         )));
-        assert!(table.iter().all(|(keys, help)| !keys.is_empty() && !help.is_empty()));
+        assert!(
+            table
+                .iter()
+                .all(|(keys, help)| !keys.is_empty() && !help.is_empty())
+        );
     }
 }

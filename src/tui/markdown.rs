@@ -12,7 +12,7 @@ const MEASURE: usize = 100;
 /// Returns where the text's last block begins: everything before it looks the same whatever is still to come.
 ///
 /// `from` is an earlier answer for the same text, so that a long answer is not read from its start for each token.
-pub fn settled(text: &str, from: usize) -> usize {
+pub(super) fn settled(text: &str, from: usize) -> usize {
     let mut fence: Option<(u8, usize)> = None;
     let mut boundary = from;
     let mut blank = false;
@@ -50,7 +50,12 @@ pub fn settled(text: &str, from: usize) -> usize {
 }
 
 /// Lays markdown out in rows of at most `limit` columns.
-pub fn render(text: &str, limit: usize, highlighter: &Highlighter, streaming: bool) -> Vec<Row> {
+pub(super) fn render(
+    text: &str,
+    limit: usize,
+    highlighter: &Highlighter,
+    streaming: bool,
+) -> Vec<Row> {
     let mut text = clean(text);
     if streaming {
         drop_unfinished_line(&mut text);
@@ -307,7 +312,7 @@ impl Writer<'_> {
             }
             TagEnd::Table => {
                 if let Some(table) = self.table.take() {
-                    self.table_rows(table);
+                    self.table_rows(&table);
                 }
                 self.gap = true;
             }
@@ -336,11 +341,7 @@ impl Writer<'_> {
 
     /// Returns the columns that quotes and lists take; none where they would take more than half of what there is.
     fn containers(&self) -> usize {
-        let taken: usize = self
-            .prefixes
-            .iter()
-            .map(|prefix| prefix.rest.width())
-            .sum();
+        let taken: usize = self.prefixes.iter().map(|prefix| prefix.rest.width()).sum();
         if taken * 2 <= self.limit { taken } else { 0 }
     }
 
@@ -383,7 +384,7 @@ impl Writer<'_> {
         }
     }
 
-    fn table_rows(&mut self, table: Table) {
+    fn table_rows(&mut self, table: &Table) {
         let columns = table.rows.iter().map(Vec::len).max().unwrap_or(0);
         let mut widths = vec![0; columns];
         for row in &table.rows {
@@ -393,7 +394,7 @@ impl Writer<'_> {
         }
         let total = widths.iter().sum::<usize>() + columns.saturating_sub(1) * 3;
         if total > self.inner() {
-            self.narrow_table(&table);
+            self.narrow_table(table);
             return;
         }
         for (at, cells) in table.rows.iter().enumerate() {
@@ -446,7 +447,7 @@ impl Writer<'_> {
 }
 
 /// Lays out lines of code behind a thin rule.
-pub fn code_rows(
+pub(super) fn code_rows(
     language: &str,
     lines: &[String],
     limit: usize,
@@ -554,9 +555,16 @@ mod tests {
         let mut from = 0;
         for end in 0..=text.len() {
             from = settled(&text[..end], from);
-            assert!(text[..from].is_empty() || text[..from].ends_with("\n\n"), "{end}");
+            assert!(
+                text[..from].is_empty() || text[..from].ends_with("\n\n"),
+                "{end}"
+            );
             let (head, tail) = (shown(&text[..from], 30), shown(&text[from..], 30));
-            let joined = if head.is_empty() { tail } else { format!("{head}\n\n{tail}") };
+            let joined = if head.is_empty() {
+                tail
+            } else {
+                format!("{head}\n\n{tail}")
+            };
             assert_eq!(joined, all, "cut at {from}");
         }
         assert!(from > 40);

@@ -15,14 +15,14 @@ use super::theme::Theme;
 
 /// What is open.
 #[derive(Debug)]
-pub enum Overlay {
+pub(super) enum Overlay {
     Help { scroll: usize },
     Palette { query: Composer, selected: usize },
 }
 
 impl Overlay {
     /// Scrolls the help, or moves the palette's selection.
-    pub fn scroll(&mut self, by: Scroll, area: Rect) {
+    pub(super) fn scroll(&mut self, by: Scroll, area: Rect) {
         match self {
             Self::Help { scroll } => {
                 let inner = frame_of(area, 76, u16::MAX).1;
@@ -54,7 +54,12 @@ impl Overlay {
     }
 
     /// Draws the overlay, and returns where the cursor stands.
-    pub fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) -> Option<(u16, u16)> {
+    pub(super) fn draw(
+        &self,
+        buffer: &mut Buffer,
+        area: Rect,
+        theme: &Theme,
+    ) -> Option<(u16, u16)> {
         match self {
             Self::Help { scroll } => {
                 let rows = help_rows(usize::from(frame_of(area, 76, u16::MAX).1.width));
@@ -89,7 +94,12 @@ impl Overlay {
                     ..inner
                 };
                 if found.is_empty() {
-                    draw_rows([&Row::new("no such command", Role::TextDim)], buffer, list, theme);
+                    draw_rows(
+                        [&Row::new("no such command", Role::TextDim)],
+                        buffer,
+                        list,
+                        theme,
+                    );
                 }
                 draw_candidates(&found, *selected, buffer, list, theme);
                 let x = inner.x + (2 + query.position(usize::MAX).1 as u16);
@@ -100,7 +110,7 @@ impl Overlay {
 }
 
 /// Draws a list of candidates with one selected.
-pub fn draw_candidates(
+pub(super) fn draw_candidates(
     found: &[Candidate],
     selected: usize,
     buffer: &mut Buffer,
@@ -117,7 +127,12 @@ pub fn draw_candidates(
         .map(|candidate| width(&candidate.line))
         .max()
         .unwrap_or(0);
-    for ((at, candidate), y) in found.iter().enumerate().skip(first).zip(area.y..area.bottom()) {
+    for ((at, candidate), y) in found
+        .iter()
+        .enumerate()
+        .skip(first)
+        .zip(area.y..area.bottom())
+    {
         let chosen = at == selected;
         let mut row = Row::new(if chosen { "▸ " } else { "  " }, Role::Accent);
         for (place, c) in candidate.line.chars().enumerate() {

@@ -190,10 +190,7 @@ impl Shell {
         };
         let (theme, problem) = match load_theme(wanted, depth, options.themes.as_deref()) {
             Ok(theme) => (theme, None),
-            Err(problem) => (
-                Theme::built_in_or_default("default", depth),
-                Some(problem),
-            ),
+            Err(problem) => (Theme::built_in_or_default("default", depth), Some(problem)),
         };
         let facts = Facts {
             model: options.model_name,
@@ -242,9 +239,7 @@ impl Shell {
     fn draw(&mut self) -> io::Result<()> {
         let area = self.screen.area();
         let app = &self.app;
-        let bytes = self
-            .screen
-            .frame(|buffer| view::draw(app, buffer, area));
+        let bytes = self.screen.frame(|buffer| view::draw(app, buffer, area));
         self.dirty = false;
         self.urgent = false;
         self.drawn = Instant::now();
@@ -315,11 +310,13 @@ impl Shell {
             Cmd::Send(op) => self.pending.push_back(op),
             Cmd::CopyText(text) => {
                 let tmux = std::env::var_os("TMUX").is_some();
-                let sent = clipboard::sequence(&text, tmux)
-                    .map(|bytes| terminal::write(&bytes).is_ok());
+                let sent =
+                    clipboard::sequence(&text, tmux).map(|bytes| terminal::write(&bytes).is_ok());
                 if sent != Some(true) {
-                    self.app
-                        .flash(Level::Warning, "the answer is too long for the terminal's clipboard");
+                    self.app.flash(
+                        Level::Warning,
+                        "the answer is too long for the terminal's clipboard",
+                    );
                 }
             }
             Cmd::SetTheme(name) => {
@@ -331,7 +328,10 @@ impl Shell {
                     && history::remember(path, &message).is_err()
                 {
                     // Said once: a history that cannot be written is no reason to nag.
-                    let text = format!("cannot write `{}`: this session has no history", path.display());
+                    let text = format!(
+                        "cannot write `{}`: this session has no history",
+                        path.display()
+                    );
                     self.app.flash(Level::Warning, text);
                     self.history = None;
                 }

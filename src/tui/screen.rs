@@ -24,7 +24,7 @@ const LEAST_SCROLLED: usize = 3;
 
 /// The terminal's present state as far as it is known.
 #[derive(Debug)]
-pub struct Screen {
+pub(super) struct Screen {
     shown: Buffer,
     next: Buffer,
     pen: Pen,
@@ -50,7 +50,7 @@ const PLAIN: Pen = Pen {
 
 impl Screen {
     /// Makes a screen of which nothing is known, with its cursor hidden.
-    pub fn new(width: u16, height: u16) -> Self {
+    pub(super) fn new(width: u16, height: u16) -> Self {
         let area = Rect::new(0, 0, width, height);
         Self {
             shown: Buffer::empty(area),
@@ -63,24 +63,24 @@ impl Screen {
     }
 
     /// Takes note of a new size: everything is drawn anew.
-    pub fn resize(&mut self, width: u16, height: u16) {
+    pub(super) fn resize(&mut self, width: u16, height: u16) {
         let visible = self.visible;
         *self = Self::new(width, height);
         self.visible = visible;
     }
 
     /// Takes note that something else wrote to the terminal.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.stale = true;
     }
 
     /// Returns the size.
-    pub fn area(&self) -> Rect {
+    pub(super) fn area(&self) -> Rect {
         self.next.area
     }
 
     /// Lets `draw` fill the next frame, and returns the bytes that show it; it says where the cursor is to stand.
-    pub fn frame(&mut self, draw: impl FnOnce(&mut Buffer) -> Option<Position>) -> Vec<u8> {
+    pub(super) fn frame(&mut self, draw: impl FnOnce(&mut Buffer) -> Option<Position>) -> Vec<u8> {
         self.next.reset();
         let cursor = draw(&mut self.next).filter(|at| self.next.area.contains(*at));
         let mut out = Vec::new();
@@ -335,9 +335,11 @@ mod tests {
 
     impl Shown {
         fn new() -> Self {
+            let mut terminal = vt100::Parser::new(12, 30, 0);
+            terminal.process(b"\x1b[?25l");
             Self {
                 screen: Screen::new(30, 12),
-                terminal: vt100::Parser::new(12, 30, 0),
+                terminal,
             }
         }
 
@@ -423,9 +425,10 @@ mod tests {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let start = (seed >> 33) as usize % 9;
             let length = (seed >> 40) as usize % 13;
-            let cursor = (seed >> 50)
-                .is_multiple_of(2)
-                .then_some(Position { x: (start * 3) as u16, y: 5 });
+            let cursor = (seed >> 50).is_multiple_of(2).then_some(Position {
+                x: (start * 3) as u16,
+                y: 5,
+            });
             shown.frame(&numbered(start..start + length.min(12)), cursor);
         }
     }

@@ -9,7 +9,7 @@ use super::text::{Row, clean_line, short_count, take, thousands, width};
 
 /// What the status bar shows beside the transcript.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub(super) struct Facts<'a> {
     pub transcript: &'a Transcript,
     pub model: &'a str,
     /// What is enforced, in the caller's words.
@@ -22,7 +22,7 @@ pub struct Facts<'a> {
 }
 
 /// Returns the bar in at most `limit` columns: what matters least is left out first.
-pub fn row(facts: Facts<'_>, limit: usize) -> Row {
+pub(super) fn row(facts: Facts<'_>, limit: usize) -> Row {
     let mode = facts.transcript.mode;
     let chip_role = match mode {
         Mode::Plan => Role::StatusPlan,
@@ -127,7 +127,11 @@ fn state(facts: Facts<'_>) -> State {
             });
             let share = u64::from(*done) * 100 / u64::from(*total);
             busy(
-                format!("reading {} of {} tokens{eta}", thousands(*done), thousands(*total)),
+                format!(
+                    "reading {} of {} tokens{eta}",
+                    thousands(*done),
+                    thousands(*total)
+                ),
                 format!("reading {share} %{eta}"),
             )
         }
@@ -141,14 +145,16 @@ fn state(facts: Facts<'_>) -> State {
         }
         TurnState::Calling => {
             let running = transcript.items.iter().rev().find_map(|item| match item {
-                Item::Call { call, state, .. } if matches!(state, CallState::Running { .. }) => {
-                    Some(call)
-                }
+                Item::Call {
+                    call,
+                    state: CallState::Running { .. },
+                    ..
+                } => Some(call),
                 _ => None,
             });
             match running {
                 Some(call) => busy(
-                    Row::new(format!("running {}", call.title()), Role::Text)
+                    Row::new(format!("running {}", clean_line(&call.title())), Role::Text)
                         .cut(40)
                         .plain()
                         + &seconds,
@@ -171,7 +177,11 @@ fn cost(transcript: &Transcript) -> (String, String) {
         return (String::new(), String::new());
     };
     let new = usage.prompt.saturating_sub(usage.cached);
-    let mut tokens = format!("{} cached + {} new", short_count(usage.cached), short_count(new));
+    let mut tokens = format!(
+        "{} cached + {} new",
+        short_count(usage.cached),
+        short_count(new)
+    );
     if let Some(model) = &transcript.model {
         let used = usage.prompt + usage.generated;
         tokens.push_str(&format!(" of {}", short_count(model.context.max(used))));

@@ -14,14 +14,14 @@ const TAB: &str = "    ";
 
 /// A run of text in one ink.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span {
+pub(super) struct Span {
     pub text: String,
     pub ink: Ink,
 }
 
 /// One row of styled text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Row {
+pub(super) struct Row {
     pub spans: Vec<Span>,
     /// Fills the rest of the row, such as the background of an added line.
     pub fill: Option<Role>,
@@ -29,14 +29,14 @@ pub struct Row {
 
 impl Row {
     /// Makes a row of one run.
-    pub fn new(text: impl Into<String>, ink: impl Into<Ink>) -> Self {
+    pub(super) fn new(text: impl Into<String>, ink: impl Into<Ink>) -> Self {
         let mut row = Self::default();
         row.push(text, ink);
         row
     }
 
     /// Adds a run at the end.
-    pub fn push(&mut self, text: impl Into<String>, ink: impl Into<Ink>) {
+    pub(super) fn push(&mut self, text: impl Into<String>, ink: impl Into<Ink>) {
         let (text, ink) = (text.into(), ink.into());
         if text.is_empty() {
             return;
@@ -49,18 +49,18 @@ impl Row {
 
     /// Adds a run at the end and returns the row.
     #[must_use]
-    pub fn with(mut self, text: impl Into<String>, ink: impl Into<Ink>) -> Self {
+    pub(super) fn with(mut self, text: impl Into<String>, ink: impl Into<Ink>) -> Self {
         self.push(text, ink);
         self
     }
 
     /// Returns the columns that the row takes.
-    pub fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.spans.iter().map(|span| width(&span.text)).sum()
     }
 
     /// Puts another row's runs at the end.
-    pub fn append(&mut self, other: Self) {
+    pub(super) fn append(&mut self, other: Self) {
         for span in other.spans {
             self.push(span.text, span.ink);
         }
@@ -68,7 +68,7 @@ impl Row {
 
     /// Cuts the row to a width, with an ellipsis where something is missing.
     #[must_use]
-    pub fn cut(self, limit: usize) -> Self {
+    pub(super) fn cut(self, limit: usize) -> Self {
         if self.width() <= limit {
             return self;
         }
@@ -94,7 +94,7 @@ impl Row {
     }
 
     /// Draws the row into a one-line area.
-    pub fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+    pub(super) fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         let area = area.intersection(buffer.area);
         if area.is_empty() {
             return;
@@ -118,13 +118,13 @@ impl Row {
     }
 
     /// Returns the text without its inks.
-    pub fn plain(&self) -> String {
+    pub(super) fn plain(&self) -> String {
         self.spans.iter().map(|span| span.text.as_str()).collect()
     }
 }
 
 /// Draws rows from the top of an area, as many as fit.
-pub fn draw_rows<'a>(
+pub(super) fn draw_rows<'a>(
     rows: impl IntoIterator<Item = &'a Row>,
     buffer: &mut Buffer,
     area: Rect,
@@ -144,7 +144,7 @@ pub fn draw_rows<'a>(
 }
 
 /// Returns the columns that a text takes on screen.
-pub fn width(text: &str) -> usize {
+pub(super) fn width(text: &str) -> usize {
     if text.is_ascii() {
         return text.len();
     }
@@ -152,22 +152,22 @@ pub fn width(text: &str) -> usize {
 }
 
 /// Makes foreign text harmless, and its tabs four columns wide.
-pub fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     sanitize(text).replace('\t', TAB)
 }
 
 /// Makes foreign text harmless and puts it on one line.
-pub fn clean_line(text: &str) -> String {
+pub(super) fn clean_line(text: &str) -> String {
     sanitize_line(text)
 }
 
 /// Makes one line of code harmless: tabs are four columns wide, and its indentation stays.
-pub fn clean_code(text: &str) -> String {
+pub(super) fn clean_code(text: &str) -> String {
     sanitize_line(&text.replace('\t', TAB))
 }
 
 /// Returns the longest start of a text that fits, and the columns it takes.
-pub fn take(text: &str, limit: usize) -> (&str, usize) {
+pub(super) fn take(text: &str, limit: usize) -> (&str, usize) {
     let mut taken = 0;
     for (at, grapheme) in text.grapheme_indices(true) {
         let wide = grapheme.width();
@@ -180,7 +180,7 @@ pub fn take(text: &str, limit: usize) -> (&str, usize) {
 }
 
 /// Cuts a text in its middle to a width: the end of a path says more than its middle.
-pub fn cut_middle(text: &str, limit: usize) -> String {
+pub(super) fn cut_middle(text: &str, limit: usize) -> String {
     if width(text) <= limit {
         return text.to_owned();
     }
@@ -199,7 +199,7 @@ pub fn cut_middle(text: &str, limit: usize) -> String {
 }
 
 /// Wraps a row by words. The rows after the first begin with `indent`.
-pub fn wrap(row: &Row, limit: usize, indent: &Row) -> Vec<Row> {
+pub(super) fn wrap(row: &Row, limit: usize, indent: &Row) -> Vec<Row> {
     let limit = limit.max(1);
     if row.width() <= limit {
         return vec![row.clone()];
@@ -241,9 +241,7 @@ pub fn wrap(row: &Row, limit: usize, indent: &Row) -> Vec<Row> {
 }
 
 fn is_wide(piece: &str) -> bool {
-    piece
-        .graphemes(true)
-        .all(|grapheme| grapheme.width() == 2)
+    piece.graphemes(true).all(|grapheme| grapheme.width() == 2)
 }
 
 struct Wrapper {
@@ -310,7 +308,7 @@ impl Wrapper {
 }
 
 /// Breaks a row hard at a width, as code is: no word is moved. The rows after the first begin with `indent`.
-pub fn fold(row: &Row, limit: usize, indent: &Row) -> Vec<Row> {
+pub(super) fn fold(row: &Row, limit: usize, indent: &Row) -> Vec<Row> {
     let limit = limit.max(1);
     if row.width() <= limit {
         return vec![row.clone()];
@@ -352,11 +350,11 @@ pub fn fold(row: &Row, limit: usize, indent: &Row) -> Vec<Row> {
 }
 
 /// Writes a number with commas between thousands.
-pub fn thousands(number: u32) -> String {
+pub(super) fn thousands(number: u32) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -365,7 +363,7 @@ pub fn thousands(number: u32) -> String {
 }
 
 /// Writes a number of tokens short: `812`, `1.8k`, `32k`.
-pub fn short_count(number: u32) -> String {
+pub(super) fn short_count(number: u32) -> String {
     match number {
         0..=999 => number.to_string(),
         1000..=9999 => format!("{:.1}k", f64::from(number) / 1000.0),
@@ -374,7 +372,7 @@ pub fn short_count(number: u32) -> String {
 }
 
 /// Writes a count with its noun: `1 line`, `2 lines`.
-pub fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 {
         format!("1 {noun}")
     } else {
@@ -409,11 +407,16 @@ mod tests {
 
     #[test]
     fn no_row_is_ever_wider_than_its_limit() {
-        let text = "let x = some::path::<T>(世界, \"👩\u{200d}💻\");   trailing   spaces here/and/paths";
+        let text =
+            "let x = some::path::<T>(世界, \"👩\u{200d}💻\");   trailing   spaces here/and/paths";
         for limit in 1..60 {
-            for row in wrap(&Row::new(text, Role::Text), limit, &Row::new("  ", Role::Text))
-                .into_iter()
-                .chain(fold(&Row::new(text, Role::Text), limit, &Row::default()))
+            for row in wrap(
+                &Row::new(text, Role::Text),
+                limit,
+                &Row::new("  ", Role::Text),
+            )
+            .into_iter()
+            .chain(fold(&Row::new(text, Role::Text), limit, &Row::default()))
             {
                 assert!(row.width() <= limit, "{limit}: {:?}", row.plain());
             }

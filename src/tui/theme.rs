@@ -112,12 +112,12 @@ impl Theme {
                     })?
                     .to_owned(),
             };
-            let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
-                ThemeError::Parse {
-                    name: current.clone(),
-                    message: error.message().to_owned(),
-                }
-            })?;
+            let mut table: Table =
+                text.parse()
+                    .map_err(|error: toml::de::Error| ThemeError::Parse {
+                        name: current.clone(),
+                        message: error.message().to_owned(),
+                    })?;
             next = match table.remove("inherits") {
                 Some(Value::String(parent)) => Some(parent),
                 Some(_) => {
@@ -316,11 +316,7 @@ fn xterm(index: u8) -> [u8; 3] {
         0..=15 => ANSI[usize::from(index)].1,
         16..=231 => {
             let cube = usize::from(index - 16);
-            [
-                LEVELS[cube / 36],
-                LEVELS[cube / 6 % 6],
-                LEVELS[cube % 6],
-            ]
+            [LEVELS[cube / 36], LEVELS[cube / 6 % 6], LEVELS[cube % 6]]
         }
         232..=255 => [8 + (index - 232) * 10; 3],
     }
@@ -437,8 +433,14 @@ mod tests {
 
     #[test]
     fn true_colour_is_reduced_to_what_the_terminal_shows() {
-        assert_eq!(reduce(Color::Rgb(250, 2, 3), Depth::Ansi16), Color::LightRed);
-        assert_eq!(reduce(Color::Rgb(255, 0, 0), Depth::Ansi256), Color::Indexed(196));
+        assert_eq!(
+            reduce(Color::Rgb(250, 2, 3), Depth::Ansi16),
+            Color::LightRed
+        );
+        assert_eq!(
+            reduce(Color::Rgb(255, 0, 0), Depth::Ansi256),
+            Color::Indexed(196)
+        );
         assert_eq!(Depth::from_environment(None, Some("xterm")), Depth::Ansi16);
         assert_eq!(
             Depth::from_environment(Some("truecolor"), Some("xterm")),

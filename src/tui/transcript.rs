@@ -23,7 +23,7 @@ const MOST_COUNTED: usize = 999;
 
 /// Where the transcript is scrolled to, and the rows laid out so far.
 #[derive(Debug, Default)]
-pub struct TranscriptPane {
+pub(super) struct TranscriptPane {
     /// The item and the row of it at the top; `None` while the end is followed.
     top: Option<(usize, usize)>,
     details: bool,
@@ -48,7 +48,7 @@ struct Entry {
 
 /// What the pane needs to lay out items.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub(super) struct Source<'a> {
     pub transcript: &'a Transcript,
     pub highlighter: &'a Highlighter,
     pub limit: usize,
@@ -56,7 +56,7 @@ pub struct Source<'a> {
 
 impl TranscriptPane {
     /// Shows or hides thinking, output and whole diffs.
-    pub fn toggle_details(&mut self) {
+    pub(super) fn toggle_details(&mut self) {
         self.details = !self.details;
         // The row at the top has no counterpart in the other view; its item has.
         if let Some((_, row)) = &mut self.top {
@@ -65,12 +65,12 @@ impl TranscriptPane {
     }
 
     /// Goes to the end and follows it.
-    pub fn follow(&mut self) {
+    pub(super) fn follow(&mut self) {
         self.top = None;
     }
 
     /// Scrolls in a pane of `height` rows.
-    pub fn scroll(&mut self, by: Scroll, source: Source<'_>, height: usize) {
+    pub(super) fn scroll(&mut self, by: Scroll, source: Source<'_>, height: usize) {
         let page = height.saturating_sub(2).max(1);
         match by {
             Scroll::PageUp => self.up(source, height, page),
@@ -137,7 +137,7 @@ impl TranscriptPane {
     }
 
     /// Draws the rows in sight, and a marker where there are more below.
-    pub fn draw(&self, source: Source<'_>, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+    pub(super) fn draw(&self, source: Source<'_>, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         let height = usize::from(area.height);
         let end = self.start_of_end(source, height);
         // What was scrolled to may be beyond the end since, after a resize.
@@ -236,12 +236,8 @@ impl TranscriptPane {
                 settled = old.map_or(settled, |old| old.settled);
                 settle(text, &mut settled, look);
                 rows.extend(settled.1.iter().cloned());
-                let tail = markdown::render(
-                    &text[settled.0..],
-                    look.limit,
-                    look.highlighter,
-                    streaming,
-                );
+                let tail =
+                    markdown::render(&text[settled.0..], look.limit, look.highlighter, streaming);
                 if !tail.is_empty() && !settled.1.is_empty() {
                     rows.push(Row::default());
                 }

@@ -27,7 +27,7 @@ const MOST_CANDIDATES: u16 = 8;
 
 /// The places of the panes. A pane without room is empty.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Panes {
+pub(super) struct Panes {
     pub transcript: Rect,
     pub approval: Rect,
     /// Queued messages and short answers of the UI.
@@ -38,14 +38,18 @@ pub struct Panes {
 }
 
 /// Returns the columns that the message has.
-pub fn composer_width(width: u16) -> usize {
-    let prompt = if width >= 12 { PROMPT.chars().count() } else { 0 };
+pub(super) fn composer_width(width: u16) -> usize {
+    let prompt = if width >= 12 {
+        PROMPT.chars().count()
+    } else {
+        0
+    };
     // The cursor stands behind the last character.
     usize::from(width).saturating_sub(prompt + 1).max(1)
 }
 
 /// Divides the screen: the bar and the message first, then the question, and what is left shows the transcript.
-pub fn panes(app: &App, area: Rect) -> Panes {
+pub(super) fn panes(app: &App, area: Rect) -> Panes {
     let high = area.height;
     let asks = app.question().filter(|_| app.approval.is_some());
     let status = u16::from(high >= 2);
@@ -101,7 +105,7 @@ fn margins(area: Rect) -> Rect {
 }
 
 /// Returns what the transcript's pane is laid out from.
-pub fn source<'a>(
+pub(super) fn source<'a>(
     transcript: &'a Transcript,
     highlighter: &'a Highlighter,
     width: u16,
@@ -135,8 +139,18 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) -> Option<Positio
         let source = source(&app.transcript, &app.highlighter, panes.transcript.width);
         app.pane.draw(source, buffer, panes.transcript, theme);
     }
-    draw_rows(&notes(app, usize::from(area.width)), buffer, panes.notes, theme);
-    draw_rows([&rule(app, usize::from(area.width))], buffer, panes.rule, theme);
+    draw_rows(
+        &notes(app, usize::from(area.width)),
+        buffer,
+        panes.notes,
+        theme,
+    );
+    draw_rows(
+        [&rule(app, usize::from(area.width))],
+        buffer,
+        panes.rule,
+        theme,
+    );
     let mut cursor = draw_composer(app, buffer, panes.composer);
     if let (Some(approval), Some(question)) = (&app.approval, app.question()) {
         approval.draw(
@@ -215,7 +229,11 @@ fn notes(app: &App, limit: usize) -> Vec<Row> {
     if let Some(first) = queued.first() {
         let mut row = Row::new("⋯ waits for the turn to end: ", Role::TextDim);
         row.push(clean_line(first), Role::Text);
-        let mut row = row.cut(limit.saturating_sub(if queued.len() > 1 { 12 } else { 0 }).max(1));
+        let mut row = row.cut(
+            limit
+                .saturating_sub(if queued.len() > 1 { 12 } else { 0 })
+                .max(1),
+        );
         if queued.len() > 1 {
             row.push(format!(" and {} more", queued.len() - 1), Role::TextDim);
         }

@@ -14,7 +14,7 @@ const EXAMPLES: [&str; 3] = [
 ];
 
 /// Returns the rows of the empty state, fewer where there is little room.
-pub fn rows(
+pub(super) fn rows(
     transcript: &Transcript,
     root: &str,
     model: &str,
@@ -31,20 +31,17 @@ pub fn rows(
         Row::new("walden", Role::Accent).with("  your code stays on this machine", Role::TextDim),
         Row::default(),
     ];
-    let mut fact = |name: &str, value: String, role: Role| {
-        let room = limit.saturating_sub(9).max(1);
-        rows.push(
-            Row::new(format!("{name:<7}"), Role::TextDim).with(cut_middle(&value, room), role),
-        );
-    };
-    fact("root", clean_line(root), Role::Text);
-    fact("model", model_state(transcript, model), Role::Text);
-    fact(
-        "mode",
-        format!("{}: {}", transcript.mode, transcript.mode.meaning()),
-        Role::Text,
-    );
-    fact("bounds", clean_line(enforced), Role::Text);
+    // The end of a path says more than its middle.
+    let root = cut_middle(&clean_line(root), limit.saturating_sub(7).max(1));
+    let mode = format!("{}: {}", transcript.mode, transcript.mode.meaning());
+    for (name, value) in [
+        ("root", root),
+        ("model", model_state(transcript, model)),
+        ("mode", mode),
+        ("bounds", clean_line(enforced)),
+    ] {
+        rows.push(Row::new(format!("{name:<7}"), Role::TextDim).with(value, Role::Text));
+    }
     if let Some(failure) = &transcript.model_failure {
         rows.push(Row::default());
         let text = format!("✗ {}", clean_line(&failure.to_string()));
@@ -92,6 +89,9 @@ fn model_state(transcript: &Transcript, name: &str) -> String {
             super::text::thousands(model.context)
         ),
         (None, Some(share)) => format!("{} · loading {:.0} %", clean_line(name), share * 100.0),
-        (None, None) => format!("{} · not loaded yet; you can write already", clean_line(name)),
+        (None, None) => format!(
+            "{} · not loaded yet; you can write already",
+            clean_line(name)
+        ),
     }
 }
