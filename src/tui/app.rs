@@ -9,7 +9,7 @@ use crate::protocol::{
     Decision, Event, Item, Level, Mode, Op, Scope, Transcript, TurnState, sanitize,
 };
 
-use super::approval::{Approval, Question, extent};
+use super::approval::{Approval, Question};
 use super::commands::{self, Command};
 use super::composer::Composer;
 use super::highlight::Highlighter;
@@ -731,9 +731,9 @@ impl App {
 
     fn scroll_question(&mut self, by: Scroll) {
         let area = self.panes().approval;
-        let Some((total, height)) = self
-            .question()
-            .map(|question| extent(question, &self.highlighter, area))
+        let extent = self.approval.as_ref().zip(self.question());
+        let Some((total, height)) =
+            extent.map(|(open, question)| open.extent(question, &self.highlighter, area))
         else {
             return;
         };

@@ -3,7 +3,7 @@
 //! An answer counts only once the pane has been in sight for a moment in which nothing was typed: whoever was writing
 //! a message when it came up has not decided anything.
 
-use std::time::Duration;
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
@@ -29,6 +29,8 @@ pub(super) struct Approval {
     pub call: CallId,
     quiet_since: Duration,
     scroll: usize,
+    /// What is asked, laid out for a width; a long diff is not laid out anew for each key.
+    kept: RefCell<Option<Kept>>,
     /// The reason that is being written for a denial.
     pub reason: Option<Composer>,
     /// A decision was sent; nothing more is.
@@ -51,6 +53,7 @@ impl Approval {
             call,
             quiet_since: now,
             scroll: 0,
+            kept: RefCell::default(),
             reason: None,
             answered: false,
         }
@@ -86,6 +89,45 @@ impl Approval {
         .min(last);
     }
 
+    /// Returns the rows that the pane would like to have.
+    pub(crate) fn wanted(
+        &self,
+        question: Question<'_>,
+        highlighter: &Highlighter,
+        width: u16,
+    ) -> usize {
+        let parts = self.parts(question, highlighter, width);
+        1 + parts.head.len() + parts.body.len() + usize::from(keys_height(width.into()))
+    }
+
+    /// Returns the rows of what is asked, and how many of them an area shows.
+    pub(crate) fn extent(
+        &self,
+        question: Question<'_>,
+        highlighter: &Highlighter,
+        area: Rect,
+    ) -> (usize, usize) {
+        let parts = self.parts(question, highlighter, area.width);
+        (parts.body.len(), parts.fit(area).1)
+    }
+
+    fn parts(&self, question: Question<'_>, highlighter: &Highlighter, width: u16) -> Arc<Parts> {
+        let generation = highlighter.generation();
+        let mut kept = self.kept.borrow_mut();
+        if let Some(kept) = kept
+            .as_ref()
+            .filter(|kept| kept.generation == generation && kept.parts.width == width)
+        {
+            return Arc::clone(&kept.parts);
+        }
+        let parts = Arc::new(lay_out(question, highlighter, width));
+        *kept = Some(Kept {
+            generation,
+            parts: Arc::clone(&parts),
+        });
+        parts
+    }
+
     /// Draws the pane.
     pub(super) fn draw(
         &self,
@@ -96,8 +138,8 @@ impl Approval {
         area: Rect,
         theme: &Theme,
     ) {
-        let parts = parts(question, highlighter, area);
-        let height = usize::from(parts.body_height);
+        let parts = self.parts(question, highlighter, area.width);
+        let (head, height) = parts.fit(area);
         let total = parts.body.len();
         let first = self.scroll.min(total.saturating_sub(height));
         let wide = usize::from(area.width);
@@ -123,10 +165,7 @@ impl Approval {
         let title = title.cut(wide);
         let keys = self.keys(question, now, wide);
         let body = parts.body.iter().skip(first).take(height);
-        let rows: Vec<&Row> = std::iter::once(&title)
-            .chain(&parts.head)
-            .chain(body)
-            .collect();
+        let rows: Vec<&Row> = std::iter::once(&title).chain(head).chain(body).collect();
         let keys_height = (keys.len() as u16).min(area.height);
         let top = Rect {
             height: area.height - keys_height,
@@ -234,31 +273,36 @@ fn keys_height(wide: usize) -> u16 {
     if wide < 39 { 2 } else { 1 }
 }
 
+/// What is asked, as rows of a width.
+#[derive(Debug)]
 struct Parts {
     head: Vec<Row>,
     body: Vec<Row>,
-    body_height: u16,
+    width: u16,
 }
 
-/// Returns the rows that the pane would like to have.
-pub(super) fn wanted(question: Question<'_>, highlighter: &Highlighter, width: u16) -> usize {
-    let area = Rect::new(0, 0, width, u16::MAX);
-    let parts = parts(question, highlighter, area);
-    1 + parts.head.len() + parts.body.len() + usize::from(keys_height(width.into()))
+#[derive(Debug)]
+struct Kept {
+    generation: u64,
+    parts: Arc<Parts>,
 }
 
-/// Returns the rows of what is asked, and how many of them an area shows.
-pub(super) fn extent(
-    question: Question<'_>,
-    highlighter: &Highlighter,
-    area: Rect,
-) -> (usize, usize) {
-    let parts = parts(question, highlighter, area);
-    (parts.body.len(), usize::from(parts.body_height))
+impl Parts {
+    /// Returns the rows above the body, and how many of the body's an area shows.
+    fn fit(&self, area: Rect) -> (&[Row], usize) {
+        let high = usize::from(area.height);
+        let fixed = 1 + usize::from(keys_height(area.width.into()));
+        let mut head = self.head.as_slice();
+        // In a low pane what is asked has the first claim on the rows.
+        if high < fixed + head.len() + self.body.len().min(3) {
+            head = &head[..1.min(head.len())];
+        }
+        (head, high.saturating_sub(fixed + head.len()))
+    }
 }
 
-fn parts(question: Question<'_>, highlighter: &Highlighter, area: Rect) -> Parts {
-    let wide = usize::from(area.width).max(1);
+fn lay_out(question: Question<'_>, highlighter: &Highlighter, width: u16) -> Parts {
+    let wide = usize::from(width).max(1);
     let (mark, role) = match question.risk {
         Risk::Read | Risk::Edit => ("○ ", Role::RiskLow),
         Risk::EditExecutable | Risk::Delete | Risk::Command | Risk::Foreign => {
@@ -281,17 +325,7 @@ fn parts(question: Question<'_>, highlighter: &Highlighter, area: Rect) -> Parts
         Some(change) => diff::render(change, wide, highlighter),
         None => arguments(call, wide, highlighter),
     };
-    let fixed = |head: &[Row]| 1 + head.len() as u16 + keys_height(wide);
-    // In a low pane what is asked has the first claim on the rows.
-    if area.height < fixed(&head) + body.len().min(3) as u16 {
-        head.truncate(1);
-    }
-    let fixed = fixed(&head);
-    Parts {
-        head,
-        body,
-        body_height: area.height.saturating_sub(fixed),
-    }
+    Parts { head, body, width }
 }
 
 fn arguments(call: &ToolCall, wide: usize, highlighter: &Highlighter) -> Vec<Row> {

@@ -12,9 +12,10 @@ use toml::{Table, Value};
 use super::role::{Ink, Role};
 
 /// The themes that are part of the program.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("default", include_str!("../../themes/default.toml")),
     ("light", include_str!("../../themes/light.toml")),
+    ("dark", include_str!("../../themes/dark.toml")),
     (
         "high-contrast",
         include_str!("../../themes/high-contrast.toml"),
@@ -130,7 +131,9 @@ impl Theme {
         }
         let mut palette = HashMap::new();
         let mut styles = HashMap::new();
-        for (current, mut table) in layers.into_iter().rev() {
+        layers.reverse();
+        // All palettes before any role: a theme can be another one in other colours.
+        for (current, table) in &mut layers {
             if let Some(Value::Table(colours)) = table.remove("palette") {
                 for (key, value) in colours {
                     match value.as_str().and_then(|text| colour(text, &palette)) {
@@ -140,6 +143,8 @@ impl Theme {
                     }
                 }
             }
+        }
+        for (current, table) in layers {
             for (key, value) in table {
                 let Some(role) = Role::ALL.iter().find(|role| role.name() == key) else {
                     warnings.push(format!("theme `{current}`: no role `{key}`"));

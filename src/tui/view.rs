@@ -10,7 +10,6 @@ use ratatui::{
 use crate::protocol::{Transcript, TurnState};
 
 use super::app::App;
-use super::approval;
 use super::highlight::Highlighter;
 use super::items;
 use super::overlay::draw_candidates;
@@ -51,7 +50,7 @@ pub(super) fn composer_width(width: u16) -> usize {
 /// Divides the screen: the bar and the message first, then the question, and what is left shows the transcript.
 pub(super) fn panes(app: &App, area: Rect) -> Panes {
     let high = area.height;
-    let asks = app.question().filter(|_| app.approval.is_some());
+    let asks = app.approval.as_ref().zip(app.question());
     let status = u16::from(high >= 2);
     let mut left = high - status;
     let rows = app.composer.rows(composer_width(area.width)).len() as u16;
@@ -65,9 +64,9 @@ pub(super) fn panes(app: &App, area: Rect) -> Panes {
     left -= rule;
     let notes = (notes(app, usize::from(area.width)).len() as u16).min(left.saturating_sub(1) / 2);
     left -= notes;
-    let asked = asks.map_or(0, |question| {
-        let wanted = approval::wanted(question, &app.highlighter, area.width)
-            .min(usize::from(u16::MAX)) as u16;
+    let asked = asks.map_or(0, |(open, question)| {
+        let wanted = open.wanted(question, &app.highlighter, area.width);
+        let wanted = wanted.min(usize::from(u16::MAX)) as u16;
         // Some of the transcript stays in sight where there is room: it is what led here.
         let most = match left {
             0..=12 => left,
