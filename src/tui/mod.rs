@@ -14,6 +14,7 @@ mod highlight;
 mod history;
 mod items;
 mod keymap;
+mod keys;
 mod markdown;
 mod overlay;
 mod role;
