@@ -1,8 +1,8 @@
 //! The terminal UI: a pure core ([`App::update`], [`view()`]) and a thin shell ([`run()`]) around it.
 //!
 //! It knows a session by its [`crate::protocol::Op`]s and [`crate::protocol::Event`]s alone, and must know nothing
-//! of models, servers or files. A pane asks for a [`role::Role`], never for a colour; every foreign string passes
-//! `sanitize` on its way into a [`text::Row`]; nothing is drawn, and nobody wakes up, while nothing happens.
+//! of models, servers or files. A pane asks for a [`Role`], never for a colour; every foreign string passes
+//! `sanitize` on its way into a `text::Row`; nothing is drawn, and nobody wakes up, while nothing happens.
 
 mod app;
 mod approval;

@@ -7,7 +7,7 @@ use ratatui::{
     widgets::{Clear, Widget as _},
 };
 
-use crate::protocol::{Transcript, TurnState};
+use crate::protocol::{Level, ModelFailure, Transcript, TurnState};
 
 use super::app::App;
 use super::highlight::Highlighter;
@@ -240,7 +240,14 @@ fn notes(app: &App, limit: usize) -> Vec<Row> {
     }
     if app.lost {
         let text = "the session ended unexpectedly\nhint: press Ctrl-D to leave, then `walden resume` goes on with it";
-        rows.extend(items::notice(crate::protocol::Level::Error, text, limit));
+        rows.extend(items::notice(Level::Error, text, limit));
+    }
+    // How any other failure ended its turn is in the transcript; without a model there is no turn to end.
+    if let Some(failure @ ModelFailure::Load { .. }) = &app.transcript.model_failure
+        && !app.transcript.items.is_empty()
+    {
+        let text = format!("{failure}\nhint: run `walden doctor` to see what is missing");
+        rows.extend(items::notice(Level::Error, &text, limit));
     }
     if let Some((level, text)) = &app.flash {
         rows.extend(items::notice(*level, text, limit));
