@@ -1,0 +1,329 @@
+//! The state of the UI, and what each message makes of it. No IO and no clock: time comes in with the messages.
+
+use std::time::Duration;
+
+use crossterm::event::KeyEvent;
+use ratatui::layout::Rect;
+
+use crate::protocol::{Event, Level, Op, Transcript, TurnState, sanitize};
+
+use super::approval::{Approval, Question};
+use super::commands;
+use super::composer::Composer;
+use super::highlight::Highlighter;
+use super::overlay::Overlay;
+use super::theme::Theme;
+use super::transcript::TranscriptPane;
+use super::view::{self, Panes};
+
+/// What comes in. Times are counted from the start of the program.
+#[derive(Debug)]
+pub enum Msg {
+    Key {
+        key: KeyEvent,
+        at: Duration,
+    },
+    Paste {
+        text: String,
+        at: Duration,
+    },
+    Resize {
+        width: u16,
+        height: u16,
+    },
+    Session {
+        event: Event,
+        at: Duration,
+    },
+    /// Nothing happened but time, asked for by [`App::next_tick`].
+    Tick {
+        now: Duration,
+    },
+    /// A theme was loaded, or could not be.
+    Theme(Result<Theme, String>),
+    /// The highlighter has something new.
+    Highlighted,
+    /// The session ended without being asked to.
+    SessionLost,
+}
+
+/// What is to be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cmd {
+    Send(Op),
+    CopyText(String),
+    SetTheme(String),
+    /// A message that belongs into the history file.
+    Remember(String),
+    Redraw,
+    Suspend,
+    Quit,
+}
+
+/// What the UI is told at its start.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub model: String,
+    pub root: String,
+    pub enforced: String,
+}
+
+/// The reading of a prompt, to tell how long it still takes.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    since: Duration,
+    from: u32,
+}
+
+/// The state of the UI.
+#[derive(Debug)]
+pub struct App {
+    pub(super) transcript: Transcript,
+    pub(super) pane: TranscriptPane,
+    pub(super) composer: Composer,
+    pub(super) approval: Option<Approval>,
+    pub(super) overlay: Option<Overlay>,
+    /// The chosen line of the completion, and whether it was closed for the text as it is.
+    pub(super) chosen: usize,
+    pub(super) closed: bool,
+    /// A short answer of the UI itself, until the next key.
+    pub(super) flash: Option<(Level, String)>,
+    pub(super) theme: Theme,
+    pub(super) highlighter: Highlighter,
+    pub(super) facts: Facts,
+    pub(super) lost: bool,
+    pub(super) now: Duration,
+    pub(super) size: (u16, u16),
+    /// When the turn's present step began.
+    step_since: Duration,
+    reading: Option<Reading>,
+    /// Ctrl-C was pressed once, and would leave if pressed again.
+    pub(super) leaving: bool,
+    /// The turn was asked to stop.
+    pub(super) stopping: bool,
+    /// The shell is to stop the process when it is done with this message.
+    pub(super) suspended: bool,
+}
+
+impl App {
+    /// Makes the state before the first frame.
+    pub fn new(facts: Facts, theme: Theme, history: Vec<String>, size: (u16, u16)) -> Self {
+        Self {
+            transcript: Transcript::default(),
+            pane: TranscriptPane::default(),
+            composer: Composer::new(history),
+            approval: None,
+            overlay: None,
+            chosen: 0,
+            closed: false,
+            flash: None,
+            theme,
+            highlighter: Highlighter::default(),
+            facts,
+            lost: false,
+            now: Duration::ZERO,
+            size,
+            step_since: Duration::ZERO,
+            reading: None,
+            leaving: false,
+            stopping: false,
+            suspended: false,
+        }
+    }
+
+    /// Returns what draws code in colours.
+    pub fn highlighter(&self) -> &Highlighter {
+        &self.highlighter
+    }
+
+    /// Shows a line until the next key.
+    pub fn flash(&mut self, level: Level, text: impl Into<String>) {
+        self.flash = Some((level, text.into()));
+    }
+
+    /// Takes in the messages of earlier sessions.
+    pub fn remember(&mut self, history: Vec<String>) {
+        self.composer.remember(history);
+    }
+
+    /// Takes a message in, and says what is to be done.
+    pub fn update(&mut self, msg: Msg) -> Vec<Cmd> {
+        match msg {
+            Msg::Key { key, at } => {
+                self.now = self.now.max(at);
+                self.key(key, at)
+            }
+            Msg::Paste { text, at } => {
+                self.now = self.now.max(at);
+                self.paste(&text, at);
+                Vec::new()
+            }
+            Msg::Resize { width, height } => {
+                self.size = (width, height);
+                Vec::new()
+            }
+            Msg::Session { event, at } => {
+                self.now = self.now.max(at);
+                self.session(&event, at);
+                Vec::new()
+            }
+            Msg::Tick { now } => {
+                self.now = self.now.max(now);
+                Vec::new()
+            }
+            Msg::Theme(Ok(theme)) => {
+                if let Some(warning) = theme.warnings.first() {
+                    self.flash(Level::Warning, warning.clone());
+                }
+                self.theme = theme;
+                Vec::new()
+            }
+            Msg::Theme(Err(problem)) => {
+                self.flash(Level::Error, problem);
+                Vec::new()
+            }
+            Msg::Highlighted => {
+                self.highlighter.collect();
+                Vec::new()
+            }
+            Msg::SessionLost => {
+                self.lost = true;
+                self.approval = None;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Returns when the screen changes without a message, if it does.
+    pub fn next_tick(&self) -> Option<Duration> {
+        if let Some(approval) = self.approval.as_ref().filter(|approval| !approval.answered) {
+            return (!approval.is_armed(self.now)).then(|| approval.arms_at());
+        }
+        let counting = match self.transcript.turn {
+            TurnState::Idle | TurnState::Asking(_) | TurnState::Drafting { .. } => false,
+            TurnState::Reading { total, .. } => total > 0 && self.eta().is_some(),
+            TurnState::Writing | TurnState::Calling => true,
+        };
+        if !counting || self.lost {
+            return None;
+        }
+        let elapsed = self.now.saturating_sub(self.step_since).as_secs();
+        Some(self.step_since + Duration::from_secs(elapsed + 1))
+    }
+
+    /// Returns how long the turn's present step takes.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.now.saturating_sub(self.step_since)
+    }
+
+    /// Estimates what is left of reading the prompt, once there is something to go by.
+    pub(super) fn eta(&self) -> Option<Duration> {
+        let TurnState::Reading { done, total, .. } = self.transcript.turn else {
+            return None;
+        };
+        let reading = self.reading?;
+        let elapsed = self.now.saturating_sub(reading.since).as_secs_f64();
+        let read = done.checked_sub(reading.from).filter(|read| *read > 0)?;
+        if elapsed < 0.3 || total <= done {
+            return None;
+        }
+        let left = f64::from(total - done) * elapsed / f64::from(read);
+        Some(Duration::from_secs_f64(left.min(86_400.0)))
+    }
+
+    /// Returns what waits for a decision.
+    pub(super) fn question(&self) -> Option<Question<'_>> {
+        self.transcript
+            .asking()
+            .map(|(call, risk, reason, change)| Question {
+                call,
+                risk,
+                reason,
+                change,
+            })
+    }
+
+    /// Returns the lines that what is written can be completed to.
+    pub(super) fn completion(&self) -> Vec<commands::Candidate> {
+        if self.closed || self.approval.is_some() || self.overlay.is_some() {
+            return Vec::new();
+        }
+        commands::complete(self.composer.text())
+    }
+
+    pub(super) fn area(&self) -> Rect {
+        Rect::new(0, 0, self.size.0, self.size.1)
+    }
+
+    pub(super) fn panes(&self) -> Panes {
+        view::panes(self, self.area())
+    }
+
+    fn session(&mut self, event: &Event, at: Duration) {
+        let before = std::mem::discriminant(&self.transcript.turn);
+        self.transcript.apply(event);
+        if std::mem::discriminant(&self.transcript.turn) != before {
+            self.step_since = at;
+        }
+        match event {
+            Event::TurnStarted { .. } => {
+                self.reading = None;
+                self.stopping = false;
+                self.pane.follow();
+            }
+            Event::PromptProgressed { done, .. } => {
+                // The first report says what the cache gave; what is read after it tells the speed.
+                let fresh = self.reading.is_none_or(|reading| *done < reading.from);
+                if fresh {
+                    self.reading = Some(Reading {
+                        since: at,
+                        from: *done,
+                    });
+                }
+            }
+            Event::Generated { .. } | Event::CallFinished { .. } => self.reading = None,
+            Event::TurnEnded { .. } => self.stopped(),
+            _ => {}
+        }
+        match self.transcript.asking().map(|(call, ..)| call.id) {
+            Some(call) if self.approval.as_ref().is_some_and(|open| open.call == call) => {}
+            Some(call) => {
+                self.approval = Some(Approval::new(call, at));
+                // A help that hides a question would leave the turn hanging.
+                self.overlay = None;
+            }
+            None => self.approval = None,
+        }
+    }
+
+    fn stopped(&mut self) {
+        // That the turn is being stopped is no news once it was.
+        if std::mem::take(&mut self.stopping) {
+            self.flash = None;
+        }
+    }
+
+    fn paste(&mut self, text: &str, at: Duration) {
+        self.flash = None;
+        let line = || sanitize(text).replace(['\n', '\t'], " ");
+        if let Some(Overlay::Palette { query, selected }) = &mut self.overlay {
+            query.paste(&line());
+            *selected = 0;
+            return;
+        }
+        if let Some(approval) = &mut self.approval {
+            if let Some(reason) = &mut approval.reason {
+                reason.paste(&line());
+                return;
+            }
+            approval.disturb(at);
+        }
+        self.composer.paste(text);
+        self.edited();
+    }
+
+    pub(super) fn edited(&mut self) {
+        self.chosen = 0;
+        self.closed = false;
+    }
+}

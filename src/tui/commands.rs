@@ -1,0 +1,223 @@
+//! The one table of slash commands, for the completion, the palette and the help.
+
+use crate::protocol::Mode;
+
+use super::theme::Theme;
+
+/// What a slash command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    Help,
+    Mode,
+    Undo,
+    Copy,
+    Details,
+    Theme,
+    Quit,
+}
+
+/// One slash command.
+#[derive(Debug)]
+pub struct Entry {
+    pub command: Command,
+    /// Its name, without the slash.
+    pub name: &'static str,
+    /// What may follow it.
+    pub argument: &'static str,
+    pub help: &'static str,
+}
+
+/// All slash commands, in the order in which they are shown.
+pub const COMMANDS: &[Entry] = &[
+    Entry {
+        command: Command::Help,
+        name: "help",
+        argument: "",
+        help: "keys and commands",
+    },
+    Entry {
+        command: Command::Mode,
+        name: "mode",
+        argument: "plan|ask|edit|auto",
+        help: "how much is done without asking",
+    },
+    Entry {
+        command: Command::Undo,
+        name: "undo",
+        argument: "",
+        help: "put back the files that the last turn changed",
+    },
+    Entry {
+        command: Command::Copy,
+        name: "copy",
+        argument: "",
+        help: "copy the last answer to the clipboard",
+    },
+    Entry {
+        command: Command::Details,
+        name: "details",
+        argument: "",
+        help: "show or hide thinking, output and whole diffs",
+    },
+    Entry {
+        command: Command::Theme,
+        name: "theme",
+        argument: "NAME",
+        help: "change the colours",
+    },
+    Entry {
+        command: Command::Quit,
+        name: "quit",
+        argument: "",
+        help: "end the session; `walden resume` goes on with it",
+    },
+];
+
+/// A line that can be completed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// The whole line, such as `/mode plan`.
+    pub line: String,
+    pub help: String,
+    /// Where the typed characters are in the line, by character.
+    pub matches: Vec<usize>,
+}
+
+/// Reads a message as a command: its word without the slash, and what follows. `None` for a message to the model.
+pub(super) fn parse(text: &str) -> Option<(&str, &str)> {
+    let rest = text.strip_prefix('/')?;
+    if rest.contains('\n') {
+        return None;
+    }
+    let (word, argument) = rest.split_once(' ').unwrap_or((rest, ""));
+    // `/usr/bin is missing` is a message.
+    word.chars()
+        .all(|c| c.is_ascii_lowercase() || c == '-')
+        .then_some((word, argument.trim()))
+}
+
+/// Finds a command by its word.
+pub(super) fn find(word: &str) -> Option<&'static Entry> {
+    COMMANDS.iter().find(|entry| entry.name == word)
+}
+
+/// Lists what a line that begins with `/` can become, best first.
+pub(super) fn complete(text: &str) -> Vec<Candidate> {
+    if text.contains('\n') || !text.starts_with('/') {
+        return Vec::new();
+    }
+    let all = if text.contains(' ') {
+        arguments()
+    } else {
+        names()
+    };
+    let mut found: Vec<(usize, Candidate)> = all
+        .into_iter()
+        .filter(|candidate| candidate.line.starts_with(text))
+        .map(|mut candidate| {
+            candidate.matches = (0..text.chars().count()).collect();
+            (0, candidate)
+        })
+        .collect();
+    found.retain(|(_, candidate)| candidate.line != text || !text.contains(' '));
+    found.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Lists everything that the palette offers for a query, best first: the query's characters in order, anywhere.
+pub(super) fn search(query: &str) -> Vec<Candidate> {
+    let query = query.trim_start_matches('/').to_lowercase();
+    let mut found: Vec<(usize, Candidate)> = names()
+        .into_iter()
+        .chain(arguments())
+        .filter(|candidate| candidate.line != "/mode" && candidate.line != "/theme")
+        .filter_map(|mut candidate| {
+            let matches = subsequence(&query, &candidate.line)?;
+            let spread = match (matches.first(), matches.last()) {
+                (Some(first), Some(last)) => first + (last - first) * 2,
+                _ => 0,
+            };
+            candidate.matches = matches;
+            Some((spread, candidate))
+        })
+        .collect();
+    found.sort_by_key(|(spread, _)| *spread);
+    found.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Returns the command nearest to a mistyped one.
+pub(super) fn nearest(word: &str) -> Option<&'static str> {
+    COMMANDS
+        .iter()
+        .map(|entry| entry.name)
+        .find(|name| word.chars().next() == name.chars().next())
+}
+
+fn names() -> Vec<Candidate> {
+    COMMANDS
+        .iter()
+        .map(|entry| Candidate {
+            line: format!("/{}", entry.name),
+            help: entry.help.to_owned(),
+            matches: Vec::new(),
+        })
+        .collect()
+}
+
+fn arguments() -> Vec<Candidate> {
+    let modes = Mode::ALL.into_iter().map(|mode| Candidate {
+        line: format!("/mode {mode}"),
+        help: mode.meaning().to_owned(),
+        matches: Vec::new(),
+    });
+    let themes = Theme::built_in().map(|name| Candidate {
+        line: format!("/theme {name}"),
+        help: format!("the {name} colours"),
+        matches: Vec::new(),
+    });
+    modes.chain(themes).collect()
+}
+
+/// Finds the characters of `query` in `text`, in order; `None` where one is missing.
+fn subsequence(query: &str, text: &str) -> Option<Vec<usize>> {
+    let mut wanted = query.chars().filter(|c| !c.is_whitespace()).peekable();
+    let mut found = Vec::new();
+    for (at, c) in text.chars().enumerate() {
+        if wanted.peek() == Some(&c.to_ascii_lowercase()) {
+            wanted.next();
+            found.push(at);
+        }
+    }
+    wanted.peek().is_none().then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(candidates: &[Candidate]) -> Vec<&str> {
+        candidates.iter().map(|found| found.line.as_str()).collect()
+    }
+
+    #[test]
+    fn a_path_is_a_message_and_a_word_is_a_command() {
+        assert_eq!(parse("/mode plan"), Some(("mode", "plan")));
+        assert_eq!(parse("/usr/bin is missing"), None);
+        assert_eq!(parse(" /undo"), None);
+        assert_eq!(parse("/two\nlines"), None);
+    }
+
+    #[test]
+    fn completion_offers_commands_and_then_their_arguments() {
+        assert_eq!(lines(&complete("/u")), ["/undo"]);
+        assert_eq!(lines(&complete("/mode p")), ["/mode plan"]);
+        assert_eq!(complete("/").len(), COMMANDS.len());
+        assert!(complete("no").is_empty());
+    }
+
+    #[test]
+    fn the_palette_finds_by_characters_in_order() {
+        assert_eq!(lines(&search("mpl"))[0], "/mode plan");
+        assert_eq!(lines(&search("thmono")), ["/theme mono"]);
+        assert!(search("zzz").is_empty());
+    }
+}

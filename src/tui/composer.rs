@@ -1,0 +1,508 @@
+//! The message being written: an editor of several lines with soft wrap, undo, history and attachments.
+
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::protocol::sanitize;
+
+use super::keymap::Edit;
+use super::text::{count, take, width};
+
+/// A paste above this many characters or lines is kept aside as an attachment.
+const LONG_PASTE: usize = 2_000;
+const MANY_LINES: usize = 20;
+/// Earlier states that undo can go back to.
+const UNDO_DEPTH: usize = 200;
+
+/// A long paste: what stands for it in the message, and what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Attachment {
+    marker: String,
+    text: String,
+}
+
+/// What was edited last; edits of one kind are undone together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Insert,
+    Delete,
+    Other,
+}
+
+/// The editor of a message.
+#[derive(Debug, Default)]
+pub(super) struct Composer {
+    text: String,
+    /// The cursor, in bytes, at the start of a grapheme.
+    cursor: usize,
+    /// The column that up and down aim for.
+    goal: Option<usize>,
+    undo: Vec<(String, usize)>,
+    last: Option<Kind>,
+    attachments: Vec<Attachment>,
+    history: Vec<String>,
+    /// Where in the history the shown text is, and the draft that was being written.
+    place: Option<(usize, String)>,
+}
+
+/// A row of the wrapped text: where it begins and ends, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Composer {
+    /// Makes an empty editor that can go back to earlier messages.
+    pub(super) fn new(history: Vec<String>) -> Self {
+        Self {
+            history,
+            ..Self::default()
+        }
+    }
+
+    /// Puts the messages of earlier sessions before those of this one.
+    pub(super) fn remember(&mut self, mut earlier: Vec<String>) {
+        earlier.append(&mut self.history);
+        self.history = earlier;
+    }
+
+    /// Returns the text as it is shown, with markers for attachments.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Tells whether nothing is written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Replaces the text, with the cursor at its end.
+    pub(super) fn set(&mut self, text: &str) {
+        self.save(Kind::Other);
+        self.text = sanitize(text);
+        self.cursor = self.text.len();
+        self.goal = None;
+    }
+
+    /// Empties the editor; undo brings the text back.
+    pub(super) fn clear(&mut self) {
+        self.set("");
+        self.place = None;
+    }
+
+    /// Takes the message with its attachments written out, remembers it, and empties the editor.
+    pub(super) fn take(&mut self) -> String {
+        let shown = std::mem::take(&mut self.text);
+        let mut message = shown.clone();
+        for attachment in std::mem::take(&mut self.attachments) {
+            // Where its marker was edited away, it was not meant to be sent.
+            message = message.replacen(&attachment.marker, &attachment.text, 1);
+        }
+        if !shown.trim().is_empty() && self.history.last() != Some(&shown) {
+            // The history keeps what was sent: a marker would stand for nothing later.
+            self.history.push(message.clone());
+        }
+        self.cursor = 0;
+        self.goal = None;
+        self.undo.clear();
+        self.last = None;
+        self.place = None;
+        message
+    }
+
+    /// Inserts a typed character.
+    pub(super) fn insert(&mut self, c: char) {
+        self.save(if c.is_whitespace() {
+            Kind::Other
+        } else {
+            Kind::Insert
+        });
+        self.text.insert(self.cursor, c);
+        self.cursor += c.len_utf8();
+        self.goal = None;
+    }
+
+    /// Inserts a paste, with what is hidden in it made visible; a long one becomes a marker that is written out when the message is sent.
+    pub(super) fn paste(&mut self, text: &str) {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let lines = text.trim_end_matches('\n').split('\n').count();
+        self.save(Kind::Other);
+        let inserted = if lines > MANY_LINES || text.chars().count() > LONG_PASTE {
+            let what = if lines > 1 {
+                count(lines, "line")
+            } else {
+                count(text.chars().count(), "character")
+            };
+            let mut marker = format!("[pasted {what}]");
+            let mut number = 2;
+            while self.text.contains(&marker)
+                || self.attachments.iter().any(|other| other.marker == marker)
+            {
+                marker = format!("[pasted {what}, {number}]");
+                number += 1;
+            }
+            self.attachments.push(Attachment {
+                marker: marker.clone(),
+                text,
+            });
+            marker
+        } else {
+            sanitize(&text)
+        };
+        self.text.insert_str(self.cursor, &inserted);
+        self.cursor += inserted.len();
+        self.goal = None;
+    }
+
+    /// Edits the text that is wrapped at `limit` columns.
+    pub(super) fn edit(&mut self, edit: Edit, limit: usize) {
+        if !matches!(edit, Edit::Up | Edit::Down) {
+            self.goal = None;
+        }
+        match edit {
+            Edit::Newline => self.insert('\n'),
+            Edit::Left => self.cursor = self.before(self.cursor),
+            Edit::Right => self.cursor = self.after(self.cursor),
+            Edit::WordLeft => self.cursor = self.word_before(),
+            Edit::WordRight => self.cursor = self.word_after(),
+            Edit::Home => self.cursor = self.line_start(),
+            Edit::End => self.cursor = self.line_end(),
+            Edit::Up => self.vertical(limit, -1),
+            Edit::Down => self.vertical(limit, 1),
+            Edit::Backspace => {
+                let from = self.marker_before().unwrap_or(self.before(self.cursor));
+                self.delete(from, self.cursor, Kind::Delete);
+            }
+            Edit::Delete => self.delete(self.cursor, self.after(self.cursor), Kind::Delete),
+            Edit::KillLine => {
+                let start = self.line_start();
+                // On an empty stretch it takes the line break, so that pressing it again goes on.
+                let from = if start == self.cursor {
+                    self.before(start)
+                } else {
+                    start
+                };
+                self.delete(from, self.cursor, Kind::Other);
+            }
+            Edit::KillToEnd => {
+                let end = self.line_end();
+                let to = if end == self.cursor {
+                    self.after(end)
+                } else {
+                    end
+                };
+                self.delete(self.cursor, to, Kind::Other);
+            }
+            Edit::KillWord => self.delete(self.word_before(), self.cursor, Kind::Other),
+            Edit::Undo => {
+                if let Some((text, cursor)) = self.undo.pop() {
+                    self.text = text;
+                    self.cursor = cursor;
+                    self.last = None;
+                }
+            }
+        }
+        if !matches!(
+            edit,
+            Edit::Newline | Edit::Backspace | Edit::Delete | Edit::Undo
+        ) {
+            self.last = None;
+        }
+    }
+
+    /// Wraps the text at `limit` columns. A row's end excludes its line break.
+    pub(super) fn rows(&self, limit: usize) -> Vec<Span> {
+        let limit = limit.max(1);
+        let mut rows = Vec::new();
+        let mut start = 0;
+        for line in self.text.split('\n') {
+            let end = start + line.len();
+            let mut from = start;
+            loop {
+                let rest = &self.text[from..end];
+                let (kept, _) = take(rest, limit);
+                if kept.len() == rest.len() {
+                    break;
+                }
+                // By words where there is a space to break at.
+                let cut = match kept.rfind(' ') {
+                    Some(space) => space + 1,
+                    None if kept.is_empty() => rest.graphemes(true).next().map_or(1, str::len),
+                    None => kept.len(),
+                };
+                rows.push(Span {
+                    start: from,
+                    end: from + cut,
+                });
+                from += cut;
+            }
+            rows.push(Span { start: from, end });
+            start = end + 1;
+        }
+        rows
+    }
+
+    /// Returns the cursor's row and column.
+    pub(super) fn position(&self, limit: usize) -> (usize, usize) {
+        let rows = self.rows(limit);
+        let row = rows
+            .iter()
+            .rposition(|row| row.start <= self.cursor)
+            .unwrap_or(0);
+        (row, width(&self.text[rows[row].start..self.cursor]))
+    }
+
+    fn vertical(&mut self, limit: usize, step: isize) {
+        let rows = self.rows(limit);
+        let (row, column) = self.position(limit);
+        let goal = self.goal.unwrap_or(column);
+        match row.checked_add_signed(step).filter(|to| *to < rows.len()) {
+            Some(to) => {
+                let target = rows[to];
+                let (kept, _) = take(&self.text[target.start..target.end], goal);
+                let mut cursor = target.start + kept.len();
+                // The end of a wrapped row is the start of the next one: stay before it.
+                if cursor == target.end && rows.get(to + 1).is_some_and(|next| next.start == cursor)
+                {
+                    cursor = self.before(cursor);
+                }
+                self.cursor = cursor;
+                self.goal = Some(goal);
+            }
+            None if step < 0 => self.earlier(),
+            None => self.later(),
+        }
+    }
+
+    fn earlier(&mut self) {
+        let to = match &self.place {
+            Some((0, _)) => return,
+            Some((place, _)) => place - 1,
+            None if self.history.is_empty() => return,
+            None => self.history.len() - 1,
+        };
+        let draft = match self.place.take() {
+            Some((_, draft)) => draft,
+            None => self.text.clone(),
+        };
+        let text = self.history[to].clone();
+        self.set(&text);
+        self.place = Some((to, draft));
+    }
+
+    fn later(&mut self) {
+        let Some((place, draft)) = self.place.take() else {
+            return;
+        };
+        match self.history.get(place + 1).cloned() {
+            Some(text) => {
+                self.set(&text);
+                self.place = Some((place + 1, draft));
+            }
+            None => self.set(&draft),
+        }
+    }
+
+    fn save(&mut self, kind: Kind) {
+        if kind != Kind::Other && self.last == Some(kind) {
+            return;
+        }
+        if self.undo.len() >= UNDO_DEPTH {
+            self.undo.remove(0);
+        }
+        self.undo.push((self.text.clone(), self.cursor));
+        self.last = Some(kind);
+    }
+
+    fn delete(&mut self, from: usize, to: usize, kind: Kind) {
+        if from >= to {
+            return;
+        }
+        self.save(kind);
+        self.text.replace_range(from..to, "");
+        self.cursor = from;
+    }
+
+    fn before(&self, at: usize) -> usize {
+        self.text[..at]
+            .grapheme_indices(true)
+            .next_back()
+            .map_or(0, |(start, _)| start)
+    }
+
+    fn after(&self, at: usize) -> usize {
+        at + self.text[at..].graphemes(true).next().map_or(0, str::len)
+    }
+
+    /// Returns where the attachment's marker that ends at the cursor begins: it is deleted whole.
+    fn marker_before(&self) -> Option<usize> {
+        let head = &self.text[..self.cursor];
+        self.attachments
+            .iter()
+            .find(|attachment| head.ends_with(&attachment.marker))
+            .map(|attachment| self.cursor - attachment.marker.len())
+    }
+
+    fn word_before(&self) -> usize {
+        self.text[..self.cursor]
+            .split_word_bound_indices()
+            .rev()
+            .find(|(_, word)| is_word(word))
+            .map_or(0, |(at, _)| at)
+    }
+
+    fn word_after(&self) -> usize {
+        self.text[self.cursor..]
+            .split_word_bound_indices()
+            .find(|(_, word)| is_word(word))
+            .map_or(self.text.len(), |(at, word)| self.cursor + at + word.len())
+    }
+
+    fn line_start(&self) -> usize {
+        self.text[..self.cursor].rfind('\n').map_or(0, |at| at + 1)
+    }
+
+    fn line_end(&self) -> usize {
+        self.text[self.cursor..]
+            .find('\n')
+            .map_or(self.text.len(), |at| self.cursor + at)
+    }
+}
+
+fn is_word(word: &str) -> bool {
+    word.chars().any(char::is_alphanumeric) || word.width() > 1 && !word.trim().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(text: &str) -> Composer {
+        let mut composer = Composer::default();
+        for c in text.chars() {
+            composer.insert(c);
+        }
+        composer
+    }
+
+    /// Shows the text with `|` at the cursor.
+    fn shown(composer: &Composer) -> String {
+        let mut text = composer.text.clone();
+        text.insert(composer.cursor, '|');
+        text
+    }
+
+    fn check(text: &str, edits: &[Edit], expected: &str) {
+        let mut composer = typed(text);
+        for edit in edits {
+            composer.edit(*edit, 20);
+        }
+        assert_eq!(shown(&composer), expected, "{text:?} {edits:?}");
+    }
+
+    #[test]
+    fn keys_move_and_delete_by_grapheme_word_and_line() {
+        use Edit::*;
+        check("ab", &[Left], "a|b");
+        check("a👩\u{200d}💻", &[Backspace], "a|");
+        check("a👩\u{200d}💻b", &[Left, Left], "a|👩\u{200d}💻b");
+        check("one two", &[WordLeft], "one |two");
+        check("one two", &[WordLeft, WordLeft, WordRight], "one| two");
+        check("one two", &[KillWord], "one |");
+        check("one two  ", &[KillWord], "one |");
+        check("a\nbc", &[Home], "a\n|bc");
+        check("a\nbc", &[KillLine], "a\n|");
+        check("a\nbc", &[KillLine, KillLine], "a|");
+        check("ab\nc", &[Up, KillToEnd], "a|\nc");
+        check("ab\nc", &[Up, End, KillToEnd], "ab|c");
+        check("ab", &[Newline], "ab\n|");
+        check("ab", &[Home, Delete], "|b");
+        check(
+            "",
+            &[Backspace, Delete, KillWord, WordLeft, WordRight, Up, Down],
+            "|",
+        );
+    }
+
+    #[test]
+    fn up_and_down_follow_the_wrapped_rows_and_keep_their_column() {
+        use Edit::*;
+        // Wrapped at 20: `the first line is ` and `wrapped`.
+        check(
+            "the first line is wrapped",
+            &[Up],
+            "the fir|st line is wrapped",
+        );
+        check(
+            "long line\nx\nlong line",
+            &[Up, Up],
+            "long line|\nx\nlong line",
+        );
+    }
+
+    #[test]
+    fn undo_takes_back_a_word_at_a_time() {
+        let mut composer = typed("one two");
+        composer.edit(Edit::Undo, 20);
+        assert_eq!(shown(&composer), "one |");
+        composer.edit(Edit::KillLine, 20);
+        composer.edit(Edit::Undo, 20);
+        assert_eq!(shown(&composer), "one |");
+    }
+
+    #[test]
+    fn a_long_paste_becomes_a_marker_that_is_sent_in_full() {
+        let long = "line\n".repeat(123);
+        let mut composer = typed("look: ");
+        composer.paste(&long);
+        assert_eq!(composer.text(), "look: [pasted 123 lines]");
+        composer.paste(&long);
+        assert_eq!(
+            composer.text(),
+            "look: [pasted 123 lines][pasted 123 lines, 2]"
+        );
+        composer.edit(Edit::Backspace, 80);
+        assert_eq!(composer.text(), "look: [pasted 123 lines]");
+        assert_eq!(composer.take(), format!("look: {long}"));
+        assert!(composer.is_empty());
+    }
+
+    #[test]
+    fn a_short_paste_is_text_with_its_line_breaks() {
+        let mut composer = Composer::default();
+        composer.paste("a\r\nb\rc");
+        assert_eq!(composer.text(), "a\nb\nc");
+    }
+
+    #[test]
+    fn up_on_the_first_row_goes_to_earlier_messages_and_down_comes_back_to_the_draft() {
+        let mut composer = Composer::new(vec!["first".to_owned(), "second".to_owned()]);
+        composer.paste("draft");
+        for (edit, expected) in [
+            (Edit::Up, "second"),
+            (Edit::Up, "first"),
+            (Edit::Up, "first"),
+            (Edit::Down, "second"),
+            (Edit::Down, "draft"),
+            (Edit::Down, "draft"),
+        ] {
+            composer.edit(edit, 80);
+            assert_eq!(composer.text(), expected);
+        }
+    }
+
+    #[test]
+    fn rows_cover_the_text_at_any_width() {
+        let composer = typed("a 世界 wide word\n\nlonger than the others 👩\u{200d}💻");
+        for limit in 1..40 {
+            let rows = composer.rows(limit);
+            let (row, column) = composer.position(limit);
+            assert_eq!(row, rows.len() - 1);
+            assert!(column <= limit.max(2), "{limit}: {column}");
+            for pair in rows.windows(2) {
+                assert!(pair[1].start == pair[0].end || pair[1].start == pair[0].end + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The one table of key bindings: what dispatches, what the help shows, and what the documentation lists.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Where a binding counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Context {
+    /// Everywhere.
+    Always,
+    /// While a message is written.
+    Composer,
+    /// While a call waits for a decision.
+    Approval,
+    /// While the help or the palette is open.
+    Overlay,
+}
+
+/// What a key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Submit,
+    Complete,
+    /// Stops the turn, or closes what is open.
+    Escape,
+    /// Stops the turn, empties the composer, or leaves when pressed twice.
+    Break,
+    /// Leaves when the composer is empty.
+    EndOfInput,
+    NextMode,
+    Help,
+    Palette,
+    Copy,
+    Details,
+    Redraw,
+    Suspend,
+    Scroll(Scroll),
+    Edit(Edit),
+    Answer(Answer),
+}
+
+/// How a pane is scrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scroll {
+    PageUp,
+    PageDown,
+    LineUp,
+    LineDown,
+    Top,
+    Bottom,
+}
+
+/// How the message is edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edit {
+    Newline,
+    Left,
+    Right,
+    WordLeft,
+    WordRight,
+    Up,
+    Down,
+    Home,
+    End,
+    Backspace,
+    Delete,
+    KillLine,
+    KillToEnd,
+    KillWord,
+    Undo,
+}
+
+/// What is answered to a call that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    AllowOnce,
+    AllowForSession,
+    Deny,
+    DenyWithReason,
+}
+
+/// One binding.
+#[derive(Debug)]
+pub(super) struct Binding {
+    pub code: KeyCode,
+    pub modifiers: KeyModifiers,
+    pub context: Context,
+    pub action: Action,
+    /// What it does, for the help; empty for a second key of the binding above it, [`UNLISTED`] for what a hand finds
+    /// by itself.
+    pub help: &'static str,
+}
+
+/// The help of a binding that is not listed.
+pub(super) const UNLISTED: &str = "-";
+
+const NONE: KeyModifiers = KeyModifiers::NONE;
+const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+const ALT: KeyModifiers = KeyModifiers::ALT;
+const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
+
+const fn bind(
+    code: KeyCode,
+    modifiers: KeyModifiers,
+    context: Context,
+    action: Action,
+    help: &'static str,
+) -> Binding {
+    Binding {
+        code,
+        modifiers,
+        context,
+        action,
+        help,
+    }
+}
+
+/// All bindings. The first one that fits counts.
+#[rustfmt::skip] // A table is read by its columns.
+pub(super) const BINDINGS: &[Binding] = {
+    use Context::{Always, Approval, Composer, Overlay};
+    use KeyCode::{
+        BackTab, Backspace, Char, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp,
+        Right, Tab, Up,
+    };
+    &[
+        bind(Enter, NONE, Composer, Action::Submit, "send the message; while a turn runs it waits"),
+        bind(Char('j'), CTRL, Composer, Action::Edit(Edit::Newline), "begin a new line"),
+        bind(Enter, ALT, Composer, Action::Edit(Edit::Newline), ""),
+        bind(Enter, SHIFT, Composer, Action::Edit(Edit::Newline), ""),
+        bind(Tab, NONE, Composer, Action::Complete, "complete a `/command`"),
+        bind(Esc, NONE, Always, Action::Escape, "stop the turn; close what is open"),
+        bind(Char('c'), CTRL, Always, Action::Break, "stop the turn; empty the message; twice: quit"),
+        bind(Char('d'), CTRL, Composer, Action::EndOfInput, "quit, when the message is empty"),
+        bind(BackTab, NONE, Always, Action::NextMode, "next mode: plan, ask, edit, auto"),
+        bind(Char('p'), CTRL, Always, Action::Palette, "commands"),
+        bind(F(1), NONE, Always, Action::Help, "this help; `?` too, while the message is empty"),
+        bind(Char('?'), NONE, Composer, Action::Help, UNLISTED),
+        bind(Char('y'), CTRL, Always, Action::Copy, "copy the last answer"),
+        bind(Char('o'), CTRL, Always, Action::Details, "show or hide thinking, output and whole diffs"),
+        bind(PageUp, NONE, Always, Action::Scroll(Scroll::PageUp), "scroll the transcript, or the diff that asks"),
+        bind(PageDown, NONE, Always, Action::Scroll(Scroll::PageDown), ""),
+        bind(Up, CTRL, Always, Action::Scroll(Scroll::LineUp), "scroll by a line"),
+        bind(Down, CTRL, Always, Action::Scroll(Scroll::LineDown), ""),
+        bind(Home, CTRL, Always, Action::Scroll(Scroll::Top), "go to the start, to the end"),
+        bind(End, CTRL, Always, Action::Scroll(Scroll::Bottom), ""),
+        bind(Char('l'), CTRL, Always, Action::Redraw, "draw the screen anew"),
+        bind(Char('z'), CTRL, Always, Action::Suspend, "suspend walden; `fg` brings it back"),
+        bind(Char('y'), NONE, Approval, Action::Answer(Answer::AllowOnce), "allow this call"),
+        bind(Char('a'), NONE, Approval, Action::Answer(Answer::AllowForSession), "allow this tool for the session"),
+        bind(Char('n'), NONE, Approval, Action::Answer(Answer::Deny), "deny this call"),
+        bind(Char('e'), NONE, Approval, Action::Answer(Answer::DenyWithReason), "deny it and tell the model why"),
+        bind(Up, NONE, Approval, Action::Scroll(Scroll::LineUp), "scroll by a line"),
+        bind(Down, NONE, Approval, Action::Scroll(Scroll::LineDown), ""),
+        bind(Char('k'), NONE, Approval, Action::Scroll(Scroll::LineUp), UNLISTED),
+        bind(Char('j'), NONE, Approval, Action::Scroll(Scroll::LineDown), UNLISTED),
+        bind(Char(' '), NONE, Approval, Action::Scroll(Scroll::PageDown), UNLISTED),
+        bind(Home, NONE, Approval, Action::Scroll(Scroll::Top), UNLISTED),
+        bind(End, NONE, Approval, Action::Scroll(Scroll::Bottom), UNLISTED),
+        bind(Up, NONE, Composer, Action::Edit(Edit::Up), "earlier and later messages; move between lines"),
+        bind(Down, NONE, Composer, Action::Edit(Edit::Down), ""),
+        bind(Left, NONE, Composer, Action::Edit(Edit::Left), UNLISTED),
+        bind(Right, NONE, Composer, Action::Edit(Edit::Right), UNLISTED),
+        bind(Char('b'), CTRL, Composer, Action::Edit(Edit::Left), UNLISTED),
+        bind(Char('f'), CTRL, Composer, Action::Edit(Edit::Right), UNLISTED),
+        bind(Left, CTRL, Composer, Action::Edit(Edit::WordLeft), "move by a word"),
+        bind(Right, CTRL, Composer, Action::Edit(Edit::WordRight), ""),
+        bind(Char('b'), ALT, Composer, Action::Edit(Edit::WordLeft), UNLISTED),
+        bind(Char('f'), ALT, Composer, Action::Edit(Edit::WordRight), UNLISTED),
+        bind(Left, ALT, Composer, Action::Edit(Edit::WordLeft), UNLISTED),
+        bind(Right, ALT, Composer, Action::Edit(Edit::WordRight), UNLISTED),
+        bind(Home, NONE, Composer, Action::Edit(Edit::Home), "go to the line's start, to its end"),
+        bind(End, NONE, Composer, Action::Edit(Edit::End), ""),
+        bind(Char('a'), CTRL, Composer, Action::Edit(Edit::Home), UNLISTED),
+        bind(Char('e'), CTRL, Composer, Action::Edit(Edit::End), UNLISTED),
+        bind(Backspace, NONE, Composer, Action::Edit(Edit::Backspace), UNLISTED),
+        bind(Backspace, SHIFT, Composer, Action::Edit(Edit::Backspace), UNLISTED),
+        bind(Char('h'), CTRL, Composer, Action::Edit(Edit::Backspace), UNLISTED),
+        bind(Delete, NONE, Composer, Action::Edit(Edit::Delete), UNLISTED),
+        bind(Char('w'), CTRL, Composer, Action::Edit(Edit::KillWord), "delete the word before the cursor"),
+        bind(Backspace, ALT, Composer, Action::Edit(Edit::KillWord), UNLISTED),
+        bind(Char('u'), CTRL, Composer, Action::Edit(Edit::KillLine), "delete to the line's start, to its end"),
+        bind(Char('k'), CTRL, Composer, Action::Edit(Edit::KillToEnd), ""),
+        bind(Char('_'), CTRL, Composer, Action::Edit(Edit::Undo), "undo the last edit of the message"),
+        bind(Char('7'), CTRL, Composer, Action::Edit(Edit::Undo), UNLISTED),
+        bind(Char('/'), CTRL, Composer, Action::Edit(Edit::Undo), UNLISTED),
+        bind(Enter, NONE, Overlay, Action::Submit, UNLISTED),
+        bind(Tab, NONE, Overlay, Action::Complete, UNLISTED),
+        bind(Up, NONE, Overlay, Action::Scroll(Scroll::LineUp), UNLISTED),
+        bind(Down, NONE, Overlay, Action::Scroll(Scroll::LineDown), UNLISTED),
+        bind(Backspace, NONE, Overlay, Action::Edit(Edit::Backspace), UNLISTED),
+        bind(Char('u'), CTRL, Overlay, Action::Edit(Edit::KillLine), UNLISTED),
+    ]
+};
+
+/// Finds what a key does in a context, where `Always` counts too.
+pub(super) fn lookup(key: KeyEvent, context: Context) -> Option<Action> {
+    let mut modifiers = key.modifiers & (CTRL | ALT | SHIFT);
+    // A shifted character has the shift in it, and BackTab is Shift-Tab whatever the terminal adds.
+    if matches!(key.code, KeyCode::Char(_) | KeyCode::BackTab) {
+        modifiers -= SHIFT;
+    }
+    BINDINGS
+        .iter()
+        .find(|binding| {
+            binding.code == key.code
+                && binding.modifiers == modifiers
+                && (binding.context == context || binding.context == Context::Always)
+        })
+        .map(|binding| binding.action)
+}
+
+/// Lists the bindings of a context with their help, keys of one action together.
+pub(super) fn help(context: Context) -> Vec<(String, &'static str)> {
+    let mut out: Vec<(String, &'static str)> = Vec::new();
+    let listed = |binding: &&Binding| binding.context == context && binding.help != UNLISTED;
+    for binding in BINDINGS.iter().filter(listed) {
+        let name = name(binding);
+        match out.last_mut() {
+            Some((keys, _)) if binding.help.is_empty() => {
+                keys.push(' ');
+                keys.push_str(&name);
+            }
+            _ => out.push((name, binding.help)),
+        }
+    }
+    out
+}
+
+/// Lists all keys and what they do, for the documentation and `--help`.
+pub fn key_table() -> Vec<(String, String)> {
+    [Context::Composer, Context::Always, Context::Approval]
+        .into_iter()
+        .flat_map(help)
+        .map(|(keys, help)| (keys, help.to_owned()))
+        .collect()
+}
+
+/// Returns the first key of an action, for a hint.
+pub(super) fn key_of(action: Action) -> String {
+    BINDINGS
+        .iter()
+        .find(|binding| binding.action == action)
+        .map(name)
+        .unwrap_or_default()
+}
+
+fn name(binding: &Binding) -> String {
+    let mut out = String::new();
+    for (modifier, text) in [(CTRL, "Ctrl-"), (ALT, "Alt-"), (SHIFT, "Shift-")] {
+        if binding.modifiers.contains(modifier) {
+            out.push_str(text);
+        }
+    }
+    match binding.code {
+        KeyCode::Char(' ') => out.push_str("Space"),
+        KeyCode::Char(c) if binding.modifiers.contains(CTRL) => out.push(c.to_ascii_uppercase()),
+        KeyCode::Char(c) => out.push(c),
+        KeyCode::F(number) => out.push_str(&format!("F{number}")),
+        KeyCode::BackTab => out.push_str("Shift-Tab"),
+        KeyCode::PageUp => out.push_str("PgUp"),
+        KeyCode::PageDown => out.push_str("PgDn"),
+        KeyCode::Esc => out.push_str("Esc"),
+        KeyCode::Up => out.push('↑'),
+        KeyCode::Down => out.push('↓'),
+        KeyCode::Left => out.push('←'),
+        KeyCode::Right => out.push('→'),
+        code => out.push_str(&format!("{code:?}")),
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_means_two_things_in_one_context() {
+        for (at, one) in BINDINGS.iter().enumerate() {
+            for other in &BINDINGS[at + 1..] {
+                let meet = one.context == other.context
+                    || one.context == Context::Always
+                    || other.context == Context::Always;
+                assert!(
+                    !(meet && one.code == other.code && one.modifiers == other.modifiers),
+                    "{}",
+                    name(one)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_shifted_character_is_found_with_and_without_its_modifier() {
+        for modifiers in [NONE, SHIFT] {
+            let key = KeyEvent::new(KeyCode::Char('?'), modifiers);
+            assert_eq!(lookup(key, Context::Composer), Some(Action::Help));
+        }
+        let key = KeyEvent::new(KeyCode::BackTab, SHIFT);
+        assert_eq!(lookup(key, Context::Approval), Some(Action::NextMode));
+    }
+
+    #[test]
+    fn enter_answers_nothing_while_a_call_asks() {
+        let key = KeyEvent::new(KeyCode::Enter, NONE);
+        assert_eq!(lookup(key, Context::Approval), None);
+    }
+
+    #[test]
+    fn the_table_names_each_key_with_its_help() {
+        let table = key_table();
+        assert!(table.contains(&(
+            "Ctrl-J Alt-Enter Shift-Enter".to_owned(),
+            "begin a new line".to_owned()
+        )));
+        assert!(
+            table
+                .iter()
+                .all(|(keys, help)| !keys.is_empty() && !help.is_empty())
+        );
+    }
+}

@@ -1,0 +1,461 @@
+//! What each key does, depending on what is open: the app's side of [`super::keymap`].
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::protocol::{Decision, Item, Level, Mode, Op, Scope};
+
+use super::app::{App, Cmd};
+use super::commands::{self, Command};
+use super::composer::Composer;
+use super::keymap::{Action, Answer, Context, Edit, Scroll, key_of, lookup};
+use super::overlay::Overlay;
+use super::theme::Theme;
+use super::view;
+
+impl App {
+    /// Does what a key means where it was pressed.
+    pub(super) fn key(&mut self, key: KeyEvent, at: Duration) -> Vec<Cmd> {
+        self.flash = None;
+        let leaving = std::mem::take(&mut self.leaving);
+        let typed = typed(key);
+        if self.overlay.is_some() {
+            return self.overlay_key(key, typed, leaving);
+        }
+        if self.approval.is_some() {
+            return self.approval_key(key, typed, at, leaving);
+        }
+        // A bound character, such as `?`, is one only where it cannot be meant as text.
+        if let Some(c) = typed.filter(|c| *c != '?' || !self.composer.is_empty()) {
+            self.composer.insert(c);
+            self.edited();
+            return Vec::new();
+        }
+        match lookup(key, Context::Composer) {
+            Some(Action::Submit) => self.submit(),
+            Some(Action::Complete) => {
+                self.complete();
+                Vec::new()
+            }
+            Some(Action::EndOfInput) if self.composer.is_empty() => self.quit(),
+            Some(Action::EndOfInput) => {
+                self.composer.edit(Edit::Delete, self.composer_width());
+                self.edited();
+                Vec::new()
+            }
+            Some(Action::Edit(edit)) => {
+                self.edit(edit);
+                Vec::new()
+            }
+            Some(action) => self.act(action, leaving),
+            None => Vec::new(),
+        }
+    }
+
+    fn edit(&mut self, edit: Edit) {
+        let found = self.completion().len();
+        match edit {
+            Edit::Up if found > 0 => self.chosen = self.chosen.saturating_sub(1),
+            Edit::Down if found > 0 => self.chosen = (self.chosen + 1).min(found - 1),
+            // An empty message has no line to go to the start of; the transcript has.
+            Edit::Home if self.composer.is_empty() => self.scroll(Scroll::Top),
+            Edit::End if self.composer.is_empty() => self.scroll(Scroll::Bottom),
+            _ => {
+                self.composer.edit(edit, self.composer_width());
+                self.edited();
+                // What the history shows is not being typed: no completion gets in the way of the next key.
+                self.closed = matches!(edit, Edit::Up | Edit::Down);
+            }
+        }
+    }
+
+    fn composer_width(&self) -> usize {
+        view::composer_width(self.size.0)
+    }
+
+    fn complete(&mut self) {
+        let found = self.completion();
+        if let Some(candidate) = found.get(self.chosen) {
+            let wants_more = commands::parse(&candidate.line)
+                .filter(|(_, argument)| argument.is_empty())
+                .and_then(|(word, _)| commands::find(word))
+                .is_some_and(|entry| !entry.argument.is_empty());
+            let space = if wants_more { " " } else { "" };
+            self.composer.set(&format!("{}{space}", candidate.line));
+            self.edited();
+        }
+    }
+
+    fn submit(&mut self) -> Vec<Cmd> {
+        if self.lost {
+            self.flash(
+                Level::Error,
+                "the session is gone; press Ctrl-D to leave, then `walden resume` goes on with it",
+            );
+            return Vec::new();
+        }
+        let found = self.completion();
+        let text = self.composer.text().to_owned();
+        let known = commands::parse(&text)
+            .and_then(|(word, _)| commands::find(word))
+            .is_some();
+        if let Some(candidate) = found.get(self.chosen)
+            && (!known || self.chosen > 0 || text.contains(' '))
+        {
+            // What is chosen in the list is meant, not the letters that led to it.
+            let line = candidate.line.clone();
+            return self.command_line(&line);
+        }
+        if commands::parse(&text).is_some() {
+            return self.command_line(&text);
+        }
+        if text.trim().is_empty() {
+            return Vec::new();
+        }
+        let message = self.composer.take();
+        self.edited();
+        self.pane.follow();
+        let text = message.strip_prefix(" /").map_or_else(
+            || message.clone(),
+            // The space only said that this is no command.
+            |rest| format!("/{rest}"),
+        );
+        vec![Cmd::Remember(message), Cmd::Send(Op::Submit { text })]
+    }
+
+    /// Runs a line such as `/mode plan`.
+    fn command_line(&mut self, line: &str) -> Vec<Cmd> {
+        let Some((word, argument)) = commands::parse(line) else {
+            return Vec::new();
+        };
+        let Some(entry) = commands::find(word) else {
+            let nearest = commands::nearest(word)
+                .map_or_else(String::new, |name| format!("; nearest: `/{name}`"));
+            self.flash(
+                Level::Warning,
+                format!("no command `/{word}`{nearest}. Begin with a space to send it as text."),
+            );
+            return Vec::new();
+        };
+        let cmds = match entry.command {
+            Command::Help => {
+                self.overlay = Some(Overlay::Help { scroll: 0 });
+                Vec::new()
+            }
+            Command::Mode => match Mode::ALL.into_iter().find(|mode| mode.name() == argument) {
+                Some(mode) => vec![Cmd::Send(Op::SetMode { mode })],
+                None => {
+                    let names = Mode::ALL.map(Mode::name).join(", ");
+                    self.flash(
+                        Level::Warning,
+                        format!("no mode `{argument}`; there are {names}"),
+                    );
+                    return Vec::new();
+                }
+            },
+            Command::Undo => vec![Cmd::Send(Op::Undo)],
+            Command::Copy => self.copy(),
+            Command::Details => {
+                self.pane.toggle_details();
+                Vec::new()
+            }
+            Command::Theme if argument.is_empty() => {
+                let names: Vec<&str> = Theme::built_in().collect();
+                self.flash(
+                    Level::Info,
+                    format!(
+                        "the theme is {}; there are {}",
+                        self.theme.name,
+                        names.join(", ")
+                    ),
+                );
+                return Vec::new();
+            }
+            Command::Theme => vec![Cmd::SetTheme(argument.to_owned())],
+            Command::Quit => self.quit(),
+        };
+        self.composer.clear();
+        self.edited();
+        cmds
+    }
+
+    fn act(&mut self, action: Action, leaving: bool) -> Vec<Cmd> {
+        match action {
+            Action::Escape => self.escape(),
+            Action::Break => self.break_off(leaving),
+            Action::NextMode => {
+                let mode = self.transcript.mode.next();
+                self.flash(Level::Info, format!("{mode}: {}", mode.meaning()));
+                vec![Cmd::Send(Op::SetMode { mode })]
+            }
+            Action::Help => {
+                self.overlay = Some(Overlay::Help { scroll: 0 });
+                Vec::new()
+            }
+            Action::Palette => {
+                self.overlay = Some(Overlay::Palette {
+                    query: Composer::default(),
+                    selected: 0,
+                });
+                Vec::new()
+            }
+            Action::Copy => self.copy(),
+            Action::Details => {
+                self.pane.toggle_details();
+                Vec::new()
+            }
+            Action::Redraw => vec![Cmd::Redraw],
+            Action::Suspend => vec![Cmd::Suspend],
+            Action::Scroll(by) => {
+                self.scroll(by);
+                Vec::new()
+            }
+            Action::Submit
+            | Action::Complete
+            | Action::EndOfInput
+            | Action::Edit(_)
+            | Action::Answer(_) => Vec::new(),
+        }
+    }
+
+    fn escape(&mut self) -> Vec<Cmd> {
+        if !self.completion().is_empty() {
+            self.closed = true;
+            return Vec::new();
+        }
+        if self.transcript.is_busy() {
+            return self.interrupt();
+        }
+        self.pane.follow();
+        Vec::new()
+    }
+
+    fn interrupt(&mut self) -> Vec<Cmd> {
+        if self.lost {
+            return Vec::new();
+        }
+        self.stopping = true;
+        self.flash(Level::Info, "stopping the turn");
+        vec![Cmd::Send(Op::Interrupt)]
+    }
+
+    fn break_off(&mut self, leaving: bool) -> Vec<Cmd> {
+        if leaving {
+            return self.quit();
+        }
+        let stop = self.transcript.is_busy() && !self.stopping;
+        if stop && !self.lost {
+            return self.interrupt();
+        }
+        if !self.composer.is_empty() && self.approval.is_none() {
+            self.composer.clear();
+            self.edited();
+            return Vec::new();
+        }
+        self.leaving = true;
+        let key = key_of(Action::Break);
+        self.flash(Level::Info, format!("press {key} again to quit"));
+        Vec::new()
+    }
+
+    fn quit(&mut self) -> Vec<Cmd> {
+        if self.lost {
+            return vec![Cmd::Quit];
+        }
+        vec![Cmd::Send(Op::Shutdown), Cmd::Quit]
+    }
+
+    fn copy(&mut self) -> Vec<Cmd> {
+        let answer = self
+            .transcript
+            .items
+            .iter()
+            .rev()
+            .find_map(|item| match item {
+                Item::Assistant { text } if !text.trim().is_empty() => Some(text.trim().to_owned()),
+                _ => None,
+            });
+        match answer {
+            Some(text) => {
+                self.flash(Level::Info, "the last answer is in the clipboard");
+                vec![Cmd::CopyText(text)]
+            }
+            None => {
+                self.flash(Level::Warning, "there is no answer to copy yet");
+                Vec::new()
+            }
+        }
+    }
+
+    fn scroll(&mut self, by: Scroll) {
+        let panes = self.panes();
+        let source = view::source(&self.transcript, &self.highlighter, panes.transcript.width);
+        self.pane
+            .scroll(by, source, usize::from(panes.transcript.height));
+    }
+
+    fn overlay_key(&mut self, key: KeyEvent, typed: Option<char>, leaving: bool) -> Vec<Cmd> {
+        let area = self.area();
+        let Some(overlay) = &mut self.overlay else {
+            return Vec::new();
+        };
+        let action = lookup(key, Context::Overlay);
+        if let Overlay::Palette { query, selected } = overlay {
+            if let Some(c) = typed {
+                query.insert(c);
+                *selected = 0;
+                return Vec::new();
+            }
+            match action {
+                Some(Action::Edit(edit)) => {
+                    query.edit(edit, usize::MAX);
+                    *selected = 0;
+                    return Vec::new();
+                }
+                Some(Action::Submit | Action::Complete) => {
+                    let found = commands::search(query.text());
+                    let line = found.get(*selected).map(|found| found.line.clone());
+                    self.overlay = None;
+                    // What was being written is not the palette's to lose.
+                    let draft = self.composer.text().to_owned();
+                    let cmds = line.map_or_else(Vec::new, |line| self.command_line(&line));
+                    if self.composer.text() != draft {
+                        self.composer.edit(Edit::Undo, usize::MAX);
+                    }
+                    return cmds;
+                }
+                _ => {}
+            }
+        }
+        match action {
+            Some(Action::Scroll(by)) => overlay.scroll(by, area),
+            Some(Action::Break) if leaving => return self.quit(),
+            Some(Action::Escape | Action::Break | Action::Help | Action::Palette) => {
+                self.overlay = None;
+            }
+            Some(action @ (Action::Redraw | Action::Suspend)) => return self.act(action, leaving),
+            _ if matches!(overlay, Overlay::Help { .. }) => match key.code {
+                KeyCode::Char(' ') => overlay.scroll(Scroll::PageDown, area),
+                KeyCode::Char('?' | 'q') | KeyCode::Enter => self.overlay = None,
+                _ => {}
+            },
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn approval_key(
+        &mut self,
+        key: KeyEvent,
+        typed: Option<char>,
+        at: Duration,
+        leaving: bool,
+    ) -> Vec<Cmd> {
+        let Some(approval) = &mut self.approval else {
+            return Vec::new();
+        };
+        if let Some(reason) = &mut approval.reason {
+            if let Some(c) = typed {
+                reason.insert(c);
+                return Vec::new();
+            }
+            match lookup(key, Context::Composer) {
+                Some(Action::Submit) => {
+                    let text = reason.take();
+                    let text = text.trim();
+                    let reason = (!text.is_empty()).then(|| text.to_owned());
+                    return self.decide(Decision::Deny { reason });
+                }
+                // Escape takes back the wish to say why, not the turn.
+                Some(Action::Escape) => approval.reason = None,
+                Some(Action::Edit(Edit::Newline | Edit::Up | Edit::Down)) => {}
+                Some(Action::Edit(edit)) => reason.edit(edit, usize::MAX),
+                Some(action @ (Action::Break | Action::Redraw | Action::Suspend)) => {
+                    return self.act(action, leaving);
+                }
+                _ => {}
+            }
+            return Vec::new();
+        }
+        let armed = approval.is_armed(at);
+        if !armed {
+            // Whoever is in the middle of a word goes on writing it.
+            if let Some(c) = typed {
+                approval.disturb(at);
+                self.composer.insert(c);
+                self.edited();
+                return Vec::new();
+            }
+            if matches!(key.code, KeyCode::Backspace | KeyCode::Enter) {
+                approval.disturb(at);
+                if key.code == KeyCode::Backspace {
+                    self.composer.edit(Edit::Backspace, usize::MAX);
+                }
+                return Vec::new();
+            }
+        }
+        match lookup(key, Context::Approval) {
+            Some(Action::Answer(answer)) => match answer {
+                _ if approval.answered => Vec::new(),
+                Answer::AllowOnce => self.decide(Decision::Allow { scope: Scope::Once }),
+                Answer::AllowForSession => self.decide(Decision::Allow {
+                    scope: Scope::Session,
+                }),
+                Answer::Deny => self.decide(Decision::Deny { reason: None }),
+                Answer::DenyWithReason => {
+                    approval.reason = Some(Composer::default());
+                    Vec::new()
+                }
+            },
+            Some(Action::Scroll(by)) => {
+                self.scroll_question(by);
+                Vec::new()
+            }
+            Some(action) => self.act(action, leaving),
+            None => Vec::new(),
+        }
+    }
+
+    fn scroll_question(&mut self, by: Scroll) {
+        let area = self.panes().approval;
+        let extent = self.approval.as_ref().zip(self.question());
+        let Some((total, height)) =
+            extent.map(|(open, question)| open.extent(question, &self.highlighter, area))
+        else {
+            return;
+        };
+        if let Some(approval) = &mut self.approval {
+            approval.scroll(by, total, height);
+        }
+    }
+
+    /// Sends a decision, once.
+    fn decide(&mut self, decision: Decision) -> Vec<Cmd> {
+        match &mut self.approval {
+            Some(approval) if !approval.answered => {
+                approval.answered = true;
+                approval.reason = None;
+                vec![Cmd::Send(Op::Decide {
+                    call: approval.call,
+                    decision,
+                })]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Returns the character that a key types, if it types one.
+fn typed(key: KeyEvent) -> Option<char> {
+    match key.code {
+        KeyCode::Char(c)
+            if !key
+                .modifiers
+                .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SUPER) =>
+        {
+            Some(c)
+        }
+        _ => None,
+    }
+}

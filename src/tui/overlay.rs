@@ -1,0 +1,252 @@
+//! What lies over everything else: the help and the palette.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::{Margin, Rect},
+    widgets::{Clear, Widget as _},
+};
+
+use super::commands::{self, COMMANDS, Candidate};
+use super::composer::Composer;
+use super::keymap::{self, Context, Scroll};
+use super::role::Role;
+use super::text::{Row, draw_rows, width, wrap};
+use super::theme::Theme;
+
+/// What is open.
+#[derive(Debug)]
+pub(super) enum Overlay {
+    Help { scroll: usize },
+    Palette { query: Composer, selected: usize },
+}
+
+impl Overlay {
+    /// Scrolls the help, or moves the palette's selection.
+    pub(super) fn scroll(&mut self, by: Scroll, area: Rect) {
+        match self {
+            Self::Help { scroll } => {
+                let inner = frame_of(area, 76, u16::MAX).1;
+                let total = help_rows(usize::from(inner.width)).len();
+                let height = usize::from(inner.height);
+                let last = total.saturating_sub(height);
+                let page = height.saturating_sub(1).max(1);
+                *scroll = match by {
+                    Scroll::PageUp => scroll.saturating_sub(page),
+                    Scroll::PageDown => *scroll + page,
+                    Scroll::LineUp => scroll.saturating_sub(1),
+                    Scroll::LineDown => *scroll + 1,
+                    Scroll::Top => 0,
+                    Scroll::Bottom => last,
+                }
+                .min(last);
+            }
+            Self::Palette { query, selected } => {
+                let last = commands::search(query.text()).len().saturating_sub(1);
+                *selected = match by {
+                    Scroll::LineUp => selected.saturating_sub(1),
+                    Scroll::LineDown => *selected + 1,
+                    Scroll::PageUp | Scroll::Top => 0,
+                    Scroll::PageDown | Scroll::Bottom => last,
+                }
+                .min(last);
+            }
+        }
+    }
+
+    /// Draws the overlay, and returns where the cursor stands.
+    pub(super) fn draw(
+        &self,
+        buffer: &mut Buffer,
+        area: Rect,
+        theme: &Theme,
+    ) -> Option<(u16, u16)> {
+        match self {
+            Self::Help { scroll } => {
+                let rows = help_rows(usize::from(frame_of(area, 76, u16::MAX).1.width));
+                let inner = draw_frame(buffer, area, 76, rows.len() as u16, "Help", theme);
+                let last = rows.len().saturating_sub(usize::from(inner.height));
+                draw_rows(rows.iter().skip((*scroll).min(last)), buffer, inner, theme);
+                if last > 0 {
+                    let text = format!(
+                        " {}–{} of {} · ↑ ↓ ",
+                        scroll + 1,
+                        (scroll + usize::from(inner.height)).min(rows.len()),
+                        rows.len()
+                    );
+                    let line = Rect {
+                        y: inner.bottom(),
+                        height: 1,
+                        ..inner
+                    };
+                    Row::new(text, Role::TextDim).draw(buffer, line, theme);
+                }
+                None
+            }
+            Self::Palette { query, selected } => {
+                let found = commands::search(query.text());
+                let height = found.len().max(1) as u16 + 1;
+                let inner = draw_frame(buffer, area, 64, height.min(16), "Commands", theme);
+                let prompt = Row::new("› ", Role::Accent).with(query.text(), Role::Text);
+                draw_rows([&prompt], buffer, inner, theme);
+                let list = Rect {
+                    y: inner.y.saturating_add(1),
+                    height: inner.height.saturating_sub(1),
+                    ..inner
+                };
+                if found.is_empty() {
+                    draw_rows(
+                        [&Row::new("no such command", Role::TextDim)],
+                        buffer,
+                        list,
+                        theme,
+                    );
+                }
+                draw_candidates(&found, *selected, buffer, list, theme);
+                let x = inner.x + (2 + query.position(usize::MAX).1 as u16);
+                Some((x.min(inner.right().saturating_sub(1)), inner.y))
+            }
+        }
+    }
+}
+
+/// Draws a list of candidates with one selected.
+pub(super) fn draw_candidates(
+    found: &[Candidate],
+    selected: usize,
+    buffer: &mut Buffer,
+    area: Rect,
+    theme: &Theme,
+) {
+    let height = usize::from(area.height);
+    if height == 0 {
+        return;
+    }
+    let first = (selected + 1).saturating_sub(height);
+    let column = found
+        .iter()
+        .map(|candidate| width(&candidate.line))
+        .max()
+        .unwrap_or(0);
+    for ((at, candidate), y) in found
+        .iter()
+        .enumerate()
+        .skip(first)
+        .zip(area.y..area.bottom())
+    {
+        let chosen = at == selected;
+        let mut row = Row::new(if chosen { "▸ " } else { "  " }, Role::Accent);
+        for (place, c) in candidate.line.chars().enumerate() {
+            let role = if candidate.matches.contains(&place) {
+                Role::Match
+            } else {
+                Role::Text
+            };
+            row.push(c.to_string(), role);
+        }
+        row.push(" ".repeat(column - width(&candidate.line) + 2), Role::Text);
+        row.push(candidate.help.as_str(), Role::TextDim);
+        if chosen {
+            for span in &mut row.spans {
+                span.ink = span.ink.over(Role::TextStrong);
+            }
+        }
+        let line = Rect {
+            y,
+            height: 1,
+            ..area
+        };
+        row.cut(usize::from(area.width)).draw(buffer, line, theme);
+    }
+}
+
+fn help_rows(limit: usize) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let sections = [
+        ("Writing", keymap::help(Context::Composer)),
+        ("Anywhere", keymap::help(Context::Always)),
+        ("When a call asks", keymap::help(Context::Approval)),
+    ];
+    let commands = COMMANDS
+        .iter()
+        .map(|entry| {
+            let line = format!("/{} {}", entry.name, entry.argument);
+            (line.trim_end().to_owned(), entry.help)
+        })
+        .collect();
+    let column = if limit >= 60 { 26 } else { 0 };
+    for (title, entries) in sections
+        .into_iter()
+        .chain(std::iter::once(("Commands", commands)))
+    {
+        if !rows.is_empty() {
+            rows.push(Row::default());
+        }
+        rows.push(Row::new(title, Role::Heading));
+        for (keys, help) in entries {
+            let wide = width(&keys);
+            let mut row = Row::new(keys, Role::Key);
+            let indent = if wide + 2 <= column {
+                row.push(" ".repeat(column - wide), Role::Text);
+                column
+            } else {
+                row.push("  ", Role::Text);
+                column.max(4)
+            };
+            row.push(help, Role::Text);
+            rows.extend(wrap(&row, limit, &Row::new(" ".repeat(indent), Role::Text)));
+        }
+    }
+    rows.push(Row::default());
+    let tail = "A message that begins with a space is sent as it is, also with a `/`. Text is selected with the terminal's own mouse.";
+    rows.extend(wrap(&Row::new(tail, Role::TextDim), limit, &Row::default()));
+    rows
+}
+
+/// Returns a centred frame and what is inside it.
+fn frame_of(area: Rect, wide: u16, high: u16) -> (Rect, Rect) {
+    let width = area.width.min(wide.saturating_add(4));
+    let height = area.height.min(high.saturating_add(2));
+    let frame = Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    };
+    (frame, frame.inner(Margin::new(2, 1)))
+}
+
+fn draw_frame(
+    buffer: &mut Buffer,
+    area: Rect,
+    wide: u16,
+    high: u16,
+    title: &str,
+    theme: &Theme,
+) -> Rect {
+    let (frame, inner) = frame_of(area, wide, high);
+    Clear.render(frame.intersection(buffer.area), buffer);
+    let across = usize::from(frame.width).saturating_sub(2);
+    let mut top = Row::new("╭─ ", Role::Border).with(title, Role::Heading);
+    let close = format!(" {} ", keymap::key_of(keymap::Action::Escape));
+    let left = across.saturating_sub(width(title) + 3 + width(&close) + 1);
+    top.push(" ", Role::Border);
+    top.push("─".repeat(left), Role::Border);
+    top.push(close, Role::TextDim);
+    top.push("─╮", Role::Border);
+    let side = |y: u16| Rect {
+        y,
+        height: 1,
+        ..frame
+    };
+    for y in frame.y..frame.bottom() {
+        let row = if y == frame.y {
+            top.clone()
+        } else if y + 1 == frame.bottom() {
+            Row::new(format!("╰{}╯", "─".repeat(across)), Role::Border)
+        } else {
+            Row::new(format!("│{}│", " ".repeat(across)), Role::Border)
+        };
+        row.draw(buffer, side(y), theme);
+    }
+    inner
+}

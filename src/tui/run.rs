@@ -1,0 +1,366 @@
+//! The shell around the UI: the terminal, the keys, the session's queues and the clock.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IsTerminal as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use crossterm::event::{Event as Input, KeyEventKind};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{
+        Notify,
+        mpsc::{Sender, UnboundedReceiver, unbounded_channel},
+    },
+    time::{Instant, sleep_until},
+};
+
+use crate::protocol::{Event, Level, Op};
+
+use super::app::{App, Cmd, Facts, Msg};
+use super::screen::Screen;
+use super::terminal::{self, Guard};
+use super::theme::{Depth, Theme};
+use super::{clipboard, history, view};
+
+/// The time between two frames that no key asked for: 30 a second, and 10 over a network.
+const FRAME: Duration = Duration::from_millis(33);
+const FRAME_REMOTE: Duration = Duration::from_millis(100);
+/// Messages taken in before a frame is due, so that a flood of events does not starve the screen.
+const MOST_DRAINED: usize = 4_096;
+/// Paste and key input is at most this long; more is a file.
+const LONGEST_PASTE: usize = 1 << 20;
+
+/// How the UI is started.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The theme's name; `default` where there is none.
+    pub theme: Option<String>,
+    /// The folder of the user's own themes.
+    pub themes: Option<PathBuf>,
+    pub no_color: bool,
+    pub model_name: String,
+    pub root: PathBuf,
+    /// What the status bar says is enforced.
+    pub enforced: String,
+    /// The file of earlier messages.
+    pub history: Option<PathBuf>,
+    /// A resumed session's events, applied before the first frame.
+    pub replay: Vec<Event>,
+}
+
+/// Why the UI ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The user left; the session was asked to shut down.
+    Quit,
+    /// A signal asked for it; the session was asked to shut down.
+    Signal,
+    /// The session ended by itself.
+    SessionEnded,
+}
+
+/// Why the UI cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    #[error("the terminal UI needs a terminal on standard input and output")]
+    NoTerminal,
+    #[error("the terminal cannot be drawn on: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+/// Runs the UI until the user leaves, a signal comes, or the session ends.
+///
+/// The first frame is on the screen before anything is awaited.
+pub async fn run(
+    ops: Sender<Op>,
+    mut events: UnboundedReceiver<Event>,
+    options: Options,
+) -> Result<Exit, TuiError> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(TuiError::NoTerminal);
+    }
+    let started = Instant::now();
+    let guard = Guard::enter()?;
+    let mut shell = Shell::start(options, started)?;
+    shell.draw()?;
+
+    // After the first frame: nothing of this is needed to show it.
+    let woken = Arc::new(Notify::new());
+    let wake = Arc::clone(&woken);
+    shell.app.highlighter().start(move || wake.notify_one());
+    shell.read_history();
+    let (keys, mut inputs) = unbounded_channel();
+    // Blocks in `read`, so it cannot be asked to end; it does with the next key once nobody listens.
+    std::thread::Builder::new()
+        .name("input".to_owned())
+        .spawn(move || {
+            while let Ok(input) = crossterm::event::read() {
+                if keys.send(input).is_err() {
+                    break;
+                }
+            }
+        })?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut open = true;
+
+    loop {
+        if let Some(exit) = shell.exit {
+            shell.hand_over(&ops).await;
+            return Ok(exit);
+        }
+        let due = shell.due();
+        if shell.dirty && due.is_none_or(|due| due <= Instant::now()) {
+            shell.draw()?;
+            continue;
+        }
+        let alarm = due.or_else(|| shell.app.next_tick().map(|tick| started + tick));
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => shell.leave(Exit::Signal),
+            _ = hangup.recv() => shell.leave(Exit::Signal),
+            input = inputs.recv() => match input {
+                Some(input) => shell.input(input, &guard)?,
+                // The terminal is gone.
+                None => shell.leave(Exit::Signal),
+            },
+            permit = ops.reserve(), if !shell.pending.is_empty() => match permit {
+                Ok(permit) => {
+                    if let Some(op) = shell.pending.pop_front() {
+                        permit.send(op);
+                    }
+                }
+                Err(_) => shell.lose(&mut open),
+            },
+            event = events.recv(), if open => match event {
+                Some(event) => shell.event(event),
+                None => shell.lose(&mut open),
+            },
+            () = woken.notified() => shell.take(Msg::Highlighted),
+            () = sleep_until(alarm.unwrap_or(started)), if alarm.is_some() => {
+                let now = started.elapsed();
+                shell.take(Msg::Tick { now });
+            }
+        }
+        for _ in 0..MOST_DRAINED {
+            if let Ok(input) = inputs.try_recv() {
+                shell.input(input, &guard)?;
+            } else if let Ok(event) = events.try_recv() {
+                shell.event(event);
+            } else {
+                break;
+            }
+        }
+    }
+}
+
+struct Shell {
+    app: App,
+    screen: Screen,
+    started: Instant,
+    depth: Depth,
+    themes: Option<PathBuf>,
+    history: Option<PathBuf>,
+    /// Ops that the session has no room for yet.
+    pending: VecDeque<Op>,
+    dirty: bool,
+    /// A key asked for the next frame: it does not wait its turn.
+    urgent: bool,
+    drawn: Instant,
+    frame: Duration,
+    exit: Option<Exit>,
+}
+
+impl Shell {
+    fn start(options: Options, started: Instant) -> io::Result<Self> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let depth = Depth::from_environment(
+            variable("COLORTERM").as_deref(),
+            variable("TERM").as_deref(),
+        );
+        let (width, height) = crossterm::terminal::size()?;
+        let wanted = match (&options.theme, options.no_color) {
+            (_, true) => "mono",
+            (Some(name), false) => name,
+            (None, false) => "default",
+        };
+        let (theme, problem) = match load_theme(wanted, depth, options.themes.as_deref()) {
+            Ok(theme) => (theme, None),
+            Err(problem) => (Theme::built_in_or_default("default", depth), Some(problem)),
+        };
+        let facts = Facts {
+            model: options.model_name,
+            root: options.root.display().to_string(),
+            enforced: options.enforced,
+        };
+        let warning = theme.warnings.first().cloned();
+        let mut app = App::new(facts, theme, Vec::new(), (width, height));
+        for event in options.replay {
+            app.update(Msg::Session {
+                event,
+                at: Duration::ZERO,
+            });
+        }
+        if let Some(text) = problem.or(warning) {
+            app.flash(Level::Warning, text);
+        }
+        let remote = std::env::var_os("SSH_CONNECTION").is_some();
+        Ok(Self {
+            app,
+            screen: Screen::new(width, height),
+            started,
+            depth,
+            themes: options.themes,
+            history: options.history,
+            pending: VecDeque::new(),
+            dirty: true,
+            urgent: true,
+            drawn: started,
+            frame: if remote { FRAME_REMOTE } else { FRAME },
+            exit: None,
+        })
+    }
+
+    fn read_history(&mut self) {
+        if let Some(path) = &self.history {
+            self.app.remember(history::load(path));
+        }
+    }
+
+    /// Returns when the next frame may be drawn; `None` for at once.
+    fn due(&self) -> Option<Instant> {
+        (self.dirty && !self.urgent).then(|| self.drawn + self.frame)
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let area = self.screen.area();
+        let app = &self.app;
+        let bytes = self.screen.frame(|buffer| view::draw(app, buffer, area));
+        self.dirty = false;
+        self.urgent = false;
+        self.drawn = Instant::now();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        terminal::write(&bytes)
+    }
+
+    fn input(&mut self, input: Input, guard: &Guard) -> io::Result<()> {
+        let at = self.started.elapsed();
+        match input {
+            Input::Key(key) if key.kind != KeyEventKind::Release => {
+                self.take(Msg::Key { key, at });
+            }
+            Input::Paste(mut text) => {
+                let mut end = LONGEST_PASTE.min(text.len());
+                while !text.is_char_boundary(end) {
+                    end -= 1;
+                }
+                text.truncate(end);
+                self.take(Msg::Paste { text, at });
+            }
+            Input::Resize(width, height) => {
+                self.screen.resize(width, height);
+                self.take(Msg::Resize { width, height });
+            }
+            _ => return Ok(()),
+        }
+        self.urgent = true;
+        if std::mem::take(&mut self.app.suspended) {
+            terminal::suspend(guard)?;
+            let (width, height) = crossterm::terminal::size()?;
+            self.screen.resize(width, height);
+            self.take(Msg::Resize { width, height });
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) {
+        let at = self.started.elapsed();
+        if event == Event::SessionEnded && self.exit.is_none() {
+            self.exit = Some(Exit::SessionEnded);
+        }
+        self.take(Msg::Session { event, at });
+    }
+
+    fn lose(&mut self, open: &mut bool) {
+        *open = false;
+        self.pending.clear();
+        self.take(Msg::SessionLost);
+    }
+
+    fn leave(&mut self, exit: Exit) {
+        self.pending.push_back(Op::Shutdown);
+        self.exit = Some(exit);
+    }
+
+    fn take(&mut self, msg: Msg) {
+        self.dirty = true;
+        for cmd in self.app.update(msg) {
+            self.perform(cmd);
+        }
+    }
+
+    fn perform(&mut self, cmd: Cmd) {
+        match cmd {
+            Cmd::Send(op) => self.pending.push_back(op),
+            Cmd::CopyText(text) => {
+                let tmux = std::env::var_os("TMUX").is_some();
+                let sent =
+                    clipboard::sequence(&text, tmux).map(|bytes| terminal::write(&bytes).is_ok());
+                if sent != Some(true) {
+                    self.app.flash(
+                        Level::Warning,
+                        "the answer is too long for the terminal's clipboard",
+                    );
+                }
+            }
+            Cmd::SetTheme(name) => {
+                let theme = load_theme(&name, self.depth, self.themes.as_deref());
+                self.take(Msg::Theme(theme));
+            }
+            Cmd::Remember(message) => {
+                if let Some(path) = &self.history
+                    && history::remember(path, &message).is_err()
+                {
+                    // Said once: a history that cannot be written is no reason to nag.
+                    let text = format!(
+                        "cannot write `{}`: this session has no history",
+                        path.display()
+                    );
+                    self.app.flash(Level::Warning, text);
+                    self.history = None;
+                }
+            }
+            Cmd::Redraw => self.screen.forget(),
+            Cmd::Suspend => self.app.suspended = true,
+            Cmd::Quit => self.exit = Some(Exit::Quit),
+        }
+    }
+
+    /// Gives the session what it had no room for, so that the shutdown reaches it.
+    async fn hand_over(&mut self, ops: &Sender<Op>) {
+        while let Some(op) = self.pending.pop_front() {
+            let sent = tokio::time::timeout(Duration::from_secs(1), ops.send(op)).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                break;
+            }
+        }
+    }
+}
+
+fn load_theme(name: &str, depth: Depth, themes: Option<&Path>) -> Result<Theme, String> {
+    let find = |name: &str| {
+        // A name is no path.
+        let plain = name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+        let path = themes.filter(|_| plain)?.join(format!("{name}.toml"));
+        std::fs::read_to_string(path).ok()
+    };
+    Theme::load(name, depth, &find).map_err(|error| error.to_string())
+}

@@ -1,0 +1,97 @@
+//! The terminal's modes: entered once, and left on every way out.
+
+use std::{
+    io::{self, Write as _},
+    os::fd::AsFd as _,
+    sync::{
+        Once, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+
+/// The other screen, bracketed paste, keys that can be told apart, no cursor. Nothing that the terminal answers: the
+/// first frame waits for no round trip, and mouse selection stays the terminal's own.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[>1u\x1b[?25l";
+/// All of it undone, and what a frame may have begun.
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[r\x1b[0m\x1b[<1u\x1b[?2004l\x1b[?25h\x1b[?1049l";
+
+static BEFORE: OnceLock<Termios> = OnceLock::new();
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Keeps the terminal in the UI's modes until it is dropped.
+#[derive(Debug)]
+pub(super) struct Guard(());
+
+impl Guard {
+    /// Enters the modes, and sees to it that a panic leaves them.
+    pub(super) fn enter() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin().as_fd())?;
+        let _ = BEFORE.set(before);
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let previous = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                restore();
+                previous(info);
+            }));
+        });
+        // Before the modes are entered: what half succeeds is undone.
+        let guard = Self(());
+        guard.again()?;
+        Ok(guard)
+    }
+
+    /// Enters the modes again after [`restore`].
+    pub(super) fn again(&self) -> io::Result<()> {
+        // crossterm reads a line feed as Ctrl-J only where it set the raw mode itself.
+        crossterm::terminal::enable_raw_mode()?;
+        ENTERED.store(true, Ordering::SeqCst);
+        write(ENTER)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        restore();
+        let _ = crossterm::terminal::disable_raw_mode();
+    }
+}
+
+/// Leaves the UI's modes, if they are entered.
+///
+/// May be called from anywhere, more than once, and from an abort or signal hook: it takes no lock and allocates
+/// nothing, only a write and a `tcsetattr`.
+pub fn restore() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut left = LEAVE;
+    while !left.is_empty() {
+        match rustix::io::write(io::stdout().as_fd(), left) {
+            Ok(0) => break,
+            Ok(written) => left = &left[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => break,
+        }
+    }
+    if let Some(before) = BEFORE.get() {
+        let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, before);
+    }
+}
+
+/// Stops the process as Ctrl-Z would; comes back when it is continued.
+pub(super) fn suspend(guard: &Guard) -> io::Result<()> {
+    restore();
+    let _ = crossterm::terminal::disable_raw_mode();
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP)?;
+    guard.again()
+}
+
+/// Writes a frame or a sequence in one piece.
+pub(super) fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}

@@ -1,0 +1,97 @@
+//! What is shown before the first message: where one is, and how to begin.
+
+use crate::protocol::Transcript;
+
+use super::keymap::{Action, Edit, key_of};
+use super::role::Role;
+use super::text::{Row, clean_line, cut_middle, wrap};
+
+/// Things that work well as a first message.
+const EXAMPLES: [&str; 3] = [
+    "Explain how the error handling in src/ is organised.",
+    "Find where the configuration is read and list its keys.",
+    "Rename `parse` to `parse_line` in src/reader.rs and run the tests.",
+];
+
+/// Returns the rows of the empty state, fewer where there is little room.
+pub(super) fn rows(
+    transcript: &Transcript,
+    root: &str,
+    model: &str,
+    enforced: &str,
+    limit: usize,
+    height: usize,
+) -> Vec<Row> {
+    let root = if transcript.root.is_empty() {
+        root
+    } else {
+        &transcript.root
+    };
+    let mut rows = vec![
+        Row::new("walden", Role::Accent).with("  your code stays on this machine", Role::TextDim),
+        Row::default(),
+    ];
+    // The end of a path says more than its middle.
+    let root = cut_middle(&clean_line(root), limit.saturating_sub(7).max(1));
+    let mode = format!("{}: {}", transcript.mode, transcript.mode.meaning());
+    for (name, value) in [
+        ("root", root),
+        ("model", model_state(transcript, model)),
+        ("mode", mode),
+        ("bounds", clean_line(enforced)),
+    ] {
+        rows.push(Row::new(format!("{name:<7}"), Role::TextDim).with(value, Role::Text));
+    }
+    if let Some(failure) = &transcript.model_failure {
+        rows.push(Row::default());
+        let text = format!("✗ {}", clean_line(&failure.to_string()));
+        let indent = Row::new("  ", Role::Text);
+        rows.extend(wrap(&Row::new(text, Role::NoticeError), limit, &indent));
+        let hint = "  hint: run `walden doctor` to see what is missing, then start again";
+        rows.extend(wrap(&Row::new(hint, Role::Text), limit, &indent));
+    }
+    if height >= rows.len() + 6 {
+        rows.push(Row::default());
+        rows.push(Row::new("Try", Role::TextDim));
+        for example in EXAMPLES {
+            rows.push(Row::new("  › ", Role::Accent).with(example, Role::Text));
+        }
+    }
+    if height >= rows.len() + 3 {
+        rows.push(Row::default());
+        let mut keys = Row::default();
+        for (action, label) in [
+            (Action::Submit, "send"),
+            (Action::Edit(Edit::Newline), "new line"),
+            (Action::NextMode, "mode"),
+            (Action::Palette, "commands"),
+            (Action::Help, "help"),
+        ] {
+            if !keys.spans.is_empty() {
+                keys.push("   ", Role::Text);
+            }
+            keys.push(key_of(action), Role::Key);
+            keys.push(format!(" {label}"), Role::TextDim);
+        }
+        rows.extend(wrap(&keys, limit, &Row::default()));
+    }
+    rows.into_iter().map(|row| row.cut(limit)).collect()
+}
+
+fn model_state(transcript: &Transcript, name: &str) -> String {
+    if transcript.model_failure.is_some() {
+        return format!("{} · failed to load", clean_line(name));
+    }
+    match (&transcript.model, transcript.loading) {
+        (Some(model), _) => format!(
+            "{} · {} tokens of context",
+            clean_line(&model.name),
+            super::text::thousands(model.context)
+        ),
+        (None, Some(share)) => format!("{} · loading {:.0} %", clean_line(name), share * 100.0),
+        (None, None) => format!(
+            "{} · not loaded yet; you can write already",
+            clean_line(name)
+        ),
+    }
+}

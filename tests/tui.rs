@@ -1,0 +1,811 @@
+//! The terminal UI as its user meets it: keys and events in, commands and frames out.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::{Terminal, backend::TestBackend};
+use walden::protocol::{
+    CallForm, CallId, ChangeKind, Decision, EndReason, Event, FileChange, Hunk, Level, Line,
+    LineKind, Mode, ModelFailure, ModelInfo, Op, Outcome, Risk, Scope, ToolCall, TurnSummary,
+    Undone, Usage,
+};
+use walden::tui::{App, Cmd, Depth, Facts, Msg, Theme, view};
+
+/// An app with a clock that the test turns.
+struct Desk {
+    app: App,
+    now: Duration,
+    size: (u16, u16),
+}
+
+impl Desk {
+    fn new(size: (u16, u16), theme: &str) -> Self {
+        let desk = Self::plain(size, theme);
+        desk.app.highlighter().load();
+        desk
+    }
+
+    /// A desk without grammars, which take a while to load.
+    fn plain(size: (u16, u16), theme: &str) -> Self {
+        let facts = Facts {
+            model: "tiny-coder".to_owned(),
+            root: "/srv/project".to_owned(),
+            enforced: "roots by openat2 · not sealed".to_owned(),
+        };
+        let theme = Theme::built_in_or_default(theme, Depth::Ansi16);
+        let app = App::new(facts, theme, vec!["an earlier message".to_owned()], size);
+        Self {
+            app,
+            now: Duration::from_secs(1),
+            size,
+        }
+    }
+
+    fn wait(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+        let now = self.now;
+        self.app.update(Msg::Tick { now });
+    }
+
+    fn event(&mut self, event: Event) {
+        let at = self.now;
+        assert_eq!(self.app.update(Msg::Session { event, at }), []);
+    }
+
+    fn press(&mut self, code: KeyCode, modifiers: KeyModifiers) -> Vec<Cmd> {
+        let (key, at) = (KeyEvent::new(code, modifiers), self.now);
+        self.app.update(Msg::Key { key, at })
+    }
+
+    fn key(&mut self, code: KeyCode) -> Vec<Cmd> {
+        self.press(code, KeyModifiers::NONE)
+    }
+
+    fn control(&mut self, c: char) -> Vec<Cmd> {
+        self.press(KeyCode::Char(c), KeyModifiers::CONTROL)
+    }
+
+    fn write(&mut self, text: &str) -> Vec<Cmd> {
+        text.chars()
+            .flat_map(|c| self.key(KeyCode::Char(c)))
+            .collect()
+    }
+
+    fn paste(&mut self, text: &str) {
+        let (text, at) = (text.to_owned(), self.now);
+        self.app.update(Msg::Paste { text, at });
+    }
+
+    fn frame(&self) -> String {
+        let (width, height) = self.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
+        terminal
+            .draw(|frame| view(&self.app, frame))
+            .expect("a frame");
+        let buffer = terminal.backend().buffer().clone();
+        let mut out = String::new();
+        for y in 0..height {
+            let mut skip = 0;
+            let mut line = String::new();
+            for x in 0..width {
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                let symbol = buffer[(x, y)].symbol();
+                skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+                line.push_str(symbol);
+            }
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+}
+
+fn call(id: u64, tool: &str, argument: (&str, &str)) -> ToolCall {
+    ToolCall {
+        id: CallId(id),
+        server: "fs".to_owned(),
+        tool: tool.to_owned(),
+        arguments: std::iter::once((argument.0.to_owned(), argument.1.into())).collect(),
+    }
+}
+
+fn change() -> FileChange {
+    let line = |kind, text: &str| Line {
+        kind,
+        text: text.to_owned(),
+    };
+    FileChange {
+        path: "src/retry.rs".to_owned(),
+        kind: ChangeKind::Modify,
+        base: None,
+        after: None,
+        hunks: vec![Hunk {
+            old_start: 10,
+            old_lines: 4,
+            new_start: 10,
+            new_lines: 5,
+            lines: vec![
+                line(LineKind::Context, "impl Retry {"),
+                line(LineKind::Removed, "    const LIMIT: u32 = 3;"),
+                line(LineKind::Added, "    const LIMIT: u32 = 5;"),
+                line(LineKind::Added, "\tconst NAME: &str = \"世界\";"),
+                line(LineKind::Context, "}"),
+            ],
+        }],
+        added: 2,
+        removed: 1,
+        notes: Vec::new(),
+    }
+}
+
+fn usage() -> Usage {
+    Usage {
+        prompt: 3200,
+        cached: 1200,
+        generated: 80,
+        prompt_ms: 4000,
+        generate_ms: 6500,
+    }
+}
+
+fn start(desk: &mut Desk) {
+    desk.event(Event::SessionStarted {
+        id: "1".to_owned(),
+        root: "/srv/project".to_owned(),
+        mode: Mode::Ask,
+        resumed: false,
+    });
+    desk.event(Event::ModelLoaded {
+        info: ModelInfo {
+            name: "tiny-coder".to_owned(),
+            title: "Tiny".to_owned(),
+            architecture: "qwen2".to_owned(),
+            parameters: 1,
+            context: 8192,
+            form: CallForm::JsonFence,
+        },
+    });
+}
+
+/// A turn up to the question whether a file may be edited.
+fn ask(desk: &mut Desk) {
+    start(desk);
+    desk.event(Event::TurnStarted {
+        turn: 1,
+        text: "raise the limit".to_owned(),
+    });
+    desk.event(Event::PromptProgressed {
+        done: 3200,
+        total: 3200,
+        cached: 1200,
+    });
+    desk.event(Event::Reasoning {
+        text: "The limit is a constant. I edit it.".to_owned(),
+    });
+    desk.event(Event::Text {
+        text:
+            "The limit is in `src/retry.rs`:\n\n```rust\nconst LIMIT: u32 = 3;\n```\n\nI raise it."
+                .to_owned(),
+    });
+    desk.event(Event::CallProposed {
+        call: call(1, "read", ("path", "src/retry.rs")),
+        risk: Risk::Read,
+    });
+    desk.event(Event::CallFinished {
+        call: CallId(1),
+        outcome: Outcome::Done {
+            text: "a\nb\nc\n".to_owned(),
+        },
+    });
+    desk.event(Event::Generated { usage: usage() });
+    desk.event(Event::CallProposed {
+        call: call(2, "edit", ("path", "src/retry.rs")),
+        risk: Risk::Edit,
+    });
+    desk.event(Event::ApprovalRequested {
+        call: CallId(2),
+        reason: "the mode is ask, and this changes a file".to_owned(),
+        change: Some(change()),
+    });
+}
+
+/// The rest of that turn.
+fn finish(desk: &mut Desk) {
+    desk.event(Event::Decided {
+        call: CallId(2),
+        decision: Decision::Allow { scope: Scope::Once },
+    });
+    desk.event(Event::ChangeApplied {
+        call: CallId(2),
+        change: change(),
+    });
+    desk.event(Event::CallFinished {
+        call: CallId(2),
+        outcome: Outcome::Done {
+            text: "edited".to_owned(),
+        },
+    });
+    desk.event(Event::TurnEnded {
+        turn: 1,
+        summary: TurnSummary {
+            reason: EndReason::Answered,
+            changed: vec!["src/retry.rs".to_owned()],
+            calls: 2,
+            denied: 0,
+            usage: usage(),
+        },
+    });
+}
+
+fn decided(decision: Decision) -> Vec<Cmd> {
+    vec![Cmd::Send(Op::Decide {
+        call: CallId(2),
+        decision,
+    })]
+}
+
+fn allow() -> Vec<Cmd> {
+    decided(Decision::Allow { scope: Scope::Once })
+}
+
+fn submitted(cmds: &[Cmd]) -> Option<&str> {
+    cmds.iter().find_map(|cmd| match cmd {
+        Cmd::Send(Op::Submit { text }) => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_decision_counts_once() {
+    let mut desk = Desk::new((80, 24), "default");
+    ask(&mut desk);
+    desk.wait(400);
+    assert_eq!(desk.key(KeyCode::Char('y')), allow());
+    for code in ['y', 'a', 'n'] {
+        assert_eq!(desk.key(KeyCode::Char(code)), []);
+    }
+}
+
+#[test]
+fn each_key_answers_as_its_hint_says() {
+    for (key, decision) in [
+        ('y', Decision::Allow { scope: Scope::Once }),
+        (
+            'a',
+            Decision::Allow {
+                scope: Scope::Session,
+            },
+        ),
+        ('n', Decision::Deny { reason: None }),
+    ] {
+        let mut desk = Desk::new((80, 24), "default");
+        ask(&mut desk);
+        desk.wait(400);
+        assert_eq!(desk.key(KeyCode::Char(key)), decided(decision));
+    }
+}
+
+#[test]
+fn enter_is_no_answer() {
+    let mut desk = Desk::new((80, 24), "default");
+    ask(&mut desk);
+    desk.wait(400);
+    assert_eq!(desk.key(KeyCode::Enter), []);
+    assert_eq!(desk.key(KeyCode::Char('x')), []);
+    assert_eq!(desk.key(KeyCode::Char('y')), allow());
+}
+
+#[test]
+fn type_ahead_is_not_an_answer() {
+    let mut desk = Desk::new((80, 24), "default");
+    start(&mut desk);
+    assert_eq!(desk.write("what does "), []);
+    ask(&mut desk);
+    // The message goes on, with a letter each 200 ms, long after the pane has come up.
+    for c in "any of it say".chars() {
+        desk.wait(200);
+        assert_eq!(desk.key(KeyCode::Char(c)), [], "{c}");
+    }
+    desk.wait(301);
+    assert_eq!(
+        desk.key(KeyCode::Char('n')),
+        decided(Decision::Deny { reason: None })
+    );
+    finish(&mut desk);
+    assert!(desk.frame().contains("› what does any of it say"));
+}
+
+#[test]
+fn the_pane_asks_for_one_tick_and_then_for_none() {
+    let mut desk = Desk::new((80, 24), "default");
+    ask(&mut desk);
+    assert_eq!(
+        desk.app.next_tick(),
+        Some(desk.now + Duration::from_millis(300))
+    );
+    desk.wait(300);
+    assert_eq!(desk.app.next_tick(), None);
+}
+
+#[test]
+fn nothing_ticks_while_nothing_happens() {
+    let mut desk = Desk::new((80, 24), "default");
+    assert_eq!(desk.app.next_tick(), None);
+    start(&mut desk);
+    assert_eq!(desk.app.next_tick(), None);
+    ask(&mut desk);
+    desk.wait(400);
+    finish(&mut desk);
+    assert_eq!(desk.app.next_tick(), None);
+}
+
+#[test]
+fn a_denial_can_say_why() {
+    let mut desk = Desk::new((80, 24), "default");
+    ask(&mut desk);
+    desk.wait(400);
+    assert_eq!(desk.key(KeyCode::Char('e')), []);
+    assert_eq!(desk.write("yes, but not any"), []);
+    assert!(desk.frame().contains("why not? yes, but not any"));
+    // Escape takes the reason back, not the turn.
+    assert_eq!(desk.key(KeyCode::Esc), []);
+    assert_eq!(desk.key(KeyCode::Char('e')), []);
+    desk.write("use 4");
+    assert_eq!(
+        desk.key(KeyCode::Enter),
+        decided(Decision::Deny {
+            reason: Some("use 4".to_owned())
+        })
+    );
+}
+
+#[test]
+fn escape_interrupts_the_turn_also_while_it_asks() {
+    let mut desk = Desk::new((80, 24), "default");
+    start(&mut desk);
+    assert_eq!(desk.key(KeyCode::Esc), []);
+    ask(&mut desk);
+    assert_eq!(desk.key(KeyCode::Esc), [Cmd::Send(Op::Interrupt)]);
+    finish(&mut desk);
+    assert_eq!(desk.key(KeyCode::Esc), []);
+}
+
+#[test]
+fn control_c_stops_then_empties_then_leaves() {
+    let mut desk = Desk::new((80, 24), "default");
+    ask(&mut desk);
+    assert_eq!(desk.control('c'), [Cmd::Send(Op::Interrupt)]);
+    finish(&mut desk);
+    desk.write("draft");
+    assert_eq!(desk.control('c'), []);
+    assert!(!desk.frame().contains("draft"));
+    assert_eq!(desk.control('c'), []);
+    assert!(desk.frame().contains("press Ctrl-C again to quit"));
+    assert_eq!(desk.control('c'), [Cmd::Send(Op::Shutdown), Cmd::Quit]);
+}
+
+#[test]
+fn another_key_takes_the_wish_to_leave_back() {
+    let mut desk = Desk::new((80, 24), "default");
+    desk.control('c');
+    desk.write("a");
+    desk.key(KeyCode::Backspace);
+    assert_eq!(desk.control('c'), []);
+}
+
+#[test]
+fn control_d_leaves_only_from_an_empty_message() {
+    let mut desk = Desk::new((80, 24), "default");
+    desk.write("ab");
+    desk.key(KeyCode::Home);
+    assert_eq!(desk.control('d'), []);
+    assert_eq!(submitted(&desk.key(KeyCode::Enter)), Some("b"));
+    assert_eq!(desk.control('d'), [Cmd::Send(Op::Shutdown), Cmd::Quit]);
+}
+
+#[test]
+fn a_long_paste_is_shown_as_a_marker_and_sent_in_full() {
+    let mut desk = Desk::new((80, 24), "default");
+    let long = "fn a() {}\n".repeat(123);
+    desk.write("look at ");
+    desk.paste(&long);
+    assert!(desk.frame().contains("› look at [pasted 123 lines]"));
+    let cmds = desk.key(KeyCode::Enter);
+    assert_eq!(submitted(&cmds), Some(format!("look at {long}").as_str()));
+}
+
+#[test]
+fn up_brings_back_earlier_messages() {
+    let mut desk = Desk::new((80, 24), "default");
+    desk.write("a new one");
+    let cmds = desk.key(KeyCode::Enter);
+    assert_eq!(cmds[0], Cmd::Remember("a new one".to_owned()));
+    desk.key(KeyCode::Up);
+    assert!(desk.frame().contains("› a new one"));
+    desk.key(KeyCode::Up);
+    assert!(desk.frame().contains("› an earlier message"));
+    assert_eq!(
+        submitted(&desk.key(KeyCode::Enter)),
+        Some("an earlier message")
+    );
+}
+
+#[test]
+fn slash_commands_run_and_are_completed() {
+    let mut desk = Desk::new((80, 24), "default");
+    desk.write("/u");
+    assert!(desk.frame().contains("▸ /undo"));
+    assert_eq!(desk.key(KeyCode::Enter), [Cmd::Send(Op::Undo)]);
+    desk.write("/mode auto");
+    assert_eq!(
+        desk.key(KeyCode::Enter),
+        [Cmd::Send(Op::SetMode { mode: Mode::Auto })]
+    );
+    desk.write("/th");
+    desk.key(KeyCode::Tab);
+    desk.write("mono");
+    assert_eq!(desk.key(KeyCode::Enter), [Cmd::SetTheme("mono".to_owned())]);
+    desk.write("/quit");
+    assert_eq!(
+        desk.key(KeyCode::Enter),
+        [Cmd::Send(Op::Shutdown), Cmd::Quit]
+    );
+}
+
+#[test]
+fn an_unknown_command_is_not_sent_and_not_lost() {
+    let mut desk = Desk::new((80, 24), "default");
+    desk.write("/unod");
+    assert_eq!(desk.key(KeyCode::Enter), []);
+    let frame = desk.frame();
+    assert!(
+        frame.contains("no command `/unod`; nearest: `/undo`"),
+        "{frame}"
+    );
+    assert!(frame.contains("› /unod"));
+    desk.control('u');
+    desk.write(" /unod");
+    assert_eq!(submitted(&desk.key(KeyCode::Enter)), Some("/unod"));
+    desk.write("/usr/bin is missing");
+    assert_eq!(
+        submitted(&desk.key(KeyCode::Enter)),
+        Some("/usr/bin is missing")
+    );
+}
+
+#[test]
+fn the_palette_runs_what_is_chosen_and_keeps_the_draft() {
+    let mut desk = Desk::new((80, 24), "default");
+    desk.write("a draft");
+    desk.control('p');
+    desk.write("mpl");
+    assert_eq!(
+        desk.key(KeyCode::Enter),
+        [Cmd::Send(Op::SetMode { mode: Mode::Plan })]
+    );
+    assert!(desk.frame().contains("› a draft"));
+}
+
+#[test]
+fn shift_tab_goes_through_the_modes() {
+    let mut desk = Desk::new((80, 24), "default");
+    start(&mut desk);
+    let cmds = desk.press(KeyCode::BackTab, KeyModifiers::SHIFT);
+    assert_eq!(cmds, [Cmd::Send(Op::SetMode { mode: Mode::Edit })]);
+}
+
+#[test]
+fn a_question_mark_is_help_only_in_an_empty_message() {
+    let mut desk = Desk::new((80, 24), "default");
+    desk.write("why?");
+    assert!(desk.frame().contains("› why?"));
+    desk.control('u');
+    desk.key(KeyCode::Char('?'));
+    assert!(desk.frame().contains("╭─ Help"));
+    desk.key(KeyCode::Esc);
+    assert!(!desk.frame().contains("╭─ Help"));
+}
+
+#[test]
+fn the_last_answer_is_copied() {
+    let mut desk = Desk::new((80, 24), "default");
+    assert_eq!(desk.control('y'), []);
+    desk.event(Event::Text {
+        text: "the answer\n".to_owned(),
+    });
+    assert_eq!(desk.control('y'), [Cmd::CopyText("the answer".to_owned())]);
+}
+
+#[test]
+fn the_transcript_follows_its_end_unless_it_was_scrolled() {
+    let mut desk = Desk::new((60, 12), "default");
+    start(&mut desk);
+    let text = |range: std::ops::Range<u32>| Event::Text {
+        text: range.map(|n| format!("- line {n}\n")).collect(),
+    };
+    desk.event(text(0..40));
+    assert!(desk.frame().contains("line 39"));
+    desk.key(KeyCode::PageUp);
+    let before = desk.frame();
+    assert!(!before.contains("line 39"), "{before}");
+    assert!(before.contains("lines below · Ctrl-End"), "{before}");
+    desk.event(text(40..45));
+    let first = |frame: &str| frame.lines().next().map(str::to_owned);
+    assert_eq!(first(&desk.frame()), first(&before));
+    desk.press(KeyCode::End, KeyModifiers::CONTROL);
+    assert!(desk.frame().contains("line 44"));
+    desk.key(KeyCode::PageUp);
+    for _ in 0..10 {
+        desk.key(KeyCode::PageDown);
+    }
+    desk.event(text(45..50));
+    assert!(desk.frame().contains("line 49"));
+    desk.press(KeyCode::Home, KeyModifiers::CONTROL);
+    assert!(desk.frame().contains("• line 0\n"));
+}
+
+#[test]
+fn reading_a_prompt_shows_how_far_it_is_and_how_long_it_takes() {
+    let mut desk = Desk::new((80, 24), "default");
+    start(&mut desk);
+    desk.event(Event::TurnStarted {
+        turn: 1,
+        text: "hello".to_owned(),
+    });
+    for done in [1240, 1840] {
+        desk.event(Event::PromptProgressed {
+            done,
+            total: 3200,
+            cached: 1240,
+        });
+        desk.wait(2000);
+    }
+    let frame = desk.frame();
+    assert!(
+        frame.contains("reading 1,840 of 3,200 tokens · 9 s"),
+        "{frame}"
+    );
+}
+
+#[test]
+fn a_lost_session_says_what_to_do() {
+    let mut desk = Desk::new((80, 24), "default");
+    start(&mut desk);
+    desk.app.update(Msg::SessionLost);
+    desk.write("hello");
+    assert_eq!(desk.key(KeyCode::Enter), []);
+    let frame = desk.frame();
+    assert!(frame.contains("`walden resume` goes on with it"), "{frame}");
+    desk.control('u');
+    assert_eq!(desk.control('d'), [Cmd::Quit]);
+}
+
+const HOSTILE: &str = "a\x1b[2Jb\x1b]52;c;eA==\x07c\u{9b}31md\re\u{202e}f\u{200b}g\u{e0041}h\x08i";
+
+#[test]
+fn foreign_text_reaches_the_screen_without_its_escapes() {
+    let mut desk = Desk::new((200, 60), "default");
+    start(&mut desk);
+    let hostile = || HOSTILE.to_owned();
+    let mut hostile_change = change();
+    hostile_change.path = hostile();
+    hostile_change.notes = vec![hostile()];
+    hostile_change.hunks[0].lines[0].text = hostile();
+    let mut hostile_call = call(1, HOSTILE, (HOSTILE, HOSTILE));
+    hostile_call.server = hostile();
+    hostile_call
+        .arguments
+        .insert("path".to_owned(), hostile().into());
+    for event in [
+        Event::TurnStarted {
+            turn: 1,
+            text: hostile(),
+        },
+        Event::Queued { text: hostile() },
+        Event::Reasoning { text: hostile() },
+        Event::Text {
+            text: format!("{HOSTILE}\n\n```{HOSTILE}\n{HOSTILE}\n```\n[x]({HOSTILE})"),
+        },
+        Event::CallProposed {
+            call: hostile_call.clone(),
+            risk: Risk::Foreign,
+        },
+        Event::CallProgressed {
+            call: CallId(1),
+            text: hostile(),
+        },
+        Event::CallFinished {
+            call: CallId(1),
+            outcome: Outcome::Failed { text: hostile() },
+        },
+        Event::Notice {
+            level: Level::Error,
+            text: hostile(),
+        },
+        Event::ModelFailed {
+            failure: ModelFailure::Engine { message: hostile() },
+        },
+        Event::ChangesUndone {
+            turn: 1,
+            undone: vec![Undone {
+                path: hostile(),
+                refused: Some(hostile()),
+            }],
+        },
+        Event::TurnEnded {
+            turn: 1,
+            summary: TurnSummary {
+                reason: EndReason::Failed { message: hostile() },
+                changed: vec![hostile()],
+                calls: 1,
+                denied: 1,
+                usage: usage(),
+            },
+        },
+        Event::CallProposed {
+            call: ToolCall {
+                id: CallId(2),
+                ..hostile_call.clone()
+            },
+            risk: Risk::Edit,
+        },
+        Event::ApprovalRequested {
+            call: CallId(2),
+            reason: hostile(),
+            change: Some(hostile_change),
+        },
+    ] {
+        desk.event(event);
+        clean(&desk);
+    }
+    desk.event(Event::Decided {
+        call: CallId(2),
+        decision: Decision::Deny {
+            reason: Some(hostile()),
+        },
+    });
+    desk.event(Event::CallProposed {
+        call: ToolCall {
+            id: CallId(3),
+            ..hostile_call
+        },
+        risk: Risk::Foreign,
+    });
+    desk.event(Event::ApprovalRequested {
+        call: CallId(3),
+        reason: hostile(),
+        change: None,
+    });
+    clean(&desk);
+    desk.wait(400);
+    desk.key(KeyCode::Char('e'));
+    desk.paste(HOSTILE);
+    clean(&desk);
+    desk.key(KeyCode::Esc);
+    desk.event(Event::Decided {
+        call: CallId(3),
+        decision: Decision::Deny { reason: None },
+    });
+    desk.paste(HOSTILE);
+    clean(&desk);
+    desk.control('p');
+    desk.paste(HOSTILE);
+    clean(&desk);
+}
+
+fn clean(desk: &Desk) {
+    let frame = desk.frame();
+    for c in frame.chars().filter(|c| *c != '\n') {
+        assert!(!c.is_control(), "{c:?} in {frame}");
+        assert!(
+            !matches!(c, '\u{202e}' | '\u{200b}' | '\u{e0041}'),
+            "{c:?} in {frame}"
+        );
+    }
+}
+
+#[test]
+fn no_size_makes_it_panic_whatever_is_open() {
+    for width in 1..=30 {
+        for height in 1..=12 {
+            let mut desk = Desk::plain((width, height), "default");
+            desk.frame();
+            desk.write("/m");
+            desk.frame();
+            desk.control('u');
+            desk.paste("some text that is wrapped\nover lines\n世界👩\u{200d}💻 and on");
+            desk.frame();
+            desk.key(KeyCode::Up);
+            desk.key(KeyCode::PageUp);
+            desk.frame();
+            desk.control('p');
+            desk.write("mo");
+            desk.key(KeyCode::Down);
+            desk.frame();
+            desk.key(KeyCode::Esc);
+            desk.key(KeyCode::F(1));
+            desk.key(KeyCode::PageDown);
+            desk.frame();
+            ask(&mut desk);
+            desk.frame();
+            desk.wait(400);
+            desk.key(KeyCode::PageDown);
+            desk.frame();
+            desk.key(KeyCode::Char('e'));
+            desk.write("because 世界 it is so");
+            desk.frame();
+            finish(&mut desk);
+            desk.control('o');
+            desk.key(KeyCode::PageUp);
+            desk.frame();
+            desk.event(Event::Queued {
+                text: "next".to_owned(),
+            });
+            desk.app.update(Msg::SessionLost);
+            desk.frame();
+        }
+    }
+}
+
+/// Draws the screens that people see most, at a size.
+fn screens(size: (u16, u16), theme: &str) -> String {
+    let mut desk = Desk::new(size, theme);
+    let mut out = String::new();
+    let mut show = |title: &str, desk: &Desk| {
+        out.push_str(&format!("=== {title}\n{}", desk.frame()));
+    };
+    desk.event(Event::ModelLoading {
+        name: "tiny-coder".to_owned(),
+        share: 0.42,
+    });
+    show("loading", &desk);
+    start(&mut desk);
+    desk.write("/mo");
+    show("completion", &desk);
+    desk.control('u');
+    ask(&mut desk);
+    desk.wait(400);
+    show("approval", &desk);
+    finish(&mut desk);
+    show("done", &desk);
+    desk.key(KeyCode::F(1));
+    show("help", &desk);
+    out
+}
+
+#[test]
+fn screens_at_80_by_24() {
+    insta::assert_snapshot!(screens((80, 24), "default"));
+}
+
+#[test]
+fn screens_at_40_by_10() {
+    insta::assert_snapshot!(screens((40, 10), "default"));
+}
+
+#[test]
+fn screens_at_200_by_50() {
+    insta::assert_snapshot!(screens((200, 50), "default"));
+}
+
+#[test]
+fn without_colour_the_screens_say_the_same() {
+    assert_eq!(screens((80, 24), "mono"), screens((80, 24), "default"));
+    let mut desk = Desk::new((80, 24), "mono");
+    ask(&mut desk);
+    desk.wait(400);
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a terminal");
+    terminal
+        .draw(|frame| view(&desk.app, frame))
+        .expect("a frame");
+    for cell in &terminal.backend().buffer().content {
+        let colours = (cell.fg, cell.bg);
+        assert_eq!(
+            colours,
+            (ratatui::style::Color::Reset, ratatui::style::Color::Reset)
+        );
+    }
+}
