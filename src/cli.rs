@@ -156,8 +156,9 @@ fn tui_help() -> String {
         text.push_str(&format!("  {keys:<22} {help}\n"));
     }
     text.push_str("\nCommands in the composer:\n");
-    for (name, help) in crate::tui::command_table() {
-        text.push_str(&format!("  {name:<22} {help}\n"));
+    for command in crate::tui::COMMANDS {
+        let call = format!("/{} {}", command.name, command.argument);
+        text.push_str(&format!("  {call:<22} {}\n", command.help));
     }
     text.push_str(
         "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, max_turns, \

@@ -55,7 +55,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
         Some(id) => Some(pick(&files, &root, id.as_deref())?),
     };
     let theme = config.theme.clone();
-    llama::on_abort(tui::restore_after_abort);
+    llama::on_abort(|_| tui::restore());
     runtime()?.block_on(async {
         let (handle, replay) = build(&config, &root, &files, resumed, config.mode.unwrap_or_default()).await?;
         let Handle { ops, events, task } = handle;

@@ -40,7 +40,7 @@ pub(super) fn rows(item: &Item, look: Look<'_>) -> Vec<Row> {
             risk,
             state,
             change,
-        } => call_rows(call, *risk, state, change.as_ref(), look),
+        } => call_rows(call, *risk, state, change.as_deref(), look),
         Item::Notice { level, text } => notice(*level, text, look.limit),
         Item::Undone { turn, undone } => {
             let mut rows = vec![Row::new(format!("↶ undid turn {turn}"), Role::TextStrong)];
