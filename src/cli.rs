@@ -11,7 +11,7 @@ use crate::protocol::Mode;
 
 /// Agentic coding in the terminal with a local model. Nothing leaves the machine.
 #[derive(Debug, Parser)]
-#[command(name = "walden", version, after_long_help = tui_help(), args_conflicts_with_subcommands = false)]
+#[command(name = "walden", version, after_long_help = tui_help())]
 pub struct Cli {
     #[command(flatten)]
     pub options: Options,
@@ -20,37 +20,37 @@ pub struct Cli {
 }
 
 /// Options of every command that runs a session.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Work in this folder's repository instead of the current one
-    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    #[arg(short = 'C', long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
     /// The model: a catalog name (see `walden model list`) or the path of a GGUF file
-    #[arg(short, long, global = true, value_name = "NAME|FILE")]
+    #[arg(short, long, value_name = "NAME|FILE")]
     pub model: Option<String>,
     /// What may be done without asking
-    #[arg(long, global = true, value_name = "MODE")]
+    #[arg(long, value_name = "MODE")]
     pub mode: Option<ModeName>,
     /// The theme: default, light, high-contrast, mono, or one of your own
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
     /// The context window in tokens
-    #[arg(long, global = true, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS")]
     pub context: Option<u32>,
     /// Threads for inference
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     /// Layers to put on the GPU (all that fit by default)
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, value_name = "N")]
     pub gpu_layers: Option<u32>,
     /// The most generations in a turn
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, value_name = "N")]
     pub max_turns: Option<u32>,
     /// The most tokens in a turn: evaluated prompt and generated text together
-    #[arg(long, global = true, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS")]
     pub budget: Option<u32>,
     /// How freely tokens are drawn; 0 always takes the likeliest
-    #[arg(long, global = true, value_name = "T")]
+    #[arg(long, value_name = "T")]
     pub temperature: Option<f32>,
 }
 
@@ -60,10 +60,7 @@ pub enum Command {
     #[command(after_long_help = exec_help())]
     Exec(Exec),
     /// Go on with an earlier session in the terminal (the last one of this repository by default)
-    Resume {
-        /// The session's id, or the beginning of it
-        id: Option<String>,
-    },
+    Resume(Resume),
     /// List the kept sessions
     Sessions,
     /// Fetch and keep models
@@ -74,7 +71,17 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
+pub struct Resume {
+    /// The session's id, or the beginning of it
+    pub id: Option<String>,
+    #[command(flatten)]
+    pub options: Options,
+}
+
+#[derive(Debug, Args)]
 pub struct Exec {
+    #[command(flatten)]
+    pub options: Options,
     /// What to do; `-` reads it from standard input
     #[arg(required_unless_present = "prompt_file")]
     pub prompt: Option<String>,
@@ -133,6 +140,24 @@ impl From<ModeName> for Mode {
 }
 
 impl Options {
+    /// Puts the options that stand after a subcommand on top of those that stand before it.
+    #[must_use]
+    pub fn under(self, over: Self) -> Self {
+        let layer = self.layer().under(over.layer());
+        Self {
+            cwd: over.cwd.or(self.cwd),
+            mode: over.mode.or(self.mode),
+            model: layer.model,
+            theme: layer.theme,
+            context: layer.context,
+            threads: layer.threads,
+            gpu_layers: layer.gpu_layers,
+            max_turns: layer.max_turns,
+            budget: layer.budget,
+            temperature: layer.temperature,
+        }
+    }
+
     /// Returns the flags as the topmost layer of configuration.
     pub fn layer(&self) -> Config {
         Config {

@@ -1,6 +1,9 @@
 //! The composition root: builds what a command needs and hands it over.
 
-#![expect(clippy::disallowed_methods, reason = "reads the prompt file and makes the log file, before any session")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the prompt file and makes the log file, before any session"
+)]
 
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
@@ -26,11 +29,24 @@ const ENFORCED: &str = "files: inside the repository · network: none used, not 
 
 /// Starts the log, where `WALDEN_LOG` asks for one: into the state folder, never onto the screen.
 pub fn start_log() {
-    let Some(filter) = std::env::var("WALDEN_LOG").ok().filter(|filter| !filter.is_empty()) else { return };
-    let Ok(files) = SessionFiles::open() else { return };
-    let Ok(file) = std::fs::File::create(files.log()) else { return };
+    let Some(filter) = std::env::var("WALDEN_LOG")
+        .ok()
+        .filter(|filter| !filter.is_empty())
+    else {
+        return;
+    };
+    let Ok(files) = SessionFiles::open() else {
+        return;
+    };
+    let Ok(file) = std::fs::File::create(files.log()) else {
+        return;
+    };
     // rmcp logs whole requests at debug: a log of proprietary code is asked for by name (`rmcp=debug`).
-    let filter = if filter.contains("rmcp") { filter } else { format!("{filter},rmcp=warn") };
+    let filter = if filter.contains("rmcp") {
+        filter
+    } else {
+        format!("{filter},rmcp=warn")
+    };
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_ansi(false)
@@ -57,7 +73,14 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
     let theme = config.theme.clone();
     llama::on_abort(|_| tui::restore());
     runtime()?.block_on(async {
-        let (handle, replay) = build(&config, &root, &files, resumed, config.mode.unwrap_or_default()).await?;
+        let (handle, replay) = build(
+            &config,
+            &root,
+            &files,
+            resumed,
+            config.mode.unwrap_or_default(),
+        )
+        .await?;
         let Handle { ops, events, task } = handle;
         let options = tui::Options {
             theme,
@@ -86,13 +109,27 @@ pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
     let prompt = read_prompt(exec)?;
     let root = find_root(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
-    let format = if exec.json { Format::Json } else { Format::Text };
-    let mode = config.mode.filter(|_| options.mode.is_some()).unwrap_or_else(|| exec.auto.mode());
+    let format = if exec.json {
+        Format::Json
+    } else {
+        Format::Text
+    };
+    let mode = config
+        .mode
+        .filter(|_| options.mode.is_some())
+        .unwrap_or_else(|| exec.auto.mode());
     // Asked before anything is started: a missing model is the most likely mistake of a first run.
     locate_model(&config)?;
     runtime()?.block_on(async {
         let (handle, _) = build(&config, &root, &files, None, mode).await?;
-        exec::run(handle, prompt, format, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()).await
+        exec::run(
+            handle,
+            prompt,
+            format,
+            &mut std::io::stdout().lock(),
+            &mut std::io::stderr().lock(),
+        )
+        .await
     })
 }
 
@@ -104,8 +141,14 @@ pub fn sessions() -> Result<String, UserError> {
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     let mut text = String::new();
     for info in files.list() {
-        let title: String = crate::protocol::sanitize_line(&info.title).chars().take(60).collect();
-        text.push_str(&format!("{}  {:>3} turns  {}  {title}\n", info.id.0, info.turns, info.root));
+        let title: String = crate::protocol::sanitize_line(&info.title)
+            .chars()
+            .take(60)
+            .collect();
+        text.push_str(&format!(
+            "{}  {:>3} turns  {}  {title}\n",
+            info.id.0, info.turns, info.root
+        ));
     }
     if text.is_empty() {
         text.push_str("no session is kept yet\n");
@@ -121,81 +164,121 @@ pub fn model(command: &ModelCommand) -> Result<ExitCode, UserError> {
     let store = Store::open(None).map_err(|error| store_error(&error))?;
     let mut stderr = std::io::stderr().lock();
     let look = if std::io::stderr().is_terminal() {
-        let columns = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |size| size.ws_col.max(20));
+        let columns =
+            rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |size| size.ws_col.max(20));
         Look::Bar { columns }
     } else {
         Look::Lines
     };
-    store::run(command, &store, &mut std::io::stdout().lock(), &mut Meter::new(&mut stderr, look))
-        .map_err(|error| store_error(&error))?;
+    store::run(
+        command,
+        &store,
+        &mut std::io::stdout().lock(),
+        &mut Meter::new(&mut stderr, look),
+    )
+    .map_err(|error| store_error(&error))?;
     Ok(ExitCode::Success)
 }
 
 fn store_error(error: &StoreError) -> UserError {
-    error.hints().into_iter().fold(UserError::failure(error.to_string()), UserError::hint)
+    error
+        .hints()
+        .into_iter()
+        .fold(UserError::failure(error.to_string()), UserError::hint)
 }
 
 fn configure(options: &Options) -> Result<Config, UserError> {
-    Ok(Config::from_user_file()?.under(Config::from_environment()?).under(options.layer()))
+    Ok(Config::from_user_file()?
+        .under(Config::from_environment()?)
+        .under(options.layer()))
 }
 
 fn model_name(config: &Config) -> String {
-    config.model.clone().unwrap_or_else(|| store::DEFAULT.to_owned())
+    config
+        .model
+        .clone()
+        .unwrap_or_else(|| store::DEFAULT.to_owned())
 }
 
 fn locate_model(config: &Config) -> Result<PathBuf, UserError> {
     let store = Store::open(None).map_err(|error| store_error(&error))?;
-    store.resolve(&model_name(config)).map_err(|error| store_error(&error))
+    store
+        .resolve(&model_name(config))
+        .map_err(|error| store_error(&error))
 }
 
 /// Finds the repository that a folder belongs to; outside of any, the folder itself is the root.
 fn find_root(options: &Options) -> Result<PathBuf, UserError> {
     let dir = options.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
-    let dir = dir
-        .canonicalize()
-        .map_err(|error| UserError::usage(format!("cannot work in `{}`: {error}", dir.display())))?;
+    let dir = dir.canonicalize().map_err(|error| {
+        UserError::usage(format!("cannot work in `{}`: {error}", dir.display()))
+    })?;
     if !dir.is_dir() {
-        return Err(UserError::usage(format!("cannot work in `{}`: it is not a folder", dir.display())));
+        return Err(UserError::usage(format!(
+            "cannot work in `{}`: it is not a folder",
+            dir.display()
+        )));
     }
-    let root = dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(&dir);
+    let root = dir
+        .ancestors()
+        .find(|dir| dir.join(".git").exists())
+        .unwrap_or(&dir);
     Ok(root.to_owned())
 }
 
 fn read_prompt(exec: &Exec) -> Result<String, UserError> {
     let text = match (&exec.prompt_file, exec.prompt.as_deref()) {
-        (Some(path), _) => std::fs::read_to_string(path)
-            .map_err(|error| UserError::usage(format!("cannot read the prompt `{}`: {error}", path.display())))?,
+        (Some(path), _) => std::fs::read_to_string(path).map_err(|error| {
+            UserError::usage(format!(
+                "cannot read the prompt `{}`: {error}",
+                path.display()
+            ))
+        })?,
         (None, Some("-")) => {
             let mut text = String::new();
             std::io::stdin()
                 .read_to_string(&mut text)
-                .map_err(|error| UserError::usage(format!("cannot read the prompt from standard input: {error}")))?;
+                .map_err(|error| {
+                    UserError::usage(format!(
+                        "cannot read the prompt from standard input: {error}"
+                    ))
+                })?;
             text
         }
         (None, Some(prompt)) => prompt.to_owned(),
         (None, None) => String::new(),
     };
     if text.trim().is_empty() {
-        return Err(UserError::usage("the prompt is empty").hint("say what is to be done: `walden exec \"Fix …\"`"));
+        return Err(UserError::usage("the prompt is empty")
+            .hint("say what is to be done: `walden exec \"Fix …\"`"));
     }
     Ok(text.trim().to_owned())
 }
 
 fn pick(files: &SessionFiles, root: &Path, id: Option<&str>) -> Result<SessionId, UserError> {
-    let unknown = |error: String| UserError::usage(error).hint("`walden sessions` lists the kept ones");
+    let unknown =
+        |error: String| UserError::usage(error).hint("`walden sessions` lists the kept ones");
     match id {
-        Some(id) => files.find(id).map(|info| info.id).map_err(|error| unknown(error.to_string())),
+        Some(id) => files
+            .find(id)
+            .map(|info| info.id)
+            .map_err(|error| unknown(error.to_string())),
         None => {
             let root = root.display().to_string();
             let last = files.list().into_iter().find(|info| info.root == root);
-            last.map(|info| info.id).ok_or_else(|| unknown(format!("no session of `{root}` is kept")))
+            last.map(|info| info.id)
+                .ok_or_else(|| unknown(format!("no session of `{root}` is kept")))
         }
     }
 }
 
 /// Tells whether a file has the bytes that a change would leave.
 fn stands(roots: &Roots, change: &FileChange) -> bool {
-    roots.read(&change.path).ok().map(|file| hash_of(&file.bytes)) == change.after
+    roots
+        .read(&change.path)
+        .ok()
+        .map(|file| hash_of(&file.bytes))
+        == change.after
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, UserError> {
@@ -223,10 +306,15 @@ async fn build(
     let checkpoints = Checkpoints::open(&dir.join("blobs")).map_err(UserError::from_error)?;
     let recovered = (!entries.is_empty())
         .then(|| session::recover(entries, |change: &FileChange| stands(&roots, change)));
-    let replay = recovered.as_ref().map(|recovered: &Recovered| recovered.events.clone()).unwrap_or_default();
+    let replay = recovered
+        .as_ref()
+        .map(|recovered: &Recovered| recovered.events.clone())
+        .unwrap_or_default();
 
     let mut host = Host::new();
-    host.attach("fs", Filesystem::new(roots.clone())).await.map_err(UserError::from_error)?;
+    host.attach("fs", Filesystem::new(roots.clone()))
+        .await
+        .map_err(UserError::from_error)?;
     let tools = host.tools().await.map_err(UserError::from_error)?;
 
     let (state, model_state) = mpsc::unbounded_channel();
@@ -246,7 +334,10 @@ async fn build(
     };
     let defaults = Settings::default();
     let settings = Settings {
-        repository: root.file_name().map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned()),
+        repository: root.file_name().map_or_else(
+            || "project".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        ),
         mode,
         max_steps: config.max_turns.unwrap_or(defaults.max_steps),
         max_tokens: config.budget.unwrap_or(defaults.max_tokens),

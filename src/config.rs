@@ -1,7 +1,10 @@
 //! Configuration in layers: defaults, the user's file, the environment, flags. What a repository contains is never
 //! configuration.
 
-#![expect(clippy::disallowed_methods, reason = "reads the user's own configuration file")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the user's own configuration file"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -45,8 +48,15 @@ impl Config {
     fn from_file(path: &Path) -> Result<Self, UserError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(UserError::usage(format!("cannot read `{}`: {error}", path.display()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => {
+                return Err(UserError::usage(format!(
+                    "cannot read `{}`: {error}",
+                    path.display()
+                )));
+            }
         };
         toml::from_str(&text).map_err(|error| {
             UserError::usage(format!("`{}` is not a valid configuration: {error}", path.display()))
@@ -60,10 +70,15 @@ impl Config {
     /// When a variable is set to what it cannot mean.
     pub fn from_environment() -> Result<Self, UserError> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        fn number<T: std::str::FromStr>(name: &str, value: Option<String>) -> Result<Option<T>, UserError> {
+        fn number<T: std::str::FromStr>(
+            name: &str,
+            value: Option<String>,
+        ) -> Result<Option<T>, UserError> {
             value
                 .map(|value| {
-                    value.parse().map_err(|_| UserError::usage(format!("{name} is `{value}`, which is not a number")))
+                    value.parse().map_err(|_| {
+                        UserError::usage(format!("{name} is `{value}`, which is not a number"))
+                    })
                 })
                 .transpose()
         }
@@ -72,7 +87,10 @@ impl Config {
                 Mode::ALL
                     .into_iter()
                     .find(|mode| mode.name() == name)
-                    .ok_or_else(|| UserError::usage(format!("WALDEN_MODE is `{name}`")).hint("plan, ask, edit or auto"))
+                    .ok_or_else(|| {
+                        UserError::usage(format!("WALDEN_MODE is `{name}`"))
+                            .hint("plan, ask, edit or auto")
+                    })
             })
             .transpose()?;
         Ok(Self {
@@ -104,8 +122,14 @@ impl Config {
 
 /// Returns the user's configuration folder, `$XDG_CONFIG_HOME/walden` or `~/.config/walden`.
 pub fn folder() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("XDG_CONFIG_HOME").map(|dir| dir.join("walden")).or_else(|| set("HOME").map(|dir| dir.join(".config/walden")))
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    set("XDG_CONFIG_HOME")
+        .map(|dir| dir.join("walden"))
+        .or_else(|| set("HOME").map(|dir| dir.join(".config/walden")))
 }
 
 #[cfg(test)]
@@ -114,9 +138,20 @@ mod tests {
 
     #[test]
     fn an_upper_layer_wins_where_it_speaks() {
-        let lower = Config { model: Some("a".into()), context: Some(1), ..Config::default() };
-        let upper = Config { model: Some("b".into()), ..Config::default() };
-        let expected = Config { model: Some("b".into()), context: Some(1), ..Config::default() };
+        let lower = Config {
+            model: Some("a".into()),
+            context: Some(1),
+            ..Config::default()
+        };
+        let upper = Config {
+            model: Some("b".into()),
+            ..Config::default()
+        };
+        let expected = Config {
+            model: Some("b".into()),
+            context: Some(1),
+            ..Config::default()
+        };
         assert_eq!(lower.under(upper), expected);
     }
 
@@ -126,6 +161,9 @@ mod tests {
         let path = dir.path().join("config.toml");
         std::fs::write(&path, "model = \"x\"\nmodle = 1\n").expect("written");
         let error = Config::from_file(&path).expect_err("refused").to_string();
-        assert!(error.contains("modle") && error.contains("line 2"), "{error}");
+        assert!(
+            error.contains("modle") && error.contains("line 2"),
+            "{error}"
+        );
     }
 }

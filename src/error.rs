@@ -44,13 +44,28 @@ pub enum ExitCode {
 impl ExitCode {
     /// All codes with what they mean, for `--help` and the README.
     pub const TABLE: [(Self, &'static str); 8] = [
-        (Self::Success, "the turn ended with an answer, and with a change where one was asked for"),
+        (
+            Self::Success,
+            "the turn ended with an answer, and with a change where one was asked for",
+        ),
         (Self::Failure, "something failed; the message says what"),
-        (Self::Usage, "the command line or the configuration is wrong"),
-        (Self::Denied, "a call needed an approval that --auto does not give"),
-        (Self::NothingChanged, "a change was asked for and no file was changed"),
+        (
+            Self::Usage,
+            "the command line or the configuration is wrong",
+        ),
+        (
+            Self::Denied,
+            "a call needed an approval that --auto does not give",
+        ),
+        (
+            Self::NothingChanged,
+            "a change was asked for and no file was changed",
+        ),
         (Self::Budget, "the step or token budget was used up"),
-        (Self::Loop, "the same step came again and again without effect"),
+        (
+            Self::Loop,
+            "the same step came again and again without effect",
+        ),
         (Self::Interrupted, "interrupted"),
     ];
 
@@ -72,17 +87,28 @@ impl ExitCode {
 impl UserError {
     /// Creates an error of something that failed.
     pub fn failure(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Failure, message: message.into(), hints: Vec::new(), source: None }
+        Self {
+            kind: ErrorKind::Failure,
+            message: message.into(),
+            hints: Vec::new(),
+            source: None,
+        }
     }
 
     /// Creates an error of a wrong command line or configuration.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Usage, ..Self::failure(message) }
+        Self {
+            kind: ErrorKind::Usage,
+            ..Self::failure(message)
+        }
     }
 
     /// Creates an error from another layer's error, whose text is the message.
     pub fn from_error(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self { source: None, ..Self::failure(error.to_string()) }
+        Self {
+            source: None,
+            ..Self::failure(error.to_string())
+        }
     }
 
     /// Adds something that can be done now.

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use crate::error::{ExitCode, UserError};
 use crate::protocol::{
-    CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript, TurnSummary, sanitize, sanitize_line,
+    CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript, TurnSummary,
+    sanitize, sanitize_line,
 };
 use crate::session::Handle;
 
@@ -30,10 +31,22 @@ pub async fn run(
     out: &mut dyn Write,
     log: &mut dyn Write,
 ) -> Result<ExitCode, UserError> {
-    let closed = || UserError::failure("the session ended before the turn did").hint("run it again with WALDEN_LOG=debug");
-    handle.ops.send(Op::Submit { text: prompt }).await.map_err(|_| closed())?;
+    let closed = || {
+        UserError::failure("the session ended before the turn did")
+            .hint("run it again with WALDEN_LOG=debug")
+    };
+    handle
+        .ops
+        .send(Op::Submit { text: prompt })
+        .await
+        .map_err(|_| closed())?;
     let mut transcript = Transcript::default();
-    let mut printer = Printer { format, out, log, in_text: false };
+    let mut printer = Printer {
+        format,
+        out,
+        log,
+        in_text: false,
+    };
     let mut interrupts = 0;
     let summary = loop {
         let event = tokio::select! {
@@ -48,11 +61,15 @@ pub async fn run(
             }
         };
         transcript.apply(&event);
-        printer.print(&event, &transcript).map_err(UserError::from_error)?;
+        printer
+            .print(&event, &transcript)
+            .map_err(UserError::from_error)?;
         match event {
             Event::ApprovalRequested { call, .. } => {
                 let reason = "this run may not do that, and nobody is there to ask. Answer in words instead.";
-                let decision = Decision::Deny { reason: Some(reason.to_owned()) };
+                let decision = Decision::Deny {
+                    reason: Some(reason.to_owned()),
+                };
                 let _ = handle.ops.send(Op::Decide { call, decision }).await;
             }
             Event::ModelFailed { failure } => {
@@ -65,7 +82,9 @@ pub async fn run(
     };
     let _ = handle.ops.send(Op::Shutdown).await;
     while let Some(event) = handle.events.recv().await {
-        printer.print(&event, &transcript).map_err(UserError::from_error)?;
+        printer
+            .print(&event, &transcript)
+            .map_err(UserError::from_error)?;
     }
     let _ = handle.task.await;
     Ok(exit_code(&summary))
@@ -79,7 +98,9 @@ fn exit_code(summary: &TurnSummary) -> ExitCode {
         EndReason::Budget { .. } => ExitCode::Budget,
         EndReason::Loop { .. } => ExitCode::Loop,
         EndReason::Answered if summary.denied > 0 => ExitCode::Denied,
-        EndReason::Answered if summary.wanted_change && summary.changed.is_empty() => ExitCode::NothingChanged,
+        EndReason::Answered if summary.wanted_change && summary.changed.is_empty() => {
+            ExitCode::NothingChanged
+        }
         EndReason::Answered => ExitCode::Success,
     }
 }
@@ -112,19 +133,26 @@ impl Printer<'_> {
         }
         let passing = matches!(
             event,
-            Event::PromptProgressed { .. } | Event::CallDrafted { .. } | Event::ModelLoading { .. } | Event::Generated { .. }
+            Event::PromptProgressed { .. }
+                | Event::CallDrafted { .. }
+                | Event::ModelLoading { .. }
+                | Event::Generated { .. }
         );
         if self.in_text && !passing {
             self.in_text = false;
             writeln!(self.out)?;
         }
         match event {
-            Event::ModelLoaded { info } => writeln!(self.log, "model: {}", sanitize_line(&info.title)),
+            Event::ModelLoaded { info } => {
+                writeln!(self.log, "model: {}", sanitize_line(&info.title))
+            }
             Event::CallFinished { call, outcome } => {
                 let title = transcript.items.iter().rev().find_map(|item| match item {
-                    Item::Call { call: shown, state: CallState::Finished { .. }, .. } if shown.id == *call => {
-                        Some(shown.title())
-                    }
+                    Item::Call {
+                        call: shown,
+                        state: CallState::Finished { .. },
+                        ..
+                    } if shown.id == *call => Some(shown.title()),
                     _ => None,
                 });
                 let title = title.unwrap_or_else(|| call.to_string());
@@ -133,7 +161,9 @@ impl Printer<'_> {
                     Outcome::Failed { text } | Outcome::Invalid { text } => {
                         writeln!(self.log, "✗ {title}: {}", sanitize_line(first_line(text)))
                     }
-                    Outcome::Denied { reason } => writeln!(self.log, "⊘ {title}: {}", sanitize_line(first_line(reason))),
+                    Outcome::Denied { reason } => {
+                        writeln!(self.log, "⊘ {title}: {}", sanitize_line(first_line(reason)))
+                    }
                     Outcome::Cancelled => writeln!(self.log, "✗ {title}: cancelled"),
                 }
             }

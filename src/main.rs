@@ -1,6 +1,10 @@
 //! The program: reads the command line, builds what a command needs, and runs it.
 
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "the one place that speaks to the user before and after the screen")]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "the one place that speaks to the user before and after the screen"
+)]
 
 use std::process::ExitCode as Status;
 
@@ -25,8 +29,12 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
     compose::start_log();
     match cli.command {
         None => compose::terminal(&cli.options, None),
-        Some(Command::Resume { id }) => compose::terminal(&cli.options, Some(id)),
-        Some(Command::Exec(exec)) => compose::headless(&cli.options, &exec),
+        Some(Command::Resume(resume)) => {
+            compose::terminal(&cli.options.under(resume.options), Some(resume.id))
+        }
+        Some(Command::Exec(exec)) => {
+            compose::headless(&cli.options.under(exec.options.clone()), &exec)
+        }
         Some(Command::Sessions) => {
             print!("{}", compose::sessions()?);
             Ok(ExitCode::Success)

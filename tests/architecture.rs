@@ -10,31 +10,199 @@ use std::path::{Path, PathBuf};
 const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("protocol", &[], &["serde", "serde_json"]),
     ("agent", &["protocol"], &["serde_json"]),
-    ("model/llama", &["model", "protocol"], &["llama_cpp_2", "llama_cpp_sys_2", "llguidance", "toktrie", "tokio", "tracing", "serde_json", "thiserror"]),
-    ("model/constraint", &["model", "protocol"], &["llguidance", "toktrie", "serde_json", "tracing", "thiserror"]),
-    ("model/template", &["protocol"], &["minijinja", "minijinja_contrib", "serde_json", "serde", "thiserror"]),
+    (
+        "model/llama",
+        &["model", "protocol"],
+        &[
+            "llama_cpp_2",
+            "llama_cpp_sys_2",
+            "llguidance",
+            "toktrie",
+            "tokio",
+            "tracing",
+            "serde_json",
+            "thiserror",
+        ],
+    ),
+    (
+        "model/constraint",
+        &["model", "protocol"],
+        &[
+            "llguidance",
+            "toktrie",
+            "serde_json",
+            "tracing",
+            "thiserror",
+        ],
+    ),
+    (
+        "model/template",
+        &["protocol"],
+        &[
+            "minijinja",
+            "minijinja_contrib",
+            "serde_json",
+            "serde",
+            "thiserror",
+        ],
+    ),
     ("model/parse", &["protocol"], &["serde_json"]),
     ("model/scripted.rs", &["model", "protocol"], &["tokio"]),
-    ("model/store", &[], &["serde", "serde_json", "sha2", "ureq", "thiserror", "clap", "zip", "rustix"]),
+    (
+        "model/store",
+        &[],
+        &[
+            "serde",
+            "serde_json",
+            "sha2",
+            "ureq",
+            "thiserror",
+            "clap",
+            "zip",
+            "rustix",
+        ],
+    ),
     ("model/mod.rs", &["protocol"], &["tokio"]),
-    ("workspace", &["protocol"], &["rustix", "ignore", "grep_searcher", "grep_regex", "grep_matcher", "globset", "similar", "sha2", "thiserror"]),
-    ("servers", &["workspace", "protocol"], &["rmcp", "tokio", "tokio_util", "serde", "serde_json", "tracing"]),
-    ("mcp", &["protocol"], &["rmcp", "tokio", "serde_json", "thiserror", "tracing"]),
-    ("session", &["agent", "model", "mcp", "workspace", "protocol"], &["tokio", "serde", "serde_json", "sha2", "rustix", "thiserror", "tracing"]),
-    ("tui", &["protocol"], &["ratatui", "crossterm", "syntect", "two_face", "pulldown_cmark", "similar", "toml", "unicode_width", "unicode_segmentation", "serde", "tokio", "rustix", "libc", "thiserror"]),
-    ("exec.rs", &["error", "protocol", "session"], &["serde_json", "tokio"]),
+    (
+        "workspace",
+        &["protocol"],
+        &[
+            "rustix",
+            "ignore",
+            "grep_searcher",
+            "grep_regex",
+            "grep_matcher",
+            "globset",
+            "similar",
+            "sha2",
+            "thiserror",
+        ],
+    ),
+    (
+        "servers",
+        &["workspace", "protocol"],
+        &[
+            "rmcp",
+            "tokio",
+            "tokio_util",
+            "serde",
+            "serde_json",
+            "tracing",
+        ],
+    ),
+    (
+        "mcp",
+        &["protocol"],
+        &["rmcp", "tokio", "serde_json", "thiserror", "tracing"],
+    ),
+    (
+        "session",
+        &["agent", "model", "mcp", "workspace", "protocol"],
+        &[
+            "tokio",
+            "serde",
+            "serde_json",
+            "sha2",
+            "rustix",
+            "thiserror",
+            "tracing",
+        ],
+    ),
+    (
+        "tui",
+        &["protocol"],
+        &[
+            "ratatui",
+            "crossterm",
+            "syntect",
+            "two_face",
+            "pulldown_cmark",
+            "similar",
+            "toml",
+            "unicode_width",
+            "unicode_segmentation",
+            "serde",
+            "tokio",
+            "rustix",
+            "libc",
+            "thiserror",
+        ],
+    ),
+    (
+        "exec.rs",
+        &["error", "protocol", "session"],
+        &["serde_json", "tokio"],
+    ),
     ("error.rs", &[], &[]),
     ("config.rs", &["error", "protocol"], &["serde", "toml"]),
-    ("cli.rs", &["config", "error", "model", "protocol", "tui"], &["clap", "clap_complete"]),
-    ("compose.rs", &["agent", "cli", "config", "error", "exec", "mcp", "model", "protocol", "servers", "session", "tui", "workspace"], &["tokio", "tracing_subscriber"]),
-    ("main.rs", &["cli", "compose", "error"], &["clap", "clap_complete"]),
-    ("lib.rs", &["agent", "cli", "compose", "config", "error", "exec", "mcp", "model", "protocol", "servers", "session", "tui", "workspace"], &[]),
+    (
+        "cli.rs",
+        &["config", "error", "model", "protocol", "tui"],
+        &["clap", "clap_complete"],
+    ),
+    (
+        "compose.rs",
+        &[
+            "agent",
+            "cli",
+            "config",
+            "error",
+            "exec",
+            "mcp",
+            "model",
+            "protocol",
+            "servers",
+            "session",
+            "tui",
+            "workspace",
+        ],
+        &["tokio", "tracing_subscriber"],
+    ),
+    (
+        "main.rs",
+        &["cli", "compose", "error"],
+        &["clap", "clap_complete"],
+    ),
+    (
+        "lib.rs",
+        &[
+            "agent",
+            "cli",
+            "compose",
+            "config",
+            "error",
+            "exec",
+            "mcp",
+            "model",
+            "protocol",
+            "servers",
+            "session",
+            "tui",
+            "workspace",
+        ],
+        &[],
+    ),
 ];
 
 /// What a module must not name at all, although it is std or one word of an allowed crate.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    ("agent", &["std::fs", "std::time", "std::env", "std::thread", "tokio", "Instant", "SystemTime", "rand::"]),
-    ("protocol", &["std::fs", "std::time", "std::env", "std::thread", "std::io"]),
+    (
+        "agent",
+        &[
+            "std::fs",
+            "std::time",
+            "std::env",
+            "std::thread",
+            "tokio",
+            "Instant",
+            "SystemTime",
+            "rand::",
+        ],
+    ),
+    (
+        "protocol",
+        &["std::fs", "std::time", "std::env", "std::thread", "std::io"],
+    ),
     ("tui", &["std::process::Command", "TcpStream", "UdpSocket"]),
     ("session", &["ratatui", "clap", "crossterm"]),
     ("exec.rs", &["ratatui", "crossterm"]),
@@ -62,7 +230,11 @@ fn sources() -> Vec<(String, String)> {
     files
         .into_iter()
         .map(|path| {
-            let name = path.strip_prefix(&root).expect("under src").to_string_lossy().into_owned();
+            let name = path
+                .strip_prefix(&root)
+                .expect("under src")
+                .to_string_lossy()
+                .into_owned();
             (name, code_of(&fs::read_to_string(&path).expect("readable")))
         })
         .collect()
@@ -70,25 +242,45 @@ fn sources() -> Vec<(String, String)> {
 
 /// Returns the code of a source without comments, and without its tests.
 fn code_of(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    let text = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
+    text.lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn is_test(name: &str) -> bool {
     name.ends_with("tests.rs") || name.contains("/tests/")
 }
 
-fn row(name: &str) -> &'static (&'static str, &'static [&'static str], &'static [&'static str]) {
+fn row(
+    name: &str,
+) -> &'static (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+) {
     TABLE
         .iter()
-        .filter(|(module, _, _)| name == *module || name.starts_with(&format!("{module}/")) || name == format!("{module}.rs"))
+        .filter(|(module, _, _)| {
+            name == *module
+                || name.starts_with(&format!("{module}/"))
+                || name == format!("{module}.rs")
+        })
         .max_by_key(|(module, _, _)| module.len())
         .unwrap_or_else(|| panic!("`src/{name}` has no row in the table of tests/architecture.rs"))
 }
 
 fn external_crates() -> BTreeSet<String> {
-    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).expect("manifest");
-    let dependencies = manifest.split("[dependencies]").nth(1).expect("dependencies");
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .expect("manifest");
+    let dependencies = manifest
+        .split("[dependencies]")
+        .nth(1)
+        .expect("dependencies");
     dependencies
         .split("\n[")
         .next()
@@ -105,7 +297,9 @@ fn heads(code: &str) -> BTreeSet<String> {
     let mut heads = BTreeSet::new();
     for (at, _) in code.match_indices("::") {
         let before = &code[..at];
-        let start = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
+        let start = before
+            .rfind(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .map_or(0, |at| at + 1);
         let preceded = before[..start].ends_with("::");
         if !preceded {
             heads.insert(before[start..].to_owned());
@@ -121,7 +315,11 @@ fn crate_modules(code: &str) -> BTreeSet<String> {
         for (at, _) in code.match_indices(head) {
             let rest = &code[at + head.len()..];
             let rest = rest.strip_prefix('{').unwrap_or(rest);
-            modules.insert(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            modules.insert(
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            );
         }
     }
     modules
@@ -136,7 +334,11 @@ fn every_module_names_only_what_its_row_allows() {
             continue;
         }
         let (module, crates, external) = row(&name);
-        let own = module.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+        let own = module
+            .split('/')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(".rs");
         for named in crate_modules(&code) {
             if named != own && !crates.contains(&named.as_str()) {
                 wrong.push(format!("src/{name} names crate::{named}"));
@@ -148,7 +350,11 @@ fn every_module_names_only_what_its_row_allows() {
             }
         }
     }
-    assert!(wrong.is_empty(), "the layers are crossed:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "the layers are crossed:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -157,12 +363,21 @@ fn what_a_layer_must_not_touch_is_not_named() {
     for (name, code) in sources() {
         for (module, words) in FORBIDDEN {
             let inside = name == *module || name.starts_with(&format!("{module}/"));
-            for word in words.iter().filter(|word| inside && !is_test(&name) && code.contains(**word)) {
+            for word in words
+                .iter()
+                .filter(|word| inside && !is_test(&name) && code.contains(**word))
+            {
                 wrong.push(format!("src/{name} names {word}"));
             }
         }
         let within = |places: &[&str]| places.iter().any(|place| name.starts_with(place));
-        for word in ["TcpStream", "TcpListener", "UdpSocket", "ureq::", "UnixStream"] {
+        for word in [
+            "TcpStream",
+            "TcpListener",
+            "UdpSocket",
+            "ureq::",
+            "UnixStream",
+        ] {
             if !within(NETWORK) && code.contains(word) {
                 wrong.push(format!("src/{name} names {word}"));
             }
@@ -177,9 +392,14 @@ fn what_a_layer_must_not_touch_is_not_named() {
 #[test]
 fn every_folder_says_what_it_owns() {
     for (name, _) in sources() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&name);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src")
+            .join(&name);
         let text = fs::read_to_string(path).expect("readable");
-        assert!(text.starts_with("//!"), "src/{name} does not begin with a module comment");
+        assert!(
+            text.starts_with("//!"),
+            "src/{name} does not begin with a module comment"
+        );
     }
 }
 
@@ -187,6 +407,9 @@ fn every_folder_says_what_it_owns() {
 fn unsafe_code_stays_in_the_engine() {
     for (name, code) in sources() {
         let allowed = name.starts_with("model/llama");
-        assert!(allowed || !code.contains("unsafe "), "src/{name} has unsafe code");
+        assert!(
+            allowed || !code.contains("unsafe "),
+            "src/{name} has unsafe code"
+        );
     }
 }

@@ -56,12 +56,12 @@ impl Policy {
             (M::Auto, R::EditExecutable) | (M::Edit, R::EditExecutable) => {
                 V::Ask("other programs run or obey this file".to_owned())
             }
-            (_, R::Edit) => V::Ask("changes a file".to_owned()),
+            (_, R::Edit) => V::Ask("it changes a file".to_owned()),
             (_, R::EditExecutable) => {
-                V::Ask("changes a file that other programs run or obey".to_owned())
+                V::Ask("it changes a file that other programs run or obey".to_owned())
             }
-            (_, R::Delete) => V::Ask("deletes or moves a file".to_owned()),
-            (_, R::Command) => V::Ask("runs a command".to_owned()),
+            (_, R::Delete) => V::Ask("it deletes or moves a file".to_owned()),
+            (_, R::Command) => V::Ask("it runs a command".to_owned()),
             (_, R::Foreign) => V::Ask(format!("`{}` is not part of walden", call.server)),
         };
         let granted = || {

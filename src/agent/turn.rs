@@ -10,12 +10,21 @@ use super::policy::{Verdict, risk_of};
 use super::repeats::{Repeats, Repetition};
 use super::{Agent, intent, notice, prompt};
 use crate::protocol::{
-    CallId, EndReason, Event, FileChange, Finish, GenerationId, Level, Message, Mode, ModelEvent,
-    Outcome, Passages, Risk, ToolChoice, TurnSummary, Usage,
+    CallId, EndReason, Event, FileChange, Finish, GenerationId, Level, LineKind, Message, Mode,
+    ModelEvent, Outcome, Passages, Risk, ToolChoice, ToolSpec, TurnSummary, Usage,
 };
 
 /// How often a turn that was asked for a change and made none is asked again.
 const NUDGES: u32 = 2;
+
+/// How many unreadable calls a turn may hold before it ends.
+const BAD_CALLS: u32 = 3;
+
+/// How much of an unreadable call is kept for the model to see, in bytes.
+const BAD_CALL_KEPT: usize = 200;
+
+/// The temperature of a generation that follows a failure: a greedy second try repeats the first one word for word.
+const RETRY_TEMPERATURE: f32 = 0.6;
 
 /// The longest file whose text constrains the edits of it, in bytes.
 const PASSAGE_LIMIT: usize = 256 * 1024;
@@ -38,8 +47,14 @@ pub(super) struct Turn {
     opening: VecDeque<(String, Map<String, Value>)>,
     /// Calls of the last generation that were not begun.
     pending: VecDeque<(String, Map<String, Value>)>,
-    /// What was wrong with something that looked like a call.
+    /// What was wrong with something that looked like a call, and how many there were.
     bad_call: Option<String>,
+    bad_calls: u32,
+    /// The last step failed: the next one is drawn more freely.
+    retrying: bool,
+    /// Lines that this turn added, with their files: a change that takes them out again is asked about once.
+    added: Vec<(String, String)>,
+    warned: bool,
     /// What the running generation wrote so far, as shown.
     written: String,
     repeats: Repeats,
@@ -128,7 +143,13 @@ impl Agent {
         }
         turn.steps += 1;
         turn.written.clear();
-        let request = self.request(choice);
+        let retry = std::mem::take(&mut turn.retrying).then_some(turn.steps);
+        let mut request = self.request(choice);
+        if let Some(step) = retry {
+            request.sampling.temperature = request.sampling.temperature.max(RETRY_TEMPERATURE);
+            request.sampling.top_p = 0.95;
+            request.sampling.seed = step;
+        }
         if let Some(turn) = &mut self.turn {
             turn.generation = Some(request.id);
         }
@@ -175,6 +196,13 @@ impl Agent {
                 turn.generation = None;
                 turn.usage.add(&usage);
                 out.push(Effect::Emit(Event::Generated { usage }));
+                // A call that ran away is not worth its tokens, and a model that sees it writes it again.
+                let unreadable = turn.bad_call.is_some() && turn.pending.is_empty();
+                let raw = if unreadable {
+                    beginning(&raw, BAD_CALL_KEPT)
+                } else {
+                    raw
+                };
                 self.remember(Message::Assistant { raw }, out);
                 self.generated(finish, out);
             }
@@ -207,6 +235,12 @@ impl Agent {
             return self.advance(out);
         }
         if let Some(problem) = turn.bad_call.take() {
+            turn.bad_calls += 1;
+            turn.retrying = true;
+            if turn.bad_calls >= BAD_CALLS {
+                let what = "the model kept writing calls that cannot be read".to_owned();
+                return self.end_turn(EndReason::Loop { what }, out);
+            }
             let text = format!("That call could not be read: {problem}. Write the call again.");
             notice(
                 Level::Warning,
@@ -232,6 +266,7 @@ impl Agent {
         let unmoved = turn.wants_change && turn.changed.is_empty() && turn.denied == 0;
         if unmoved && turn.nudges < NUDGES {
             turn.nudges += 1;
+            turn.retrying = turn.nudges > 1;
             let names = self.changing_tools();
             if !names.is_empty() {
                 let text = "No file was changed: only a call changes one. Make the change now.";
@@ -252,12 +287,19 @@ impl Agent {
         self.end_turn(EndReason::Answered, out);
     }
 
+    /// Names the tools that change a file: those that quote one where one was read, since a small model writes a short
+    /// passage better than a whole file.
     fn changing_tools(&self) -> Vec<String> {
-        self.tools
+        let quotes = |tool: &ToolSpec| tool.schema["properties"]["old"].is_object();
+        let mut chosen: Vec<&ToolSpec> = self
+            .tools
             .iter()
             .filter(|tool| tool.risk == Risk::Edit)
-            .map(|tool| tool.name.clone())
-            .collect()
+            .collect();
+        if !self.passages.is_empty() && chosen.iter().any(|tool| quotes(tool)) {
+            chosen.retain(|tool| quotes(tool));
+        }
+        chosen.into_iter().map(|tool| tool.name.clone()).collect()
     }
 
     fn begin_call(&mut self, name: &str, arguments: Map<String, Value>, out: &mut Vec<Effect>) {
@@ -293,8 +335,32 @@ impl Agent {
         }
         match preview {
             Preview::Refused(outcome) => self.settle(id, outcome, out),
+            Preview::Change(change) if self.takes_back(&change) => {
+                let text = "This takes out lines that you wrote a moment ago in this turn; nothing was done. If the \
+                            work is finished, answer in one sentence. If those lines are wrong, make the call again.";
+                self.settle(
+                    id,
+                    Outcome::Failed {
+                        text: text.to_owned(),
+                    },
+                    out,
+                );
+            }
             Preview::Change(change) => self.judge(id, Some(change), out),
         }
+    }
+
+    /// Tells, once a turn, that a change takes out lines which the turn itself added.
+    fn takes_back(&mut self, change: &FileChange) -> bool {
+        let Some(turn) = &mut self.turn else {
+            return false;
+        };
+        let takes = lines(change, LineKind::Removed).any(|line| {
+            turn.added
+                .iter()
+                .any(|(path, added)| *path == change.path && *added == line)
+        });
+        takes && !std::mem::replace(&mut turn.warned, true)
     }
 
     /// Asks the policy, and then runs the call, asks the user, or refuses.
@@ -365,6 +431,9 @@ impl Agent {
         let number = self.turn.as_ref().map_or(self.turns, |turn| turn.number);
         if let Some(turn) = &mut self.turn {
             turn.repeats.clear();
+            turn.added.extend(
+                lines(&change, LineKind::Added).map(|line| (change.path.clone(), line.to_owned())),
+            );
             if !turn.changed.contains(&change.path) {
                 turn.changed.push(change.path.clone());
             }
@@ -387,8 +456,15 @@ impl Agent {
             Outcome::Denied { .. } => turn.denied += 1,
             _ => turn.run += 1,
         }
+        turn.retrying = matches!(outcome, Outcome::Failed { .. } | Outcome::Invalid { .. });
         let repetition = turn.repeats.note(&open.call, &outcome);
         let text = match repetition {
+            Repetition::First if outcome.is_done() && open.risk != Risk::Read => {
+                format!(
+                    "{}\nIf that was all that was asked for, say so in one sentence without a call.",
+                    outcome.for_model()
+                )
+            }
             Repetition::First => outcome.for_model().to_owned(),
             Repetition::Again | Repetition::Loop => {
                 "You made this very call before, and its result is the same as above. Do something else: make the \
@@ -455,6 +531,27 @@ impl Agent {
             summary,
         }));
         self.start_queued(out);
+    }
+}
+
+/// Returns the changed lines of one side that say something: a brace or a blank line proves nothing.
+fn lines(change: &FileChange, kind: LineKind) -> impl Iterator<Item = &str> {
+    let lines = change.hunks.iter().flat_map(|hunk| &hunk.lines);
+    lines
+        .filter(move |line| line.kind == kind && line.text.trim().len() > 3)
+        .map(|line| line.text.as_str())
+}
+
+/// Returns the beginning of a text, cut on a character boundary.
+fn beginning(text: &str, limit: usize) -> String {
+    let end = (0..=limit.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0);
+    if end == text.len() {
+        text.to_owned()
+    } else {
+        format!("{} …", &text[..end])
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest, Implementation,
-    PaginatedRequestParams, ProtocolVersion, ServerResult, Tool,
+    CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest,
+    Implementation, PaginatedRequestParams, ProtocolVersion, ServerResult, Tool,
 };
 use rmcp::service::{Peer, PeerRequestOptions, RoleClient, RunningService};
 use rmcp::{ClientHandler, ServerHandler, ServiceExt};
@@ -41,14 +41,20 @@ impl ClientHandler for Client {
     fn get_info(&self) -> ClientConfig {
         // Only the capabilities that are really served are declared; the version is named because the default of the
         // SDK offers a version whose handshake is another.
-        ClientConfig::new(ClientCapabilities::default(), Implementation::new("walden", env!("CARGO_PKG_VERSION")))
-            .with_protocol_version(ProtocolVersion::V_2025_11_25)
+        ClientConfig::new(
+            ClientCapabilities::default(),
+            Implementation::new("walden", env!("CARGO_PKG_VERSION")),
+        )
+        .with_protocol_version(ProtocolVersion::V_2025_11_25)
     }
 }
 
 impl Connection {
     /// Starts a server in this process and connects to it over a pipe.
-    pub(super) async fn in_process<S: ServerHandler>(name: &str, server: S) -> Result<Self, HostError> {
+    pub(super) async fn in_process<S: ServerHandler>(
+        name: &str,
+        server: S,
+    ) -> Result<Self, HostError> {
         let (near, far) = tokio::io::duplex(PIPE);
         let mut tasks = JoinSet::new();
         let label = name.to_owned();
@@ -63,12 +69,18 @@ impl Connection {
                 Err(error) => tracing::warn!(server = label, %error, "server did not start"),
             }
         });
-        let failed = |problem: String| HostError::Start { server: name.to_owned(), problem };
+        let failed = |problem: String| HostError::Start {
+            server: name.to_owned(),
+            problem,
+        };
         let service = tokio::time::timeout(START, Client.serve(near))
             .await
             .map_err(|_| failed(format!("no answer within {} s", START.as_secs())))?
             .map_err(|error| failed(error.to_string()))?;
-        Ok(Self { service, _server: tasks })
+        Ok(Self {
+            service,
+            _server: tasks,
+        })
     }
 
     pub(super) fn peer(&self) -> Peer<RoleClient> {
@@ -83,8 +95,14 @@ impl Connection {
             let params = PaginatedRequestParams::default().with_cursor(cursor.clone());
             let page = tokio::time::timeout(START, self.service.peer().list_tools(Some(params)))
                 .await
-                .map_err(|_| HostError::List { server: name.to_owned(), problem: "no answer in time".to_owned() })?
-                .map_err(|error| HostError::List { server: name.to_owned(), problem: error.to_string() })?;
+                .map_err(|_| HostError::List {
+                    server: name.to_owned(),
+                    problem: "no answer in time".to_owned(),
+                })?
+                .map_err(|error| HostError::List {
+                    server: name.to_owned(),
+                    problem: error.to_string(),
+                })?;
             tools.extend(page.tools);
             if tools.len() >= TOOLS || page.next_cursor.is_none() || page.next_cursor == cursor {
                 break;

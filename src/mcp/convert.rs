@@ -1,6 +1,8 @@
 //! The one conversion between rmcp's types and the vocabulary.
 
-use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, JsonObject, RequestMetaObject, Tool};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResult, ContentBlock, JsonObject, RequestMetaObject, Tool,
+};
 use serde_json::{Value, json};
 
 use super::host::{Purpose, Reply, Trust};
@@ -15,7 +17,9 @@ pub(super) fn tool(server: &str, trust: Trust, tool: &Tool) -> ToolSpec {
     let meta = |key: &str| match trust {
         Trust::BuiltIn => tool.meta.as_ref().and_then(|meta| meta.0.get(key)),
     };
-    let risk = meta(META_RISK).and_then(|risk| serde_json::from_value(risk.clone()).ok()).unwrap_or(Risk::Foreign);
+    let risk = meta(META_RISK)
+        .and_then(|risk| serde_json::from_value(risk.clone()).ok())
+        .unwrap_or(Risk::Foreign);
     ToolSpec {
         server: server.to_owned(),
         name: tool.name.to_string(),
@@ -29,11 +33,15 @@ pub(super) fn tool(server: &str, trust: Trust, tool: &Tool) -> ToolSpec {
 
 /// Converts a call.
 pub(super) fn request(call: &ToolCall, purpose: &Purpose) -> CallToolRequestParams {
-    let mut params = CallToolRequestParams::new(call.tool.clone()).with_arguments(call.arguments.clone());
+    let mut params =
+        CallToolRequestParams::new(call.tool.clone()).with_arguments(call.arguments.clone());
     let meta: Option<(&str, Value)> = match purpose {
         Purpose::Preview => Some((META_PREVIEW, json!(true))),
         Purpose::Run => None,
-        Purpose::RunAsShown(change) => Some((META_EXPECT, json!({"base": change.base, "after": change.after}))),
+        Purpose::RunAsShown(change) => Some((
+            META_EXPECT,
+            json!({"base": change.base, "after": change.after}),
+        )),
     };
     if let Some((key, value)) = meta {
         let mut object = RequestMetaObject::new();
@@ -49,21 +57,33 @@ pub(super) fn reply(result: CallToolResult) -> Reply {
     for block in &result.content {
         texts.push(match block {
             ContentBlock::Text(text) => text.text.clone(),
-            ContentBlock::Image(image) => format!("[image, {}, not shown to the model]", image.mime_type),
-            ContentBlock::Audio(audio) => format!("[audio, {}, not shown to the model]", audio.mime_type),
+            ContentBlock::Image(image) => {
+                format!("[image, {}, not shown to the model]", image.mime_type)
+            }
+            ContentBlock::Audio(audio) => {
+                format!("[audio, {}, not shown to the model]", audio.mime_type)
+            }
             ContentBlock::Resource(_) => "[embedded resource, not shown to the model]".to_owned(),
             ContentBlock::ResourceLink(link) => format!("[resource {}]", link.uri),
             _ => "[content of an unknown kind]".to_owned(),
         });
     }
-    let change: Option<FileChange> =
-        result.structured_content.as_ref().and_then(|value| serde_json::from_value(value.clone()).ok());
+    let change: Option<FileChange> = result
+        .structured_content
+        .as_ref()
+        .and_then(|value| serde_json::from_value(value.clone()).ok());
     if texts.is_empty() {
         texts.extend(result.structured_content.as_ref().map(Value::to_string));
     }
     let text = clip(&texts.join("\n"), RESULT_LIMIT);
     match result.is_error {
-        Some(true) => Reply { outcome: Outcome::Failed { text }, change: None },
-        _ => Reply { outcome: Outcome::Done { text }, change },
+        Some(true) => Reply {
+            outcome: Outcome::Failed { text },
+            change: None,
+        },
+        _ => Reply {
+            outcome: Outcome::Done { text },
+            change,
+        },
     }
 }

@@ -63,9 +63,14 @@ impl Host {
     ///
     /// # Errors
     /// When the server does not answer the handshake.
-    pub async fn attach<S: ServerHandler>(&mut self, name: &str, server: S) -> Result<(), HostError> {
+    pub async fn attach<S: ServerHandler>(
+        &mut self,
+        name: &str,
+        server: S,
+    ) -> Result<(), HostError> {
         let connection = Connection::in_process(name, server).await?;
-        self.servers.push((name.to_owned(), Trust::BuiltIn, connection));
+        self.servers
+            .push((name.to_owned(), Trust::BuiltIn, connection));
         Ok(())
     }
 
@@ -90,13 +95,22 @@ impl Host {
     /// Returns the servers' names and how many tools of `tools` each has.
     pub fn servers<'a>(&'a self, tools: &'a [ToolSpec]) -> impl Iterator<Item = (&'a str, usize)> {
         self.servers.iter().map(|(name, _, _)| {
-            (name.as_str(), tools.iter().filter(|tool| tool.server == *name).count())
+            (
+                name.as_str(),
+                tools.iter().filter(|tool| tool.server == *name).count(),
+            )
         })
     }
 
     /// Returns a way to call the servers from tasks.
     pub fn caller(&self) -> Caller {
-        Caller { peers: self.servers.iter().map(|(name, _, connection)| (name.clone(), connection.peer())).collect() }
+        Caller {
+            peers: self
+                .servers
+                .iter()
+                .map(|(name, _, connection)| (name.clone(), connection.peer()))
+                .collect(),
+        }
     }
 
     /// Closes all connections.
@@ -112,13 +126,22 @@ impl Caller {
     pub async fn call(&self, call: &ToolCall, purpose: &Purpose) -> Reply {
         let Some((_, peer)) = self.peers.iter().find(|(name, _)| *name == call.server) else {
             let text = format!("there is no server `{}`", call.server);
-            return Reply { outcome: Outcome::Invalid { text }, change: None };
+            return Reply {
+                outcome: Outcome::Invalid { text },
+                change: None,
+            };
         };
         match connection::call(peer, convert::request(call, purpose)).await {
             Ok(result) => convert::reply(result),
             Err(problem) => {
-                let text = format!("`{}` of the server `{}` failed: {problem}", call.tool, call.server);
-                Reply { outcome: Outcome::Failed { text }, change: None }
+                let text = format!(
+                    "`{}` of the server `{}` failed: {problem}",
+                    call.tool, call.server
+                );
+                Reply {
+                    outcome: Outcome::Failed { text },
+                    change: None,
+                }
             }
         }
     }

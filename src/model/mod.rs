@@ -68,7 +68,9 @@ impl Model {
 
     /// Creates a model that is not there: it says so, and answers nothing.
     pub fn missing(message: String, state: &mpsc::UnboundedSender<ModelEvent>) -> Self {
-        let _ = state.send(ModelEvent::Failed { failure: ModelFailure::Load { message } });
+        let _ = state.send(ModelEvent::Failed {
+            failure: ModelFailure::Load { message },
+        });
         Self::new(std::sync::mpsc::channel().0)
     }
 

@@ -78,7 +78,12 @@ impl Driver {
     fn new(setup: Setup, events: mpsc::UnboundedSender<Event>) -> Self {
         let recovered = setup.recovered.unwrap_or_default();
         let resumed = recovered.memory.turns > 0;
-        let root = setup.roots.primary().map_or_else(PathBuf::new, PathBuf::from).display().to_string();
+        let root = setup
+            .roots
+            .primary()
+            .map_or_else(PathBuf::new, PathBuf::from)
+            .display()
+            .to_string();
         let started = Event::SessionStarted {
             id: setup.id.0.clone(),
             root: root.clone(),
@@ -103,7 +108,11 @@ impl Driver {
             stopped: false,
         };
         if !resumed {
-            driver.note(&Entry::Opened { version: VERSION, root, began: files::seconds_now() });
+            driver.note(&Entry::Opened {
+                version: VERSION,
+                root,
+                began: files::seconds_now(),
+            });
         }
         for entry in &recovered.settling {
             driver.note(entry);
@@ -115,10 +124,16 @@ impl Driver {
         for event in std::mem::take(&mut self.opening) {
             self.emit(event);
         }
-        let servers: Vec<(String, usize)> =
-            self.host.servers(&self.tools).map(|(name, tools)| (name.to_owned(), tools)).collect();
+        let servers: Vec<(String, usize)> = self
+            .host
+            .servers(&self.tools)
+            .map(|(name, tools)| (name.to_owned(), tools))
+            .collect();
         for (server, tools) in servers {
-            self.emit(Event::ServerChanged { server, state: ServerState::Up { tools } });
+            self.emit(Event::ServerChanged {
+                server,
+                state: ServerState::Up { tools },
+            });
         }
         let tools = std::mem::take(&mut self.tools);
         self.feed(Input::Tools(tools));
@@ -196,12 +211,17 @@ impl Driver {
     fn model_spoke(&mut self, id: GenerationId, event: Option<ModelEvent>) {
         let event = event.unwrap_or_else(|| {
             let message = "its thread ended; restart walden and resume the session".to_owned();
-            ModelEvent::Failed { failure: ModelFailure::Engine { message } }
+            ModelEvent::Failed {
+                failure: ModelFailure::Engine { message },
+            }
         });
         if matches!(event, ModelEvent::Done { .. } | ModelEvent::Failed { .. }) {
             self.generation = None;
         }
-        self.feed(Input::Model { generation: id, event });
+        self.feed(Input::Model {
+            generation: id,
+            event,
+        });
     }
 
     fn feed(&mut self, input: Input) {
@@ -229,7 +249,10 @@ impl Driver {
             }
             Effect::Preview(call) => self.tasks.preview(&mut self.running, call),
             Effect::RunCall { call, change } => {
-                self.note(&Entry::Intent { call: call.clone(), change: change.as_deref().cloned() });
+                self.note(&Entry::Intent {
+                    call: call.clone(),
+                    change: change.as_deref().cloned(),
+                });
                 self.sync();
                 if self.journal_failed && change.is_some() {
                     self.tasks.refuse(
@@ -269,8 +292,13 @@ impl Driver {
 
     fn journal_broke(&mut self, problem: &str) {
         if !std::mem::replace(&mut self.journal_failed, true) {
-            let text = format!("{problem}. Nothing more is changed in this session: make room and start walden again.");
-            let _ = self.events.send(Event::Notice { level: Level::Error, text });
+            let text = format!(
+                "{problem}. Nothing more is changed in this session: make room and start walden again."
+            );
+            let _ = self.events.send(Event::Notice {
+                level: Level::Error,
+                text,
+            });
         }
     }
 }
@@ -282,7 +310,10 @@ fn locate(roots: &Roots, word: &str) -> Option<String> {
     }
     let index = Index::of(roots);
     let suffix = format!("/{word}");
-    let mut matching = index.files().iter().filter(|file| *file == word || file.ends_with(&suffix));
+    let mut matching = index
+        .files()
+        .iter()
+        .filter(|file| *file == word || file.ends_with(&suffix));
     let only = matching.next()?;
     matching.next().is_none().then(|| only.clone())
 }
@@ -291,6 +322,9 @@ fn locate(roots: &Roots, word: &str) -> Option<String> {
 fn is_passing(event: &Event) -> bool {
     matches!(
         event,
-        Event::PromptProgressed { .. } | Event::CallDrafted { .. } | Event::CallProgressed { .. } | Event::ModelLoading { .. }
+        Event::PromptProgressed { .. }
+            | Event::CallDrafted { .. }
+            | Event::CallProgressed { .. }
+            | Event::ModelLoading { .. }
     )
 }

@@ -23,7 +23,12 @@ pub(super) struct Tasks {
 
 impl Tasks {
     pub(super) fn new(caller: Caller, roots: Roots, checkpoints: Checkpoints) -> Self {
-        Self { caller, roots, checkpoints: Arc::new(checkpoints), stoppable: HashMap::new() }
+        Self {
+            caller,
+            roots,
+            checkpoints: Arc::new(checkpoints),
+            stoppable: HashMap::new(),
+        }
     }
 
     /// Asks a call's server what the call would change.
@@ -32,25 +37,45 @@ impl Tasks {
         let id = call.id;
         let task = running.spawn(async move {
             let preview = match caller.call(&call, &Purpose::Preview).await {
-                Reply { outcome: Outcome::Done { .. }, change: Some(change) } => Preview::Change(Box::new(change)),
-                Reply { outcome: Outcome::Done { text }, change: None } => Preview::Refused(Outcome::Failed { text }),
+                Reply {
+                    outcome: Outcome::Done { .. },
+                    change: Some(change),
+                } => Preview::Change(Box::new(change)),
+                Reply {
+                    outcome: Outcome::Done { text },
+                    change: None,
+                } => Preview::Refused(Outcome::Failed { text }),
                 Reply { outcome, .. } => Preview::Refused(outcome),
             };
-            Done(Input::Previewed { call: call.id, preview })
+            Done(Input::Previewed {
+                call: call.id,
+                preview,
+            })
         });
         self.stoppable.insert(id, task);
     }
 
     /// Runs a call. One that makes a change first keeps the pre-image, and is not stopped half-way.
-    pub(super) fn run(&mut self, running: &mut JoinSet<Done>, call: ToolCall, change: Option<Box<FileChange>>) {
-        let (caller, roots, checkpoints) = (self.caller.clone(), self.roots.clone(), Arc::clone(&self.checkpoints));
+    pub(super) fn run(
+        &mut self,
+        running: &mut JoinSet<Done>,
+        call: ToolCall,
+        change: Option<Box<FileChange>>,
+    ) {
+        let (caller, roots, checkpoints) = (
+            self.caller.clone(),
+            self.roots.clone(),
+            Arc::clone(&self.checkpoints),
+        );
         let id = call.id;
         let stoppable = change.is_none();
         let task = running.spawn(async move {
             if let Some(change) = change.clone() {
                 let roots = roots.clone();
                 let kept = tokio::task::spawn_blocking(move || {
-                    checkpoints.keep(&roots, &change).map_err(|error| error.to_string())
+                    checkpoints
+                        .keep(&roots, &change)
+                        .map_err(|error| error.to_string())
                 });
                 if let Err(problem) = kept.await.unwrap_or_else(|error| Err(error.to_string())) {
                     let text = format!("nothing was changed: {problem}");
@@ -60,16 +85,22 @@ impl Tasks {
             let purpose = change.map_or(Purpose::Run, Purpose::RunAsShown);
             let reply = caller.call(&call, &purpose).await;
             let path = match &reply {
-                Reply { outcome: Outcome::Done { .. }, change: Some(change) } => Some(change.path.clone()),
-                Reply { outcome: Outcome::Done { .. }, change: None } if call.tool == "read" => {
-                    call.argument("path").map(str::to_owned)
-                }
+                Reply {
+                    outcome: Outcome::Done { .. },
+                    change: Some(change),
+                } => Some(change.path.clone()),
+                Reply {
+                    outcome: Outcome::Done { .. },
+                    change: None,
+                } if call.tool == "read" => call.argument("path").map(str::to_owned),
                 _ => None,
             };
             let passage = match path {
                 Some(path) => tokio::task::spawn_blocking(move || {
-                    let text = String::from_utf8(roots.read(&path).ok()?.bytes).ok()?;
-                    Some((path, text))
+                    let file = roots.read(&path).ok()?;
+                    // As the model was shown it: `read` drops the byte order mark and shows every line end as `\n`.
+                    let text = String::from_utf8(file.bytes).ok()?.replace("\r\n", "\n");
+                    Some((file.path, text.trim_start_matches('\u{feff}').to_owned()))
                 })
                 .await
                 .ok()
@@ -85,7 +116,9 @@ impl Tasks {
 
     /// Answers a call without running it.
     pub(super) fn refuse(&mut self, running: &mut JoinSet<Done>, call: ToolCall, text: &str) {
-        let outcome = Outcome::Failed { text: text.to_owned() };
+        let outcome = Outcome::Failed {
+            text: text.to_owned(),
+        };
         running.spawn(async move { done(call.id, outcome, None, None) });
     }
 
@@ -99,7 +132,12 @@ impl Tasks {
     }
 
     /// Puts back the files of a turn.
-    pub(super) fn undo(&mut self, running: &mut JoinSet<Done>, turn: u32, changes: Vec<FileChange>) {
+    pub(super) fn undo(
+        &mut self,
+        running: &mut JoinSet<Done>,
+        turn: u32,
+        changes: Vec<FileChange>,
+    ) {
         let (roots, checkpoints) = (self.roots.clone(), Arc::clone(&self.checkpoints));
         running.spawn_blocking(move || {
             let undone = checkpoints.undo(&roots, &changes);
@@ -108,6 +146,16 @@ impl Tasks {
     }
 }
 
-fn done(call: CallId, outcome: Outcome, change: Option<FileChange>, passage: Option<(String, String)>) -> Done {
-    Done(Input::CallDone { call, outcome, change, passage })
+fn done(
+    call: CallId,
+    outcome: Outcome,
+    change: Option<FileChange>,
+    passage: Option<(String, String)>,
+) -> Done {
+    Done(Input::CallDone {
+        call,
+        outcome,
+        change,
+        passage,
+    })
 }

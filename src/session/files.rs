@@ -34,7 +34,10 @@ pub struct SessionInfo {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     #[error("cannot use the state folder `{path}`: {source}")]
-    Folder { path: PathBuf, source: std::io::Error },
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("there is no state folder: neither XDG_STATE_HOME nor HOME is set")]
     NoHome,
     #[error("there is no session `{id}`")]
@@ -47,7 +50,11 @@ impl SessionFiles {
     /// # Errors
     /// When it cannot be found or made.
     pub fn open() -> Result<Self, StateError> {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let set = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let state = set("WALDEN_STATE")
             .or_else(|| set("XDG_STATE_HOME").map(|dir| dir.join("walden")))
             .or_else(|| set("HOME").map(|dir| dir.join(".local/state/walden")))
@@ -102,8 +109,10 @@ impl SessionFiles {
     /// Lists the kept sessions, the newest first; those without a message are left out.
     pub fn list(&self) -> Vec<SessionInfo> {
         let entries = fs::read_dir(&self.sessions).into_iter().flatten().flatten();
-        let mut ids: Vec<SessionId> =
-            entries.filter_map(|entry| entry.file_name().into_string().ok()).map(SessionId).collect();
+        let mut ids: Vec<SessionId> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .map(SessionId)
+            .collect();
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.into_iter().filter_map(|id| self.info(id)).collect()
     }
@@ -113,7 +122,10 @@ impl SessionFiles {
     /// # Errors
     /// When there is none.
     pub fn find(&self, id: &str) -> Result<SessionInfo, StateError> {
-        let found = self.list().into_iter().find(|info| info.id.0.starts_with(id));
+        let found = self
+            .list()
+            .into_iter()
+            .find(|info| info.id.0.starts_with(id));
         found.ok_or_else(|| StateError::Unknown { id: id.to_owned() })
     }
 
@@ -122,7 +134,11 @@ impl SessionFiles {
         let (mut root, mut began, mut turns, mut title) = (String::new(), 0, 0, None);
         for entry in entries {
             match entry {
-                Entry::Opened { root: opened, began: at, .. } => (root, began) = (opened, at),
+                Entry::Opened {
+                    root: opened,
+                    began: at,
+                    ..
+                } => (root, began) = (opened, at),
                 Entry::Event(Event::TurnStarted { turn, text }) => {
                     turns = turn;
                     title.get_or_insert(text);
@@ -130,7 +146,13 @@ impl SessionFiles {
                 _ => {}
             }
         }
-        Some(SessionInfo { id, root, began, turns, title: title? })
+        Some(SessionInfo {
+            id,
+            root,
+            began,
+            turns,
+            title: title?,
+        })
     }
 }
 
@@ -139,11 +161,16 @@ fn make_private(dir: &Path) -> Result<(), StateError> {
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .map_err(|source| StateError::Folder { path: dir.to_owned(), source })
+        .map_err(|source| StateError::Folder {
+            path: dir.to_owned(),
+            source,
+        })
 }
 
 pub(super) fn seconds_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 /// Writes a time as `20261121-093012`, in UTC (days to a civil date after Hinnant, "chrono-Compatible Low-Level Date
@@ -153,13 +180,23 @@ fn stamp(seconds: u64) -> String {
     let z = days + 719_468;
     let era = z / 146_097;
     let day_of_era = z % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", rest / 3_600, rest / 60 % 60, rest % 60)
+    format!(
+        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
+        rest / 3_600,
+        rest / 60 % 60,
+        rest % 60
+    )
 }
 
 #[cfg(test)]

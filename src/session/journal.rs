@@ -21,14 +21,21 @@ use crate::protocol::{Event, FileChange, Message, ToolCall};
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
     /// The first record: the format's version, the root, and when the session began (seconds since 1970).
-    Opened { version: u32, root: String, began: u64 },
+    Opened {
+        version: u32,
+        root: String,
+        began: u64,
+    },
     Event(Event),
     /// A message of the conversation as the model knows it.
     Message(Message),
     /// The messages before this point are forgotten.
     Forget,
     /// A call is about to run, and would make this change.
-    Intent { call: ToolCall, change: Option<FileChange> },
+    Intent {
+        call: ToolCall,
+        change: Option<FileChange>,
+    },
     /// A generation is about to start.
     Generate,
 }
@@ -40,9 +47,15 @@ pub(super) const VERSION: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     #[error("cannot write the session's journal `{path}`: {source}")]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("cannot read the session's journal `{path}`: {source}")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the session `{path}` is open in another walden")]
     Busy { path: PathBuf },
 }
@@ -79,7 +92,10 @@ impl Journal {
     /// # Errors
     /// When the file cannot be opened, or another process has it open for writing.
     pub fn open(path: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
-        let failed = |source| JournalError::Write { path: path.to_owned(), source };
+        let failed = |source| JournalError::Write {
+            path: path.to_owned(),
+            source,
+        };
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -88,11 +104,23 @@ impl Journal {
             .mode(0o600)
             .open(path)
             .map_err(failed)?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| JournalError::Busy { path: path.to_owned() })?;
-        let held = scan(&file).map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(
+            |_| JournalError::Busy {
+                path: path.to_owned(),
+            },
+        )?;
+        let held = scan(&file).map_err(|source| JournalError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         file.set_len(held.end).map_err(failed)?;
-        let journal = Self { path: path.to_owned(), file, seq: held.seq, check: held.check, end: held.end };
+        let journal = Self {
+            path: path.to_owned(),
+            file,
+            seq: held.seq,
+            check: held.check,
+            end: held.end,
+        };
         Ok((journal, held.entries))
     }
 
@@ -101,13 +129,23 @@ impl Journal {
     /// # Errors
     /// When it cannot be written; the journal then still ends with the last whole record.
     pub fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let failed = |source| JournalError::Write { path: self.path.clone(), source };
+        let failed = |source| JournalError::Write {
+            path: self.path.clone(),
+            source,
+        };
         let entry = serde_json::value::to_raw_value(entry).map_err(|error| failed(error.into()))?;
         let check = chain(&self.check, entry.get());
-        let record = Written { seq: self.seq + 1, check: &check, entry: &entry };
+        let record = Written {
+            seq: self.seq + 1,
+            check: &check,
+            entry: &entry,
+        };
         let mut line = serde_json::to_vec(&record).map_err(|error| failed(error.into()))?;
         line.push(b'\n');
-        let written = self.file.seek(SeekFrom::Start(self.end)).and_then(|_| self.file.write_all(&line));
+        let written = self
+            .file
+            .seek(SeekFrom::Start(self.end))
+            .and_then(|_| self.file.write_all(&line));
         if let Err(source) = written {
             // A full disk may have taken half a line: it must not stand before the next record.
             let _ = self.file.set_len(self.end);
@@ -124,7 +162,10 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn sync(&mut self) -> Result<(), JournalError> {
-        self.file.sync_data().map_err(|source| JournalError::Write { path: self.path.clone(), source })
+        self.file.sync_data().map_err(|source| JournalError::Write {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -137,7 +178,10 @@ impl Journal {
 /// # Errors
 /// When the file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Entry>, JournalError> {
-    let failed = |source| JournalError::Read { path: path.to_owned(), source };
+    let failed = |source| JournalError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let file = File::open(path).map_err(failed)?;
     Ok(scan(&file).map_err(failed)?.entries)
 }
@@ -151,13 +195,23 @@ struct Held {
 }
 
 fn scan(file: &File) -> std::io::Result<Held> {
-    let mut held = Held { entries: Vec::new(), seq: 0, check: String::new(), end: 0 };
+    let mut held = Held {
+        entries: Vec::new(),
+        seq: 0,
+        check: String::new(),
+        end: 0,
+    };
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
     loop {
         line.clear();
         let length = reader.read_until(b'\n', &mut line)?;
-        let Some(entry) = line.strip_suffix(b"\n").and_then(|line| whole(line, &mut held)) else { return Ok(held) };
+        let Some(entry) = line
+            .strip_suffix(b"\n")
+            .and_then(|line| whole(line, &mut held))
+        else {
+            return Ok(held);
+        };
         held.entries.push(entry);
         held.end += length as u64;
     }
@@ -178,7 +232,10 @@ fn whole(line: &[u8], held: &mut Held) -> Option<Entry> {
 
 fn chain(before: &str, entry: &str) -> String {
     use std::fmt::Write as _;
-    let digest = Sha256::new().chain_update(before).chain_update(entry).finalize();
+    let digest = Sha256::new()
+        .chain_update(before)
+        .chain_update(entry)
+        .finalize();
     digest.iter().take(8).fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

@@ -3,7 +3,10 @@
 //! Owns the [`Agent`](crate::agent::Agent), performs its effects (model, MCP host, workspace), fans its events out to
 //! the front end, and writes the journal before every effect. One task, one `select!`. Knows no terminal.
 
-#![expect(clippy::disallowed_methods, reason = "the journal and the state folder are walden's own files")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the journal and the state folder are walden's own files"
+)]
 
 mod driver;
 mod effects;

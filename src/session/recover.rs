@@ -2,7 +2,9 @@
 
 use super::journal::Entry;
 use crate::agent::Memory;
-use crate::protocol::{CallId, EndReason, Event, FileChange, Message, Outcome, ToolCall, TurnSummary, Usage};
+use crate::protocol::{
+    CallId, EndReason, Event, FileChange, Message, Outcome, ToolCall, TurnSummary, Usage,
+};
 
 /// A session as its journal left it, made whole.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,7 +32,9 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
             Entry::Opened { .. } | Entry::Generate => {}
             Entry::Message(message) => memory.messages.push(message),
             Entry::Forget => memory.messages.clear(),
-            Entry::Intent { call, change } => intents.extend(change.map(|change| (call.id, change))),
+            Entry::Intent { call, change } => {
+                intents.extend(change.map(|change| (call.id, change)))
+            }
             Entry::Event(event) => {
                 match &event {
                     Event::TurnStarted { turn: number, .. } => {
@@ -50,9 +54,14 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                         memory.changes.push((memory.turns, change.clone()));
                         intents.retain(|(id, _)| id != call);
                     }
-                    Event::ChangesUndone { turn, undone } => memory.changes.retain(|(of, change)| {
-                        of != turn || undone.iter().any(|file| file.path == change.path && file.refused.is_some())
-                    }),
+                    Event::ChangesUndone { turn, undone } => {
+                        memory.changes.retain(|(of, change)| {
+                            of != turn
+                                || undone
+                                    .iter()
+                                    .any(|file| file.path == change.path && file.refused.is_some())
+                        })
+                    }
                     _ => {}
                 }
                 events.push(event);
@@ -67,15 +76,31 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
         }
     }
     for (id, call) in open {
-        settling.push(Entry::Event(Event::CallFinished { call: id, outcome: Outcome::Cancelled }));
+        settling.push(Entry::Event(Event::CallFinished {
+            call: id,
+            outcome: Outcome::Cancelled,
+        }));
         let text = "the session stopped before this call ended".to_owned();
-        settling.push(Entry::Message(Message::Tool { name: call.tool, text }));
+        settling.push(Entry::Message(Message::Tool {
+            name: call.tool,
+            text,
+        }));
     }
     if let Some(turn) = turn {
-        let changed: Vec<String> =
-            memory.changes.iter().filter(|(of, _)| *of == turn).map(|(_, change)| change.path.clone()).collect();
-        let summary =
-            TurnSummary { reason: EndReason::Interrupted, wanted_change: false, changed, calls: 0, denied: 0, usage: Usage::default() };
+        let changed: Vec<String> = memory
+            .changes
+            .iter()
+            .filter(|(of, _)| *of == turn)
+            .map(|(_, change)| change.path.clone())
+            .collect();
+        let summary = TurnSummary {
+            reason: EndReason::Interrupted,
+            wanted_change: false,
+            changed,
+            calls: 0,
+            denied: 0,
+            usage: Usage::default(),
+        };
         settling.push(Entry::Event(Event::TurnEnded { turn, summary }));
     }
     for entry in &settling {
@@ -85,5 +110,9 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
             _ => {}
         }
     }
-    Recovered { memory, events, settling }
+    Recovered {
+        memory,
+        events,
+        settling,
+    }
 }

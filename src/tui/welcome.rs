@@ -10,7 +10,7 @@ use super::text::{Row, clean_line, cut_middle, wrap};
 const EXAMPLES: [&str; 3] = [
     "Explain how the error handling in src/ is organised.",
     "Find where the configuration is read and list its keys.",
-    "Rename `parse` to `parse_line` in src/reader.rs and run the tests.",
+    "Rename `parse` to `parse_line` in src/reader.rs.",
 ];
 
 /// Returns the rows of the empty state, fewer where there is little room.

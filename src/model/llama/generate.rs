@@ -28,6 +28,13 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 /// Forced text shorter than this is left to the model: evaluating a batch costs more than its tokens one by one.
 const FORCED_BYTES: usize = 12;
 
+/// How often, in tokens, it is looked whether the answer repeats itself.
+const RUNAWAY_CHECK: u32 = 16;
+
+/// The longest unit of an endless repetition that is noticed, and how much of it must stand there, in bytes.
+const RUNAWAY_UNIT: usize = 240;
+const RUNAWAY_BYTES: usize = 600;
+
 /// What a template ends with when it begins the model's thinking.
 const THINKING: [&str; 2] = ["<think>", "<thinking>"];
 
@@ -301,6 +308,10 @@ impl Answer<'_, '_> {
             if self.is_call_complete() {
                 return Ok(self.end_call());
             }
+            if self.usage.generated.is_multiple_of(RUNAWAY_CHECK) && runs_away(&self.raw) {
+                tracing::warn!("the answer repeats itself without end and was cut off");
+                return Ok(Finish::Length);
+            }
             let window = self.engine.cache.context().window();
             if self.usage.generated >= self.request.sampling.max_tokens
                 || self.engine.cache.len() + tokens.len() >= window
@@ -499,6 +510,19 @@ impl Answer<'_, '_> {
     }
 }
 
+/// Tells whether a text ends in a unit that comes again and again: small models fall into that at low temperatures,
+/// above all inside of strings, and nothing but the token limit would end it.
+fn runs_away(text: &[u8]) -> bool {
+    (1..=RUNAWAY_UNIT).any(|unit| {
+        let needed = RUNAWAY_BYTES.max(unit * 4);
+        text.len() >= needed + unit && {
+            let tail = &text[text.len() - needed..];
+            let before = &text[text.len() - needed - unit..text.len() - unit];
+            tail == before
+        }
+    })
+}
+
 /// Returns written bytes as text. A character that was cut off at the end is dropped.
 fn text_of(bytes: &[u8]) -> String {
     let end = match std::str::from_utf8(bytes) {
@@ -518,4 +542,21 @@ fn count(tokens: usize) -> u32 {
 
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::runs_away;
+
+    #[test]
+    fn an_endless_repetition_is_noticed_and_ordinary_text_is_not() {
+        assert!(runs_away(&b"x = 1\n    # the same line again\n".repeat(40)));
+        assert!(runs_away(&b" ".repeat(700)));
+        assert!(!runs_away(&b"ab".repeat(100)), "too short to tell");
+        let counted: String = (0..200)
+            .map(|n| format!("    case {n}: return {n}\n"))
+            .collect();
+        assert!(!runs_away(counted.as_bytes()));
+        assert!(!runs_away(include_bytes!("generate.rs")));
+    }
 }
