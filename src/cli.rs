@@ -31,7 +31,7 @@ pub struct Options {
     /// What may be done without asking
     #[arg(long, value_name = "MODE")]
     pub mode: Option<ModeName>,
-    /// The theme: default, light, high-contrast, mono, or one of your own
+    /// The theme: default, light, dark, high-contrast, mono, or one of your own
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
     /// The context window in tokens
@@ -178,12 +178,12 @@ impl Options {
 fn tui_help() -> String {
     let mut text = "Keys:\n".to_owned();
     for (keys, help) in crate::tui::key_table() {
-        text.push_str(&format!("  {keys:<22} {help}\n"));
+        text.push_str(&format!("  {keys:<29} {help}\n"));
     }
     text.push_str("\nCommands in the composer:\n");
     for command in crate::tui::COMMANDS {
         let call = format!("/{} {}", command.name, command.argument);
-        text.push_str(&format!("  {call:<22} {}\n", command.help));
+        text.push_str(&format!("  {call:<29} {}\n", command.help));
     }
     text.push_str(
         "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, max_turns, \

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::protocol::{CallId, ChangeKind, Finish, Hash, ModelEvent, Risk, ToolChoice, Usage};
+use crate::protocol::{
+    CallId, ChangeKind, Finish, Hash, LineKind, ModelEvent, Risk, ToolChoice, Usage,
+};
 
 fn spec(name: &str, risk: Risk) -> ToolSpec {
     ToolSpec {
@@ -500,4 +502,106 @@ fn the_first_request_is_small() {
     let text = system_text("demo", &tools, CallForm::JsonFence);
     assert!(text.contains("- read(path): The tool read."), "{text}");
     assert!(text.len() < 1_500, "{} bytes", text.len());
+}
+
+#[test]
+fn nobody_is_asked_about_the_same_call_twice_in_a_turn() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "What now?");
+    call(&mut agent, "edit", "a.py");
+    preview(&mut agent, 1, "a.py");
+    agent.handle(Input::Op(Op::Decide {
+        call: CallId(1),
+        decision: Decision::Deny { reason: None },
+    }));
+    call(&mut agent, "edit", "a.py");
+    let out = preview(&mut agent, 2, "a.py");
+    assert!(
+        matches!(outcomes(&out)[..], [Outcome::Denied { .. }]),
+        "{out:?}"
+    );
+    assert!(
+        !out.iter()
+            .any(|effect| matches!(effect, Effect::Emit(Event::ApprovalRequested { .. })))
+    );
+}
+
+#[test]
+fn a_change_that_takes_back_what_the_turn_wrote_is_questioned_once() {
+    let line = |kind, text: &str| crate::protocol::Line {
+        kind,
+        text: text.into(),
+    };
+    let hunk = |lines| crate::protocol::Hunk {
+        old_start: 1,
+        old_lines: 1,
+        new_start: 1,
+        new_lines: 1,
+        lines,
+    };
+    let with = |lines| FileChange {
+        hunks: vec![hunk(lines)],
+        ..change("a.py")
+    };
+    let first = with(vec![
+        line(LineKind::Removed, "return 1"),
+        line(LineKind::Added, "return 2"),
+    ]);
+    let back = with(vec![
+        line(LineKind::Removed, "return 2"),
+        line(LineKind::Added, "return 1"),
+    ]);
+    let mut agent = agent(Mode::Edit);
+    submit(&mut agent, "What now?");
+    call(&mut agent, "edit", "a.py");
+    agent.handle(Input::Previewed {
+        call: CallId(1),
+        preview: Preview::Change(Box::new(first.clone())),
+    });
+    succeed(&mut agent, 1, Some(first));
+    for (id, runs) in [(2, false), (3, true)] {
+        call(&mut agent, "edit", "a.py");
+        let preview = Preview::Change(Box::new(back.clone()));
+        let out = agent.handle(Input::Previewed {
+            call: CallId(id),
+            preview,
+        });
+        assert_eq!(
+            out.iter()
+                .any(|effect| matches!(effect, Effect::RunCall { .. })),
+            runs,
+            "{out:?}"
+        );
+    }
+}
+
+#[test]
+fn a_call_that_cannot_be_read_is_tried_again_differently_and_not_for_ever() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "What now?");
+    let mut reasons = Vec::new();
+    for _ in 0..3 {
+        let raw = "```json\n{\"name\": ".repeat(100);
+        model(
+            &mut agent,
+            ModelEvent::BadCall {
+                raw: raw.clone(),
+                problem: "torn".into(),
+            },
+        );
+        let out = done(&mut agent, &raw, Finish::Length);
+        if let Some(request) = asked(&out) {
+            assert!(request.sampling.temperature > 0.0);
+            let kept = request
+                .messages
+                .iter()
+                .any(|message| matches!(message, Message::Assistant { raw } if raw.len() > 400));
+            assert!(!kept, "a call that ran away is not kept whole");
+        }
+        reasons.extend(summary(&out).map(|s| s.reason.clone()));
+    }
+    assert!(
+        matches!(reasons[..], [EndReason::Loop { .. }]),
+        "{reasons:?}"
+    );
 }

@@ -11,7 +11,7 @@ use super::repeats::{Repeats, Repetition};
 use super::{Agent, intent, notice, prompt};
 use crate::protocol::{
     CallId, EndReason, Event, FileChange, Finish, GenerationId, Level, LineKind, Message, Mode,
-    ModelEvent, Outcome, Passages, Risk, ToolChoice, ToolSpec, TurnSummary, Usage,
+    ModelEvent, Outcome, Passages, Risk, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
 };
 
 /// How often a turn that was asked for a change and made none is asked again.
@@ -55,6 +55,8 @@ pub(super) struct Turn {
     /// Lines that this turn added, with their files: a change that takes them out again is asked about once.
     added: Vec<(String, String)>,
     warned: bool,
+    /// Calls that the user refused in this turn: nobody is asked the same thing twice.
+    refused: Vec<ToolCall>,
     /// What the running generation wrote so far, as shown.
     written: String,
     repeats: Repeats,
@@ -368,6 +370,22 @@ impl Agent {
         let Some(open) = self.calls.get_mut(id) else {
             return;
         };
+        let refused = self.turn.as_ref().is_some_and(|turn| {
+            let same = |call: &ToolCall| {
+                call.tool == open.call.tool && call.arguments == open.call.arguments
+            };
+            turn.refused.iter().any(same)
+        });
+        if refused {
+            let reason = "The user refused this very call already. Do something else, or answer in one sentence.";
+            return self.settle(
+                id,
+                Outcome::Denied {
+                    reason: reason.to_owned(),
+                },
+                out,
+            );
+        }
         open.risk = risk_of(open.risk, change.as_deref());
         match self.policy.judge(&open.call, open.risk) {
             Verdict::Allow => self.run_call(id, change, out),
@@ -453,7 +471,10 @@ impl Agent {
         }));
         let Some(turn) = &mut self.turn else { return };
         match outcome {
-            Outcome::Denied { .. } => turn.denied += 1,
+            Outcome::Denied { .. } => {
+                turn.denied += 1;
+                turn.refused.push(open.call.clone());
+            }
             _ => turn.run += 1,
         }
         turn.retrying = matches!(outcome, Outcome::Failed { .. } | Outcome::Invalid { .. });
