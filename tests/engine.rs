@@ -1,5 +1,7 @@
 //! The engine against real models.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads and lays its own files")]
+
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};

@@ -21,15 +21,25 @@ fn section(name: &str) -> String {
     match name {
         "exit codes" => table(
             "exit status",
-            ExitCode::TABLE.into_iter().map(|(code, meaning)| (code.status().to_string(), meaning.to_owned())),
+            ExitCode::TABLE
+                .into_iter()
+                .map(|(code, meaning)| (code.status().to_string(), meaning.to_owned())),
         ),
-        "modes" => table("mode", Mode::ALL.into_iter().map(|mode| (format!("`{mode}`"), mode.meaning().to_owned()))),
+        "modes" => table(
+            "mode",
+            Mode::ALL
+                .into_iter()
+                .map(|mode| (format!("`{mode}`"), mode.meaning().to_owned())),
+        ),
         "keys" => table("key", tui::key_table().into_iter()),
         "commands" => table(
             "command",
             tui::COMMANDS.iter().map(|command| {
                 let call = format!("/{} {}", command.name, command.argument);
-                (format!("`{}`", call.trim().replace('|', "\\|")), command.help.to_owned())
+                (
+                    format!("`{}`", call.trim().replace('|', "\\|")),
+                    command.help.to_owned(),
+                )
             }),
         ),
         name => panic!("the README has a section `{name}` that nothing generates"),
@@ -42,9 +52,17 @@ fn filled(readme: &str) -> String {
     let mut rest = readme;
     while let Some((before, after)) = rest.split_once("<!-- ") {
         let (name, after) = after.split_once(" -->\n").expect("a marker ends its line");
-        let name = name.strip_suffix(": generated").expect("only generated sections are marked");
-        let (_, after) = after.split_once("<!-- end -->").expect("a section has an end");
-        let _ = write!(out, "{before}<!-- {name}: generated -->\n{}<!-- end -->", section(name));
+        let name = name
+            .strip_suffix(": generated")
+            .expect("only generated sections are marked");
+        let (_, after) = after
+            .split_once("<!-- end -->")
+            .expect("a section has an end");
+        let _ = write!(
+            out,
+            "{before}<!-- {name}: generated -->\n{}<!-- end -->",
+            section(name)
+        );
         rest = after;
     }
     out + rest
@@ -59,5 +77,8 @@ fn the_readme_shows_the_tables_that_the_code_uses() {
         std::fs::write(&path, &expected).expect("writable");
         return;
     }
-    assert!(readme == expected, "the README is behind the code: UPDATE_README=1 cargo test --test readme");
+    assert!(
+        readme == expected,
+        "the README is behind the code: UPDATE_README=1 cargo test --test readme"
+    );
 }

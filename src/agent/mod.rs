@@ -188,10 +188,11 @@ impl Agent {
     }
 
     fn start_queued(&mut self, out: &mut Vec<Effect>) {
-        if self.turn.is_none() && self.is_ready() {
-            if let Some((text, files)) = self.queued.pop_front() {
-                self.start_turn(text, files, out);
-            }
+        if self.turn.is_none()
+            && self.is_ready()
+            && let Some((text, files)) = self.queued.pop_front()
+        {
+            self.start_turn(text, files, out);
         }
     }
 

@@ -465,11 +465,11 @@ impl Agent {
         let Some(open) = self.calls.settle(id) else {
             return;
         };
-        out.push(Effect::Emit(Event::CallFinished {
-            call: id,
-            outcome: outcome.clone(),
-        }));
-        let Some(turn) = &mut self.turn else { return };
+        let finished = |outcome| Effect::Emit(Event::CallFinished { call: id, outcome });
+        let Some(turn) = &mut self.turn else {
+            out.push(finished(outcome));
+            return;
+        };
         match outcome {
             Outcome::Denied { .. } => {
                 turn.denied += 1;
@@ -481,10 +481,8 @@ impl Agent {
         let repetition = turn.repeats.note(&open.call, &outcome);
         let text = match repetition {
             Repetition::First if outcome.is_done() && open.risk != Risk::Read => {
-                format!(
-                    "{}\nIf that was all that was asked for, say so in one sentence without a call.",
-                    outcome.for_model()
-                )
+                let done = outcome.for_model();
+                format!("{done}\nIf that was all that was asked for, say so in one sentence without a call.")
             }
             Repetition::First => outcome.for_model().to_owned(),
             Repetition::Again | Repetition::Loop => {
@@ -493,6 +491,7 @@ impl Agent {
                     .to_owned()
             }
         };
+        out.push(finished(outcome));
         self.remember(
             Message::Tool {
                 name: open.call.tool.clone(),

@@ -52,7 +52,7 @@ pub(super) fn request(call: &ToolCall, purpose: &Purpose) -> CallToolRequestPara
 }
 
 /// Converts a result. The text goes to the model; what is no text is named, so that nothing vanishes silently.
-pub(super) fn reply(result: CallToolResult) -> Reply {
+pub(super) fn reply(result: &CallToolResult) -> Reply {
     let mut texts: Vec<String> = Vec::new();
     for block in &result.content {
         texts.push(match block {

@@ -132,7 +132,7 @@ impl Caller {
             };
         };
         match connection::call(peer, convert::request(call, purpose)).await {
-            Ok(result) => convert::reply(result),
+            Ok(result) => convert::reply(&result),
             Err(problem) => {
                 let text = format!(
                     "`{}` of the server `{}` failed: {problem}",

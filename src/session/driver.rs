@@ -257,7 +257,7 @@ impl Driver {
                 if self.journal_failed && change.is_some() {
                     self.tasks.refuse(
                         &mut self.running,
-                        call,
+                        call.id,
                         "nothing is changed while the session's journal cannot be written",
                     );
                 } else {

@@ -115,11 +115,11 @@ impl Tasks {
     }
 
     /// Answers a call without running it.
-    pub(super) fn refuse(&mut self, running: &mut JoinSet<Done>, call: ToolCall, text: &str) {
+    pub(super) fn refuse(&mut self, running: &mut JoinSet<Done>, call: CallId, text: &str) {
         let outcome = Outcome::Failed {
             text: text.to_owned(),
         };
-        running.spawn(async move { done(call.id, outcome, None, None) });
+        running.spawn(async move { done(call, outcome, None, None) });
     }
 
     /// Stops calls. Those that are making a change end by themselves, and report the change.

@@ -1,5 +1,10 @@
 //! The messages of earlier sessions, one a line in a file of the user's own.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the history is walden's own file"
+)]
+
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read as _, Write as _},

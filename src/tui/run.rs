@@ -353,6 +353,10 @@ impl Shell {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a theme is a file of the user's configuration"
+)]
 fn load_theme(name: &str, depth: Depth, themes: Option<&Path>) -> Result<Theme, String> {
     let find = |name: &str| {
         // A name is no path.

@@ -1,5 +1,10 @@
 //! How many threads compute fastest.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads what the kernel says of the processor"
+)]
+
 use std::collections::HashSet;
 
 /// With this many processors or fewer, all of them are used: small virtual machines count threads as they like.

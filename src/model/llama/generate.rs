@@ -33,7 +33,7 @@ const RUNAWAY_CHECK: u32 = 16;
 
 /// The longest unit of an endless repetition that is noticed, and how much of it must stand there, in bytes.
 const RUNAWAY_UNIT: usize = 240;
-const RUNAWAY_BYTES: usize = 600;
+const RUNAWAY_BYTES: usize = 240;
 
 /// What a template ends with when it begins the model's thinking.
 const THINKING: [&str; 2] = ["<think>", "<thinking>"];
@@ -514,7 +514,7 @@ impl Answer<'_, '_> {
 /// above all inside of strings, and nothing but the token limit would end it.
 fn runs_away(text: &[u8]) -> bool {
     (1..=RUNAWAY_UNIT).any(|unit| {
-        let needed = RUNAWAY_BYTES.max(unit * 4);
+        let needed = RUNAWAY_BYTES.max(unit * 5);
         text.len() >= needed + unit && {
             let tail = &text[text.len() - needed..];
             let before = &text[text.len() - needed - unit..text.len() - unit];

@@ -1,5 +1,10 @@
 //! A cheap look at a model file before llama.cpp gets it: most mistakes are plain from the first bytes.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a model file is no file of the user's repository"
+)]
+
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;

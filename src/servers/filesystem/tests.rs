@@ -1,5 +1,7 @@
 //! The server as a client meets it, over a pipe.
 
+#![expect(clippy::disallowed_methods, reason = "a test lays its own files")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! What the workspace promises, on real files.
 
+#![expect(clippy::disallowed_methods, reason = "a test lays its own files")]
+
 mod boundary;
 mod editing;
 mod finding;
