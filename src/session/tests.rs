@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::Write as _;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -464,10 +464,7 @@ async fn undo_leaves_a_file_alone_that_somebody_else_changed() {
 #[tokio::test]
 async fn nothing_is_changed_while_the_journal_cannot_be_written() {
     let world = World::new();
-    // A file in memory that can be forbidden to grow, whoever the tests run as.
-    let flags = rustix::fs::MemfdFlags::ALLOW_SEALING | rustix::fs::MemfdFlags::CLOEXEC;
-    let memory = rustix::fs::memfd_create("journal", flags).expect("a file in memory");
-    let path = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
+    let (memory, path) = file_in_memory();
     let (journal, _) = Journal::open(&path).expect("a journal");
     let script = vec![edits("héllo", "hello"), calls("read", json!({"path": "greet.rs"})), says("I see")];
     let mut play = world.start_on(journal, None, Mode::Ask, script).await;
@@ -588,6 +585,14 @@ async fn whole_session(world: &World) -> Vec<Event> {
 
 // ---- Damage
 
+/// Makes a file in memory: it can be forbidden to grow, whoever the tests run as, and is quick to write many times.
+fn file_in_memory() -> (OwnedFd, PathBuf) {
+    let flags = rustix::fs::MemfdFlags::ALLOW_SEALING | rustix::fs::MemfdFlags::CLOEXEC;
+    let memory = rustix::fs::memfd_create("journal", flags).expect("a file in memory");
+    let path = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
+    (memory, path)
+}
+
 /// Returns where each line of a journal ends.
 fn line_ends(bytes: &[u8]) -> Vec<usize> {
     bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect()
@@ -601,7 +606,7 @@ async fn a_journal_cut_anywhere_keeps_its_whole_records_and_can_be_continued() {
     let whole = world.entries();
     let ends = line_ends(&bytes);
     assert_eq!(whole.len(), ends.len());
-    let path = world.state.join("cut.jsonl");
+    let (_memory, path) = file_in_memory();
     for cut in 0..=bytes.len() {
         std::fs::write(&path, &bytes[..cut]).expect("written");
         let kept = ends.iter().filter(|end| **end <= cut).count();
@@ -622,7 +627,7 @@ async fn a_flipped_bit_ends_a_journal_before_its_record() {
     let bytes = std::fs::read(world.journal()).expect("a journal");
     let whole = world.entries();
     let ends = line_ends(&bytes);
-    let path = world.state.join("flipped.jsonl");
+    let (_memory, path) = file_in_memory();
     for at in 0..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);
