@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::error::{ExitCode, UserError};
 use crate::protocol::{
     CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript, TurnSummary,
@@ -40,6 +42,9 @@ pub async fn run(
         .send(Op::Submit { text: prompt })
         .await
         .map_err(|_| closed())?;
+    // One listener for the whole run: an interrupt that comes while an event is printed must not be lost.
+    let mut interrupted = signal(SignalKind::interrupt())
+        .map_err(|error| UserError::failure(format!("cannot listen for interrupts: {error}")))?;
     let mut transcript = Transcript::default();
     let mut printer = Printer {
         format,
@@ -51,7 +56,7 @@ pub async fn run(
     let summary = loop {
         let event = tokio::select! {
             event = handle.events.recv() => event.ok_or_else(closed)?,
-            _ = tokio::signal::ctrl_c() => {
+            _ = interrupted.recv() => {
                 interrupts += 1;
                 if interrupts > 1 {
                     return Ok(ExitCode::Interrupted);

@@ -1,7 +1,10 @@
 //! The layers, checked: a table of modules with the crate modules and external crates that each may name, and a
 //! search of the sources against it.
 
-#![expect(clippy::disallowed_methods, reason = "a test reads and lays its own files")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test reads and lays its own files"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;

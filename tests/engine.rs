@@ -1,7 +1,9 @@
 //! The engine against real models.
 
-#![expect(clippy::disallowed_methods, reason = "a test reads and lays its own files")]
-
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test reads and lays its own files"
+)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};

@@ -231,6 +231,7 @@ fn finish(desk: &mut Desk) {
     desk.event(Event::TurnEnded {
         turn: 1,
         summary: TurnSummary {
+            wanted_change: false,
             reason: EndReason::Answered,
             changed: vec!["src/retry.rs".to_owned()],
             calls: 2,
@@ -638,6 +639,7 @@ fn foreign_text_reaches_the_screen_without_its_escapes() {
         Event::TurnEnded {
             turn: 1,
             summary: TurnSummary {
+                wanted_change: false,
                 reason: EndReason::Failed { message: hostile() },
                 changed: vec![hostile()],
                 calls: 1,

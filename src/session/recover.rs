@@ -20,17 +20,23 @@ pub struct Recovered {
 ///
 /// A call that was begun and not finished is settled as cancelled. Whether its change was made is asked of
 /// `stands` (the file has the bytes that the change would leave): if so the change is recorded, so that it can be
-/// undone.
+/// undone. A cancelled call may have made its change after it was settled, so it is asked about, too. What the model had
+/// written when the session stopped stays in its conversation, as after an interrupt.
 pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Recovered {
     let mut memory = Memory::default();
     let mut events = Vec::new();
     let mut open: Vec<(CallId, ToolCall)> = Vec::new();
     let mut intents: Vec<(CallId, FileChange)> = Vec::new();
     let mut turn: Option<u32> = None;
+    let mut written = String::new();
     for entry in entries {
         match entry {
-            Entry::Opened { .. } | Entry::Generate => {}
-            Entry::Message(message) => memory.messages.push(message),
+            Entry::Opened { .. } => {}
+            Entry::Generate => written.clear(),
+            Entry::Message(message) => {
+                written.clear();
+                memory.messages.push(message);
+            }
             Entry::Forget => memory.messages.clear(),
             Entry::Intent { call, change } => {
                 intents.extend(change.map(|change| (call.id, change)))
@@ -41,18 +47,25 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                         memory.turns = *number;
                         turn = Some(*number);
                     }
-                    Event::TurnEnded { .. } => turn = None,
+                    Event::TurnEnded { .. } => {
+                        turn = None;
+                        written.clear();
+                    }
                     Event::CallProposed { call, .. } => {
                         memory.calls = memory.calls.max(call.id.0);
                         open.push((call.id, call.clone()));
                     }
-                    Event::CallFinished { call, .. } => {
+                    Event::Text { text } => written.push_str(text),
+                    Event::CallFinished { call, outcome } => {
                         open.retain(|(id, _)| id != call);
-                        intents.retain(|(id, _)| id != call);
+                        if *outcome != Outcome::Cancelled {
+                            intents.retain(|(id, _)| id != call);
+                        }
                     }
                     Event::ChangeApplied { call, change } => {
                         memory.changes.push((memory.turns, change.clone()));
-                        intents.retain(|(id, _)| id != call);
+                        // An earlier call that meant to change this file is past telling: this change stands now.
+                        intents.retain(|(id, meant)| id != call && meant.path != change.path);
                     }
                     Event::ChangesUndone { turn, undone } => {
                         memory.changes.retain(|(of, change)| {
@@ -69,6 +82,9 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
         }
     }
     let mut settling = Vec::new();
+    if !written.is_empty() {
+        settling.push(Entry::Message(Message::Assistant { raw: written }));
+    }
     for (call, change) in intents {
         if stands(&change) {
             memory.changes.push((memory.turns, change.clone()));
@@ -87,12 +103,12 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
         }));
     }
     if let Some(turn) = turn {
-        let changed: Vec<String> = memory
-            .changes
-            .iter()
-            .filter(|(of, _)| *of == turn)
-            .map(|(_, change)| change.path.clone())
-            .collect();
+        let mut changed: Vec<String> = Vec::new();
+        for (_, change) in memory.changes.iter().filter(|(of, _)| *of == turn) {
+            if !changed.contains(&change.path) {
+                changed.push(change.path.clone());
+            }
+        }
         let summary = TurnSummary {
             reason: EndReason::Interrupted,
             wanted_change: false,

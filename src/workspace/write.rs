@@ -385,6 +385,7 @@ fn sync(dir: &OwnedFd) {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test lays its own files")]
 mod tests {
     use super::*;
 
