@@ -97,9 +97,12 @@ pub async fn run(
 
 /// Says how a turn ended, as an exit code.
 fn exit_code(summary: &TurnSummary) -> ExitCode {
+    let denied = summary.denied > 0 && summary.changed.is_empty();
     match &summary.reason {
         EndReason::Failed { .. } => ExitCode::Failure,
         EndReason::Interrupted => ExitCode::Interrupted,
+        // A model that keeps asking for what it was refused is refused, whatever ended the turn.
+        _ if denied => ExitCode::Denied,
         EndReason::Budget { .. } => ExitCode::Budget,
         EndReason::Loop { .. } => ExitCode::Loop,
         EndReason::Answered if summary.denied > 0 => ExitCode::Denied,

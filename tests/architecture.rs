@@ -55,7 +55,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("model/scripted.rs", &["model", "protocol"], &["tokio"]),
     (
         "model/store",
-        &[],
+        &["protocol"],
         &[
             "serde",
             "serde_json",
@@ -161,12 +161,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "tui",
             "workspace",
         ],
-        &["tokio", "tracing_subscriber"],
+        &["rustix", "tokio", "tracing_subscriber"],
     ),
     (
         "main.rs",
         &["cli", "compose", "error"],
-        &["clap", "clap_complete"],
+        &["clap", "clap_complete", "tracing"],
     ),
     (
         "lib.rs",
@@ -215,7 +215,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 
 /// The only places that may open a network connection or start a process.
 const NETWORK: &[&str] = &["model/store"];
-const PROCESS: &[&str] = &["model/store"];
+const PROCESS: &[&str] = &["model/store", "main.rs"];
 
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -313,18 +313,52 @@ fn heads(code: &str) -> BTreeSet<String> {
     heads
 }
 
+/// Splits the inside of `{a, b::{c, d}, e}` at its outer commas.
+fn outer_items(list: &str) -> Vec<String> {
+    let (mut items, mut depth) = (vec![String::new()], 0);
+    for c in list.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => items.push(String::new()),
+            c => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                items.last_mut().expect("never empty").push(c);
+            }
+        }
+    }
+    items.retain(|item| !item.trim().is_empty());
+    items
+}
+
+#[test]
+fn a_list_of_imports_is_taken_apart() {
+    assert_eq!(
+        outer_items("a, b::{c, d}, e}; rest"),
+        ["a", " b::{c, d}", " e"]
+    );
+    let modules = crate_modules("use crate::{agent, model::{Model, Cancel}};\ncrate::tui::run()");
+    assert_eq!(
+        modules.into_iter().collect::<Vec<_>>(),
+        ["agent", "model", "tui"]
+    );
+}
+
 /// Finds the crate modules that a source names by `crate::module` or `walden::module`.
 fn crate_modules(code: &str) -> BTreeSet<String> {
     let mut modules = BTreeSet::new();
     for head in ["crate::", "walden::"] {
         for (at, _) in code.match_indices(head) {
             let rest = &code[at + head.len()..];
-            let rest = rest.strip_prefix('{').unwrap_or(rest);
-            modules.insert(
-                rest.chars()
+            let word = |text: &str| -> String {
+                let text = text.trim_start();
+                text.chars()
                     .take_while(|c| c.is_alphanumeric() || *c == '_')
-                    .collect(),
-            );
+                    .collect()
+            };
+            match rest.strip_prefix('{') {
+                None => drop(modules.insert(word(rest))),
+                Some(list) => modules.extend(outer_items(list).iter().map(|item| word(item))),
+            }
         }
     }
     modules
@@ -396,7 +430,7 @@ fn what_a_layer_must_not_touch_is_not_named() {
 
 #[test]
 fn every_folder_says_what_it_owns() {
-    for (name, _) in sources() {
+    for (name, _) in sources().into_iter().filter(|(name, _)| !is_test(name)) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("src")
             .join(&name);

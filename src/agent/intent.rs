@@ -54,15 +54,59 @@ const POLITE: &[&str] = &[
     "please", "can", "could", "you", "now", "then", "also", "and", "just", "kindly", "would",
 ];
 
-/// Tells whether a request asks for files to be changed.
-///
-/// Judged by the first word of each clause, so that "explain how to add a test" is a question and "The sum is wrong.
-/// Fix it." is not. It only decides whether a turn that changed nothing is asked once more; a wrong guess costs one
-/// generation.
-pub(super) fn wants_change(request: &str) -> bool {
-    request
+/// Words that a question or a request for words begins with.
+const ASKING: &[&str] = &[
+    "are",
+    "compare",
+    "describe",
+    "did",
+    "do",
+    "does",
+    "explain",
+    "find",
+    "give",
+    "has",
+    "have",
+    "hello",
+    "hi",
+    "how",
+    "is",
+    "list",
+    "print",
+    "review",
+    "should",
+    "show",
+    "summarise",
+    "summarize",
+    "tell",
+    "was",
+    "were",
+    "what",
+    "when",
+    "where",
+    "which",
+    "who",
+    "whose",
+    "why",
+];
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Intent {
+    /// Files are to be changed: a turn that changes none is asked once more.
+    Change,
+    /// Words are wanted: nothing that changes a file is offered to the model.
+    Question,
+    #[default]
+    Unclear,
+}
+
+/// Judges a request by the first word of each clause, so that "explain how to add a test" is a question and "The sum is
+/// wrong. Fix it." is none.
+pub(super) fn intent(request: &str) -> Intent {
+    let firsts: Vec<String> = request
         .split(['.', '!', '\n', ';', ':', ','])
-        .any(|clause| {
+        .filter_map(|clause| {
             clause
                 .split_whitespace()
                 .map(|word| {
@@ -70,8 +114,23 @@ pub(super) fn wants_change(request: &str) -> bool {
                         .to_lowercase()
                 })
                 .find(|word| !word.is_empty() && !POLITE.contains(&word.as_str()))
-                .is_some_and(|word| CHANGING.contains(&word.as_str()))
         })
+        .collect();
+    let begins_with = |words: &[&str]| {
+        firsts
+            .first()
+            .is_some_and(|first| words.contains(&first.as_str()))
+    };
+    if firsts
+        .iter()
+        .any(|first| CHANGING.contains(&first.as_str()))
+    {
+        Intent::Change
+    } else if begins_with(ASKING) || request.trim_end().ends_with('?') {
+        Intent::Question
+    } else {
+        Intent::Unclear
+    }
 }
 
 /// Finds the words of a request that look like paths of files, at most `limit`, in order.
@@ -127,15 +186,22 @@ mod tests {
             "In util.rs, add a test",
             "Complete the functions in a.py",
         ] {
-            assert!(wants_change(request), "{request}");
+            assert_eq!(intent(request), Intent::Change, "{request}");
         }
         for request in [
             "What does main.rs do?",
             "Explain how to add a test",
             "review this file",
             "hello",
+            "src/a.rs is what?",
         ] {
-            assert!(!wants_change(request), "{request}");
+            assert_eq!(intent(request), Intent::Question, "{request}");
+        }
+        for request in [
+            "The tests of a.py fail",
+            "a.py must raise on a negative size",
+        ] {
+            assert_eq!(intent(request), Intent::Unclear, "{request}");
         }
     }
 

@@ -179,7 +179,7 @@ fn a_message_waits_until_the_model_is_loaded() {
 #[test]
 fn an_edit_is_previewed_then_asked_then_run_as_it_was_shown() {
     let mut agent = agent(Mode::Ask);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Go on");
     let out = call(&mut agent, "edit", "a.py");
     assert!(
         out.iter()
@@ -247,7 +247,7 @@ fn a_denied_call_goes_back_to_the_model_with_the_reason() {
 #[test]
 fn edit_mode_runs_an_ordinary_edit_and_asks_about_executable_data() {
     let mut agent = agent(Mode::Edit);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Hello");
     call(&mut agent, "edit", "a.py");
     let out = preview(&mut agent, 1, "a.py");
     assert!(
@@ -273,7 +273,7 @@ fn edit_mode_runs_an_ordinary_edit_and_asks_about_executable_data() {
 #[test]
 fn an_interrupt_answers_everything_and_the_next_turn_is_clean() {
     let mut agent = agent(Mode::Ask);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Go on");
     call(&mut agent, "edit", "a.py");
     preview(&mut agent, 1, "a.py");
     let out = agent.handle(Input::Op(Op::Interrupt));
@@ -305,7 +305,7 @@ fn an_interrupt_answers_everything_and_the_next_turn_is_clean() {
 #[test]
 fn an_interrupted_generation_is_cancelled_and_what_it_wrote_is_kept() {
     let mut agent = agent(Mode::Ask);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Go on");
     model(
         &mut agent,
         ModelEvent::Text {
@@ -322,7 +322,7 @@ fn an_interrupted_generation_is_cancelled_and_what_it_wrote_is_kept() {
 #[test]
 fn a_change_that_lands_after_an_interrupt_can_still_be_undone() {
     let mut agent = agent(Mode::Edit);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Hello");
     call(&mut agent, "edit", "a.py");
     preview(&mut agent, 1, "a.py");
     agent.handle(Input::Op(Op::Interrupt));
@@ -393,7 +393,7 @@ fn the_files_that_a_request_names_are_read_before_the_model_is_asked() {
 #[test]
 fn the_same_call_with_the_same_result_ends_the_turn() {
     let mut agent = agent(Mode::Ask);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Go on");
     let mut ended = None;
     for _ in 0..3 {
         let id = agent.calls.minted() + 1;
@@ -414,7 +414,7 @@ fn the_same_call_with_the_same_result_ends_the_turn() {
 #[test]
 fn the_step_budget_ends_the_turn() {
     let mut agent = agent(Mode::Ask);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Go on");
     let mut ended = None;
     for step in 1..=6 {
         call(&mut agent, "read", &format!("{step}.py"));
@@ -431,7 +431,7 @@ fn the_step_budget_ends_the_turn() {
 #[test]
 fn a_tool_that_does_not_exist_is_answered_with_those_that_do() {
     let mut agent = agent(Mode::Ask);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Go on");
     let out = call(&mut agent, "shell", "x");
     assert!(
         matches!(outcomes(&out)[..], [Outcome::Invalid { text }] if text.contains("read, list, edit"))
@@ -441,7 +441,7 @@ fn a_tool_that_does_not_exist_is_answered_with_those_that_do() {
 #[test]
 fn a_message_during_a_turn_waits_for_its_end() {
     let mut agent = agent(Mode::Ask);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Go on");
     let out = submit(&mut agent, "And then?");
     assert_eq!(
         out,
@@ -456,7 +456,7 @@ fn a_message_during_a_turn_waits_for_its_end() {
 #[test]
 fn the_conversation_only_grows_at_its_end() {
     let mut agent = agent(Mode::Ask);
-    let first = submit(&mut agent, "What now?");
+    let first = submit(&mut agent, "Go on");
     let first = asked(&first).expect("asked").messages.clone();
     call(&mut agent, "read", "a.py");
     let second = succeed(&mut agent, 1, None);
@@ -477,7 +477,7 @@ fn the_conversation_only_grows_at_its_end() {
 #[test]
 fn a_full_context_drops_the_conversation_once_and_tries_again() {
     let mut agent = agent(Mode::Ask);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Go on");
     answer(&mut agent, "This.");
     submit(&mut agent, "And now?");
     let failure = || ModelEvent::Failed {
@@ -507,7 +507,7 @@ fn the_first_request_is_small() {
 #[test]
 fn nobody_is_asked_about_the_same_call_twice_in_a_turn() {
     let mut agent = agent(Mode::Ask);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Go on");
     call(&mut agent, "edit", "a.py");
     preview(&mut agent, 1, "a.py");
     agent.handle(Input::Op(Op::Decide {
@@ -552,7 +552,7 @@ fn a_change_that_takes_back_what_the_turn_wrote_is_questioned_once() {
         line(LineKind::Added, "return 1"),
     ]);
     let mut agent = agent(Mode::Edit);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Hello");
     call(&mut agent, "edit", "a.py");
     agent.handle(Input::Previewed {
         call: CallId(1),
@@ -578,7 +578,7 @@ fn a_change_that_takes_back_what_the_turn_wrote_is_questioned_once() {
 #[test]
 fn a_call_that_cannot_be_read_is_tried_again_differently_and_not_for_ever() {
     let mut agent = agent(Mode::Ask);
-    submit(&mut agent, "What now?");
+    submit(&mut agent, "Go on");
     let mut reasons = Vec::new();
     for _ in 0..3 {
         let raw = "```json\n{\"name\": ".repeat(100);
@@ -603,5 +603,17 @@ fn a_call_that_cannot_be_read_is_tried_again_differently_and_not_for_ever() {
     assert!(
         matches!(reasons[..], [EndReason::Loop { .. }]),
         "{reasons:?}"
+    );
+}
+
+#[test]
+fn a_question_offers_nothing_that_changes_a_file() {
+    let mut agent = agent(Mode::Edit);
+    let out = submit(&mut agent, "What does a.py do?");
+    let request = asked(&out).expect("asked");
+    assert!(
+        request.tools.iter().all(|tool| tool.risk == Risk::Read),
+        "{:?}",
+        request.tools
     );
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::calls::Stage;
 use super::input::{Effect, Preview};
+use super::intent::Intent;
 use super::policy::{Verdict, risk_of};
 use super::repeats::{Repeats, Repetition};
 use super::{Agent, intent, notice, prompt};
@@ -34,6 +35,7 @@ const PASSAGE_LIMIT: usize = 256 * 1024;
 pub(super) struct Turn {
     number: u32,
     pub(super) request: String,
+    intent: Intent,
     wants_change: bool,
     changed: Vec<String>,
     run: u32,
@@ -83,7 +85,12 @@ impl Agent {
             },
             out,
         );
-        let wants_change = intent::wants_change(&text) && self.policy.mode() != Mode::Plan;
+        let intent = intent::intent(&text);
+        let wants_change = match (intent, self.policy.mode()) {
+            (_, Mode::Plan) | (Intent::Question, _) | (Intent::Unclear, Mode::Ask) => false,
+            // Where edits need no question, somebody expects them.
+            (Intent::Change, _) | (Intent::Unclear, Mode::Edit | Mode::Auto) => true,
+        };
         let mut opening: VecDeque<_> = files
             .into_iter()
             .map(|path| ("read".to_owned(), with("path", path)))
@@ -99,6 +106,7 @@ impl Agent {
         self.turn = Some(Turn {
             number: self.turns,
             request: text,
+            intent,
             wants_change,
             opening,
             ..Turn::default()
@@ -145,8 +153,12 @@ impl Agent {
         }
         turn.steps += 1;
         turn.written.clear();
+        let question = turn.intent == Intent::Question;
         let retry = std::mem::take(&mut turn.retrying).then_some(turn.steps);
         let mut request = self.request(choice);
+        if question {
+            request.tools.retain(|tool| tool.risk == Risk::Read);
+        }
         if let Some(step) = retry {
             request.sampling.temperature = request.sampling.temperature.max(RETRY_TEMPERATURE);
             request.sampling.top_p = 0.95;

@@ -314,11 +314,11 @@ fn transcript_of(events: &[Event]) -> Transcript {
 }
 
 fn last_tool_text(request: &ModelRequest) -> &str {
-    let texts = request.messages.iter().filter_map(|message| match message {
+    let mut texts = request.messages.iter().filter_map(|message| match message {
         Message::Tool { text, .. } => Some(text.as_str()),
         _ => None,
     });
-    texts.last().expect("a tool's result")
+    texts.next_back().expect("a tool's result")
 }
 
 // ---- Changes

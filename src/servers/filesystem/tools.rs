@@ -147,7 +147,8 @@ impl ToolName {
         for argument in self.arguments() {
             let mut property = match argument.kind {
                 Kind::Text => json!({ "type": "string" }),
-                Kind::Count => json!({ "type": "integer", "minimum": 1 }),
+                // Bounded, or a model that is held to the schema may write digits for ever.
+                Kind::Count => json!({ "type": "integer", "minimum": 1, "maximum": 999_999 }),
             };
             if let Some(description) = argument.description {
                 property["description"] = description.into();
