@@ -59,6 +59,8 @@ pub(super) struct Turn {
     warned: bool,
     /// Calls that the user refused in this turn: nobody is asked the same thing twice.
     refused: Vec<ToolCall>,
+    /// How the next generation may go on, where the host decides it.
+    next: Option<ToolChoice>,
     /// What the running generation wrote so far, as shown.
     written: String,
     repeats: Repeats,
@@ -127,7 +129,8 @@ impl Agent {
         } else if let Some((name, arguments)) = turn.pending.pop_front() {
             self.begin_call(&name, arguments, out);
         } else {
-            self.generate(ToolChoice::Auto, out);
+            let choice = turn.next.take().unwrap_or(ToolChoice::Auto);
+            self.generate(choice, out);
         }
     }
 
@@ -277,8 +280,7 @@ impl Agent {
                 out,
             );
         }
-        let unmoved = turn.wants_change && turn.changed.is_empty() && turn.denied == 0;
-        if unmoved && turn.nudges < NUDGES {
+        if unmoved(turn) && turn.nudges < NUDGES {
             turn.nudges += 1;
             turn.retrying = turn.nudges > 1;
             let names = self.changing_tools();
@@ -491,18 +493,41 @@ impl Agent {
         }
         turn.retrying = matches!(outcome, Outcome::Failed { .. } | Outcome::Invalid { .. });
         let repetition = turn.repeats.note(&open.call, &outcome);
-        let text = match repetition {
+        let (text, next) = match repetition {
+            Repetition::Again | Repetition::Loop if unmoved(turn) => {
+                let text =
+                    "You made this very call before; its result stands above. Make the change now.";
+                (text.to_owned(), Next::Change)
+            }
+            Repetition::Again | Repetition::Loop => {
+                let text = "You made this very call before; its result stands above. Answer now, in words only.";
+                (text.to_owned(), Next::Words)
+            }
             Repetition::First if outcome.is_done() && open.risk != Risk::Read => {
                 let done = outcome.for_model();
-                format!("{done}\nIf that was all that was asked for, say so in one sentence without a call.")
+                let text = format!(
+                    "{done}\nIf that was all that was asked for, say so in one sentence without a call."
+                );
+                (text, Next::Free)
             }
-            Repetition::First => outcome.for_model().to_owned(),
-            Repetition::Again | Repetition::Loop => {
-                "You made this very call before, and its result is the same as above. Do something else: make the \
-                 change, look elsewhere, or answer."
-                    .to_owned()
+            // A second refusal: the model has nothing else to offer than words.
+            Repetition::First if turn.denied > 1 => (
+                format!("{} Answer in words only.", outcome.for_model()),
+                Next::Words,
+            ),
+            Repetition::First => (outcome.for_model().to_owned(), Next::Free),
+        };
+        let next = match next {
+            Next::Free => None,
+            Next::Words => Some(ToolChoice::None),
+            Next::Change => {
+                let names = self.changing_tools();
+                (!names.is_empty()).then_some(ToolChoice::Required { names })
             }
         };
+        if let Some(turn) = &mut self.turn {
+            turn.next = next;
+        }
         out.push(finished(outcome));
         self.remember(
             Message::Tool {
@@ -564,6 +589,20 @@ impl Agent {
         }));
         self.start_queued(out);
     }
+}
+
+/// How the host lets the model go on after a call.
+enum Next {
+    Free,
+    /// With a call that changes a file.
+    Change,
+    /// Without a call.
+    Words,
+}
+
+/// Tells whether a turn was to change something and neither did nor was kept from it.
+fn unmoved(turn: &Turn) -> bool {
+    turn.wants_change && turn.changed.is_empty() && turn.denied == 0
 }
 
 /// Returns the changed lines of one side that say something: a brace or a blank line proves nothing.

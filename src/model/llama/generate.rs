@@ -81,7 +81,12 @@ impl<'w> Engine<'w> {
         self.cache.context().wake();
         let form = self.form;
         let tools = offered(request);
-        let names = names(&tools);
+        // Where only words are wanted, a call is looked for all the same: it ends the answer.
+        let looked_for: Vec<&ToolSpec> = match request.choice {
+            ToolChoice::None => request.tools.iter().collect(),
+            ToolChoice::Auto | ToolChoice::Required { .. } => tools.clone(),
+        };
+        let names = names(&looked_for);
         let answer = Answer {
             engine: self,
             request,
@@ -93,6 +98,7 @@ impl<'w> Engine<'w> {
             raw: Vec::new(),
             usage: Usage::default(),
             called: false,
+            cut: false,
             body_start: 0,
             draft: Draft::None,
             mask_times: Vec::new(),
@@ -158,6 +164,8 @@ struct Answer<'a, 'w> {
     raw: Vec<u8>,
     usage: Usage,
     called: bool,
+    /// A call was cut off an answer that was to be words.
+    cut: bool,
     /// Where in `raw` the body of the last call begins.
     body_start: usize,
     draft: Draft,
@@ -186,7 +194,7 @@ impl Answer<'_, '_> {
             Err(Halt::Cancelled) => Finish::Cancelled,
             Err(Halt::Failed(failure)) => return ModelEvent::Failed { failure },
         };
-        if !self.called {
+        if !self.called && !self.cut {
             // What is still held back is said; a call that was cut off by the user is no mistake of the model.
             for piece in self.parser.finish() {
                 if finish != Finish::Cancelled || !matches!(piece, Piece::BadCall { .. }) {
@@ -279,7 +287,12 @@ impl Answer<'_, '_> {
             if self.is_stopped() {
                 return Err(Halt::Cancelled);
             }
-            let mask = self.mask();
+            let begins = self.raw.is_empty() && self.words_only();
+            let mask = if begins {
+                Some(self.first_words())
+            } else {
+                self.mask()
+            };
             let weights = self.engine.cache.weights();
             let token = self
                 .engine
@@ -295,10 +308,16 @@ impl Answer<'_, '_> {
             self.usage.generated += 1;
             self.accept(&tokens);
             self.hear(&weights.piece(token));
-            if self.is_call_complete() {
+            if self.words_only() {
+                if self.parser.open_call().is_some() {
+                    self.cut_off_call();
+                    return Ok(Finish::Stop);
+                }
+            } else if self.is_call_complete() {
                 return Ok(self.end_call());
+            } else {
+                self.watch_for_a_call();
             }
-            self.watch_for_a_call();
             let forced = self.forced();
             for token in &forced {
                 self.hear(&weights.piece(*token));
@@ -322,6 +341,44 @@ impl Answer<'_, '_> {
             let stop = || cancel.is_cancelled() || events.is_closed();
             self.engine.cache.push(&tokens, &stop)?;
         }
+    }
+
+    fn words_only(&self) -> bool {
+        self.request.choice == ToolChoice::None
+    }
+
+    /// Returns the tokens that begin with a letter: an answer in words begins with one, and a small model that has
+    /// tools in sight would begin with a call.
+    fn first_words(&self) -> SimpleVob {
+        let weights = self.engine.cache.weights();
+        let count = weights.vocabulary();
+        let mut mask = SimpleVob::alloc(count);
+        for token in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+            let piece = weights.piece(token.cast_signed());
+            let text = String::from_utf8_lossy(&piece);
+            let is_word = text
+                .trim_start_matches(' ')
+                .starts_with(char::is_alphabetic);
+            if is_word && !weights.is_control(token.cast_signed()) {
+                mask.allow_token(token);
+            }
+        }
+        mask
+    }
+
+    /// Takes a call that was begun out of an answer that was to be words, with its opening mark.
+    fn cut_off_call(&mut self) {
+        let text = text_of(&self.raw);
+        let body = self.parser.open_call().map_or(0, |open| open.body.len());
+        let mut words = text.get(..text.len() - body).unwrap_or_default().trim_end();
+        for mark in ["<tool_call>", "<tools>", "[TOOL_CALLS]"] {
+            words = words.strip_suffix(mark).unwrap_or(words).trim_end();
+        }
+        if let Some(line) = words.lines().last().filter(|line| line.starts_with("```")) {
+            words = words[..words.len() - line.len()].trim_end();
+        }
+        self.raw = words.as_bytes().to_vec();
+        self.cut = true;
     }
 
     fn is_stopped(&mut self) -> bool {
@@ -476,6 +533,11 @@ impl Answer<'_, '_> {
     fn tell_piece(&mut self, piece: Piece) {
         let event = match piece {
             Piece::Text(text) if text.is_empty() => return,
+            Piece::Drafted { .. } | Piece::Call { .. } | Piece::BadCall { .. }
+                if self.words_only() =>
+            {
+                return;
+            }
             Piece::Text(text) => ModelEvent::Text { text },
             Piece::Reasoning(text) => ModelEvent::Reasoning { text },
             Piece::Drafted { name, bytes } => ModelEvent::CallDrafted { name, bytes },
