@@ -13,6 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use walden::cli::{Cli, Command};
 use walden::compose;
 use walden::error::{ExitCode, UserError};
+use walden::model::llama;
 
 fn main() -> Status {
     let cli = Cli::parse();
@@ -32,8 +33,7 @@ fn main() -> Status {
 /// which is free on an idle machine and ruinous on a busy one: beside two busy processes on two cores the 1.5B model
 /// wrote 3.6 tokens a second, and 15.4 with this count, at the same speed when idle. ggml's backtrace would start a
 /// debugger on the user's screen.
-const ENGINE_ENVIRONMENT: [(&str, &str); 2] =
-    [("GOMP_SPINCOUNT", "20000"), ("GGML_NO_BACKTRACE", "1")];
+const ENGINE_ENVIRONMENT: [(&str, &str); 2] = [("GOMP_SPINCOUNT", "20000"), llama::NO_BACKTRACE];
 
 /// Starts this program again with the environment that the engine needs. Returns where that was done, is not wanted
 /// (the user set a policy) or is not possible.

@@ -165,7 +165,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "main.rs",
-        &["cli", "compose", "error"],
+        &["cli", "compose", "error", "model"],
         &["clap", "clap_complete", "tracing"],
     ),
     (

@@ -1,6 +1,6 @@
 //! What a loaded model is, and how it wants to be talked to.
 
-#![expect(unsafe_code, reason = "llama.cpp is asked what it was built for")]
+use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 
 use super::native::Weights;
 use super::prompt::Controls;
@@ -19,10 +19,17 @@ pub(super) struct Template {
     pub(super) controls: Controls,
 }
 
-/// Tells whether layers can be put on a graphics card.
+/// Tells whether layers can be put on a graphics card: one that is there, not only one that was built for.
 pub(super) fn has_gpu() -> bool {
-    // SAFETY: takes nothing and looks at the list of devices, which the backend's start has filled.
-    unsafe { llama_cpp_sys_2::llama_supports_gpu_offload() }
+    let is_gpu = |kind: LlamaBackendDeviceType| {
+        matches!(
+            kind,
+            LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
+        )
+    };
+    list_llama_ggml_backend_devices()
+        .into_iter()
+        .any(|device| is_gpu(device.device_type))
 }
 
 /// Describes a loaded model.

@@ -8,6 +8,7 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
+use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_sys_2 as sys;
 
 /// How many lines of trouble are kept for a message to the user.
@@ -49,7 +50,11 @@ pub(super) fn start_backend() {
         unsafe {
             sys::llama_log_set(Some(logged), std::ptr::null_mut());
             sys::ggml_set_abort_callback(Some(aborted));
-            sys::llama_backend_init();
+        }
+        match LlamaBackend::init() {
+            // Kept for the life of the process: dropping it would take the backend down under a running model.
+            Ok(backend) => std::mem::forget(backend),
+            Err(error) => tracing::warn!("llama.cpp was started before: {error}"),
         }
     });
 }
