@@ -25,7 +25,7 @@ use crate::tui;
 use crate::workspace::{Checkpoints, Roots, hash_of};
 
 /// What is kept inside the roots by what, as the status bar says it. Named by what is really enforced.
-const ENFORCED: &str = "files: inside the repository · network: none used, not sealed";
+const ENFORCED: &str = "files in the root · not sealed";
 
 /// Starts the log, where `WALDEN_LOG` asks for one: into the state folder, never onto the screen.
 pub fn start_log() {

@@ -23,7 +23,7 @@ pub use policy::{Policy, Verdict};
 pub use prompt::system_text;
 
 use crate::protocol::{
-    CallForm, Decision, EndReason, Event, FileChange, GenerationId, Level, Message, Mode,
+    CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, Level, Message, Mode,
     ModelFailure, ModelInfo, Op, Outcome, Passages, Sampling, Scope, ToolCall, ToolSpec, Undone,
 };
 use calls::{CallTable, Stage};
@@ -85,6 +85,8 @@ pub struct Agent {
     /// The changes that stand, with the turns that made them, oldest first.
     changes: Vec<(u32, FileChange)>,
     passages: Vec<Passages>,
+    /// Calls that were running when their turn was interrupted, with that turn: a change that lands late is its.
+    late: Vec<(CallId, u32)>,
     /// What the next message to the model begins with: things that happened between turns.
     aside: Vec<String>,
 }
@@ -110,6 +112,7 @@ impl Agent {
             queued: VecDeque::new(),
             changes: memory.changes,
             passages: Vec::new(),
+            late: Vec::new(),
             aside: Vec::new(),
         }
     }
@@ -217,7 +220,7 @@ impl Agent {
             .map_or(CallForm::JsonFence, |model| model.form)
     }
 
-    fn decide(&mut self, id: crate::protocol::CallId, decision: Decision, out: &mut Vec<Effect>) {
+    fn decide(&mut self, id: CallId, decision: Decision, out: &mut Vec<Effect>) {
         let Some(open) = self.calls.get_mut(id) else {
             return;
         };

@@ -617,3 +617,24 @@ fn a_question_offers_nothing_that_changes_a_file() {
         request.tools
     );
 }
+
+#[test]
+fn a_change_that_lands_late_belongs_to_the_turn_that_asked_for_it() {
+    let mut agent = agent(Mode::Edit);
+    submit(&mut agent, "Hello");
+    call(&mut agent, "edit", "a.py");
+    preview(&mut agent, 1, "a.py");
+    agent.handle(Input::Op(Op::Interrupt));
+    submit(&mut agent, "Hello");
+    succeed(&mut agent, 1, Some(change("a.py")));
+    let out = answer(&mut agent, "Hello.");
+    assert_eq!(summary(&out).map(|s| s.changed.len()), Some(0));
+    let out = agent.handle(Input::Op(Op::Undo));
+    assert_eq!(
+        out,
+        vec![Effect::Undo {
+            turn: 1,
+            changes: vec![change("a.py")]
+        }]
+    );
+}

@@ -460,8 +460,13 @@ impl Agent {
     }
 
     fn record_change(&mut self, id: CallId, change: FileChange, out: &mut Vec<Effect>) {
-        let number = self.turn.as_ref().map_or(self.turns, |turn| turn.number);
-        if let Some(turn) = &mut self.turn {
+        let late = self
+            .late
+            .iter()
+            .position(|(call, _)| *call == id)
+            .map(|at| self.late.remove(at).1);
+        let number = late.unwrap_or(self.turns);
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.number == number) {
             turn.repeats.clear();
             turn.added.extend(
                 lines(&change, LineKind::Added).map(|line| (change.path.clone(), line.to_owned())),
@@ -561,6 +566,7 @@ impl Agent {
                 open.iter().map(|open| open.call.id).collect(),
             ));
             for open in open {
+                self.late.push((open.call.id, turn.number));
                 out.push(Effect::Emit(Event::CallFinished {
                     call: open.call.id,
                     outcome: Outcome::Cancelled,
