@@ -103,7 +103,7 @@ setup:
 	}
 	if ! have cargo; then
 		echo 'walden needs Rust 1.90 or later, and there is no cargo here.'
-		echo 'hint: install Rust as https://rustup.rs says, then run make again'
+		echo 'hint: install Rust with rustup, then run make again'
 		exit 1
 	fi
 	missing=()

