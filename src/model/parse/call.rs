@@ -153,6 +153,10 @@ impl Call {
     }
 
     fn begin_object(&mut self) {
+        // A model of the XML form that writes JSON all the same.
+        if self.form == CallForm::FunctionTag {
+            self.form = CallForm::ToolCallTag;
+        }
         self.stage = Stage::Json {
             object: self.raw.len(),
             scanner: Scanner::default(),
@@ -197,9 +201,6 @@ impl Call {
         let next = match text.as_bytes().get(space) {
             None => return (space, Next::More),
             Some(b'{') => {
-                if self.form == CallForm::FunctionTag {
-                    self.form = CallForm::ToolCallTag;
-                }
                 self.begin_object();
                 Next::Again
             }

@@ -744,6 +744,18 @@ fn answers() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(bytes, 0..24).prop_map(|parts| parts.concat())
 }
 
+#[test]
+fn json_in_a_tag_is_json_whatever_the_model_usually_writes() {
+    for split in [1, usize::MAX] {
+        let mut parser = parser(CallForm::FunctionTag);
+        for bytes in b"<tool_call>\n{".chunks(split.min(100)) {
+            parser.feed(bytes);
+        }
+        let form = parser.open_call().map(|open| open.form);
+        assert_eq!(form, Some(CallForm::ToolCallTag));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
