@@ -426,7 +426,7 @@ mod tests {
     #[test]
     fn a_cut_says_that_something_is_missing() {
         assert_eq!(Row::new("abcdef", Role::Text).cut(4).plain(), "abc…");
-        assert_eq!(cut_middle("/home/someone/work/project", 12), "/ho…/project");
+        assert_eq!(cut_middle("/home/someone/code/project", 12), "/ho…/project");
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(short_count(1840), "1.8k");
     }

@@ -1,18 +1,18 @@
-//! A turn: from the user's message until the agent rests.
+//! A turn: from the user's message until the agent rests. Generations are here, calls in `calling`.
+
+mod calling;
 
 use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 
-use super::calls::Stage;
-use super::input::{Effect, Preview};
+use super::input::Effect;
 use super::intent::Intent;
-use super::policy::{Verdict, risk_of};
-use super::repeats::{Repeats, Repetition};
+use super::repeats::Repeats;
 use super::{Agent, intent, notice, prompt};
 use crate::protocol::{
-    CallId, EndReason, Event, FileChange, Finish, GenerationId, Level, LineKind, Message, Mode,
-    ModelEvent, Outcome, Passages, Risk, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
+    EndReason, Event, Finish, GenerationId, Level, Message, Mode, ModelEvent, Outcome, Risk,
+    ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
 };
 
 /// How often a turn that was asked for a change and made none is asked again.
@@ -318,239 +318,6 @@ impl Agent {
         chosen.into_iter().map(|tool| tool.name.clone()).collect()
     }
 
-    fn begin_call(&mut self, name: &str, arguments: Map<String, Value>, out: &mut Vec<Effect>) {
-        let (call, spec) = self.mint(name, arguments);
-        let id = call.id;
-        let risk = spec.as_ref().map_or(Risk::Read, |spec| spec.risk);
-        out.push(Effect::Emit(Event::CallProposed {
-            call: call.clone(),
-            risk,
-        }));
-        let Some(spec) = spec else {
-            let names: Vec<&str> = self.tools.iter().map(|tool| tool.name.as_str()).collect();
-            let text = format!(
-                "there is no tool `{name}`; the tools are {}",
-                names.join(", ")
-            );
-            self.calls.open(call, risk, Stage::Running);
-            return self.settle(id, Outcome::Invalid { text }, out);
-        };
-        if spec.previews {
-            self.calls.open(call.clone(), risk, Stage::Previewing);
-            out.push(Effect::Preview(call));
-        } else {
-            self.calls.open(call, risk, Stage::Previewing);
-            self.judge(id, None, out);
-        }
-    }
-
-    pub(super) fn previewed(&mut self, id: CallId, preview: Preview, out: &mut Vec<Effect>) {
-        match self.calls.get_mut(id) {
-            Some(open) if open.stage == Stage::Previewing => {}
-            _ => return,
-        }
-        match preview {
-            Preview::Refused(outcome) => self.settle(id, outcome, out),
-            Preview::Change(change) if self.takes_back(&change) => {
-                let text = "This takes out lines that you wrote a moment ago in this turn; nothing was done. If the \
-                            work is finished, answer in one sentence. If those lines are wrong, make the call again.";
-                self.settle(
-                    id,
-                    Outcome::Failed {
-                        text: text.to_owned(),
-                    },
-                    out,
-                );
-            }
-            Preview::Change(change) => self.judge(id, Some(change), out),
-        }
-    }
-
-    /// Tells, once a turn, that a change takes out lines which the turn itself added.
-    fn takes_back(&mut self, change: &FileChange) -> bool {
-        let Some(turn) = &mut self.turn else {
-            return false;
-        };
-        let takes = lines(change, LineKind::Removed).any(|line| {
-            turn.added
-                .iter()
-                .any(|(path, added)| *path == change.path && *added == line)
-        });
-        takes && !std::mem::replace(&mut turn.warned, true)
-    }
-
-    /// Asks the policy, and then runs the call, asks the user, or refuses.
-    fn judge(&mut self, id: CallId, change: Option<Box<FileChange>>, out: &mut Vec<Effect>) {
-        let Some(open) = self.calls.get_mut(id) else {
-            return;
-        };
-        let refused = self.turn.as_ref().is_some_and(|turn| {
-            let same = |call: &ToolCall| {
-                call.tool == open.call.tool && call.arguments == open.call.arguments
-            };
-            turn.refused.iter().any(same)
-        });
-        if refused {
-            let reason = "The user refused this very call already. Do something else, or answer in one sentence.";
-            return self.settle(
-                id,
-                Outcome::Denied {
-                    reason: reason.to_owned(),
-                },
-                out,
-            );
-        }
-        open.risk = risk_of(open.risk, change.as_deref());
-        match self.policy.judge(&open.call, open.risk) {
-            Verdict::Allow => self.run_call(id, change, out),
-            Verdict::Deny(reason) => self.settle(id, Outcome::Denied { reason }, out),
-            Verdict::Ask(reason) => {
-                let shown = change.as_deref().cloned();
-                open.stage = Stage::Asking(change);
-                out.push(Effect::Emit(Event::ApprovalRequested {
-                    call: id,
-                    reason,
-                    change: shown,
-                }));
-            }
-        }
-    }
-
-    pub(super) fn run_call(
-        &mut self,
-        id: CallId,
-        change: Option<Box<FileChange>>,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(open) = self.calls.get_mut(id) else {
-            return;
-        };
-        open.stage = Stage::Running;
-        let call = open.call.clone();
-        out.push(Effect::Emit(Event::CallStarted { call: id }));
-        out.push(Effect::RunCall { call, change });
-    }
-
-    pub(super) fn call_done(
-        &mut self,
-        id: CallId,
-        outcome: Outcome,
-        change: Option<FileChange>,
-        passage: Option<(String, String)>,
-        out: &mut Vec<Effect>,
-    ) {
-        if self.calls.get_mut(id).is_none() {
-            // The turn was interrupted while the call ran: a change that was made all the same is still recorded, so
-            // that it can be undone.
-            if let Some(change) = change {
-                self.record_change(id, change, out);
-            }
-            return;
-        }
-        if let Some((path, text)) = passage {
-            self.passages.retain(|known| known.path != path);
-            if text.len() <= PASSAGE_LIMIT {
-                self.passages.push(Passages { path, text });
-            }
-        }
-        if let Some(change) = change {
-            self.record_change(id, change, out);
-        }
-        self.settle(id, outcome, out);
-    }
-
-    fn record_change(&mut self, id: CallId, change: FileChange, out: &mut Vec<Effect>) {
-        let late = self
-            .late
-            .iter()
-            .position(|(call, _)| *call == id)
-            .map(|at| self.late.remove(at).1);
-        let number = late.unwrap_or(self.turns);
-        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.number == number) {
-            turn.repeats.clear();
-            turn.added.extend(
-                lines(&change, LineKind::Added).map(|line| (change.path.clone(), line.to_owned())),
-            );
-            if !turn.changed.contains(&change.path) {
-                turn.changed.push(change.path.clone());
-            }
-        }
-        self.changes.push((number, change.clone()));
-        out.push(Effect::Emit(Event::ChangeApplied { call: id, change }));
-    }
-
-    /// Ends a call: tells the front ends and the model, watches for loops, and goes on.
-    pub(super) fn settle(&mut self, id: CallId, outcome: Outcome, out: &mut Vec<Effect>) {
-        let Some(open) = self.calls.settle(id) else {
-            return;
-        };
-        let finished = |outcome| Effect::Emit(Event::CallFinished { call: id, outcome });
-        let Some(turn) = &mut self.turn else {
-            out.push(finished(outcome));
-            return;
-        };
-        match outcome {
-            Outcome::Denied { .. } => {
-                turn.denied += 1;
-                turn.refused.push(open.call.clone());
-            }
-            _ => turn.run += 1,
-        }
-        turn.retrying = matches!(outcome, Outcome::Failed { .. } | Outcome::Invalid { .. });
-        let repetition = turn.repeats.note(&open.call, &outcome);
-        let (text, next) = match repetition {
-            Repetition::Again | Repetition::Loop if unmoved(turn) => {
-                let text =
-                    "You made this very call before; its result stands above. Make the change now.";
-                (text.to_owned(), Next::Change)
-            }
-            Repetition::Again | Repetition::Loop => {
-                let text = "You made this very call before; its result stands above. Answer now, in words only.";
-                (text.to_owned(), Next::Words)
-            }
-            Repetition::First if outcome.is_done() && open.risk != Risk::Read => {
-                let done = outcome.for_model();
-                let text = format!(
-                    "{done}\nIf that was all that was asked for, say so in one sentence without a call."
-                );
-                (text, Next::Free)
-            }
-            // A second refusal: the model has nothing else to offer than words.
-            Repetition::First if turn.denied > 1 => (
-                format!("{} Answer in words only.", outcome.for_model()),
-                Next::Words,
-            ),
-            Repetition::First => (outcome.for_model().to_owned(), Next::Free),
-        };
-        let next = match next {
-            Next::Free => None,
-            Next::Words => Some(ToolChoice::None),
-            Next::Change => {
-                let names = self.changing_tools();
-                (!names.is_empty()).then_some(ToolChoice::Required { names })
-            }
-        };
-        if let Some(turn) = &mut self.turn {
-            turn.next = next;
-        }
-        out.push(finished(outcome));
-        self.remember(
-            Message::Tool {
-                name: open.call.tool.clone(),
-                text,
-            },
-            out,
-        );
-        if repetition == Repetition::Loop {
-            let what = format!(
-                "`{}` was called again and again with the same result",
-                open.call.title()
-            );
-            return self.end_turn(EndReason::Loop { what }, out);
-        }
-        self.advance(out);
-    }
-
     /// Ends the turn: whatever is still open is cancelled, and the summary says what is true.
     pub(super) fn end_turn(&mut self, reason: EndReason, out: &mut Vec<Effect>) {
         let Some(turn) = self.turn.take() else { return };
@@ -597,26 +364,9 @@ impl Agent {
     }
 }
 
-/// How the host lets the model go on after a call.
-enum Next {
-    Free,
-    /// With a call that changes a file.
-    Change,
-    /// Without a call.
-    Words,
-}
-
 /// Tells whether a turn was to change something and neither did nor was kept from it.
 fn unmoved(turn: &Turn) -> bool {
     turn.wants_change && turn.changed.is_empty() && turn.denied == 0
-}
-
-/// Returns the changed lines of one side that say something: a brace or a blank line proves nothing.
-fn lines(change: &FileChange, kind: LineKind) -> impl Iterator<Item = &str> {
-    let lines = change.hunks.iter().flat_map(|hunk| &hunk.lines);
-    lines
-        .filter(move |line| line.kind == kind && line.text.trim().len() > 3)
-        .map(|line| line.text.as_str())
 }
 
 /// Returns the beginning of a text, cut on a character boundary.
