@@ -179,6 +179,13 @@ impl Constraint {
             .map_err(|error| ConstraintError::GaveUp(first_line(&error)))
     }
 
+    /// Forgets the last tokens that were written.
+    pub fn take_back(&mut self, tokens: usize) -> Result<(), ConstraintError> {
+        self.matcher
+            .rollback(tokens)
+            .map_err(|error| ConstraintError::GaveUp(first_line(&error)))
+    }
+
     /// Returns what must come next, whatever the model says; empty when it has a choice.
     pub fn forced(&mut self) -> Vec<u8> {
         self.matcher.compute_ff_bytes()

@@ -242,6 +242,26 @@ impl<'w> Cache<'w> {
         Ok(cached)
     }
 
+    /// Forgets the last tokens, and evaluates the one before them again for its logits.
+    pub(super) fn take_back(
+        &mut self,
+        tokens: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), DecodeError> {
+        let kept = self.len().saturating_sub(tokens + 1);
+        if !self.context.forget_from(kept) {
+            self.clear();
+            let message = "this model's memory cannot be taken back in part".to_owned();
+            return Err(DecodeError::Failed(message));
+        }
+        let again = self.evaluated.0.get(kept).map(|entry| entry.token);
+        self.evaluated.0.truncate(kept);
+        match again {
+            Some(token) => self.push(&[token], stop),
+            None => Ok(()),
+        }
+    }
+
     /// Evaluates generated tokens: not more than a batch of them.
     pub(super) fn push(
         &mut self,

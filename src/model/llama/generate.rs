@@ -35,6 +35,9 @@ const RUNAWAY_CHECK: u32 = 16;
 const RUNAWAY_UNIT: usize = 240;
 const RUNAWAY_BYTES: usize = 240;
 
+/// How often an answer may be taken back to where it began to repeat itself.
+const REWINDS: u32 = 3;
+
 /// What a template ends with when it begins the model's thinking.
 const THINKING: [&str; 2] = ["<think>", "<thinking>"];
 
@@ -101,6 +104,10 @@ impl<'w> Engine<'w> {
             cut: false,
             body_start: 0,
             draft: Draft::None,
+            steps: Vec::new(),
+            banned: None,
+            rewinds: 0,
+            thinks: false,
             mask_times: Vec::new(),
         };
         let last = answer.run();
@@ -133,6 +140,12 @@ enum Draft {
     Constrained(Box<Constraint>),
     /// No constraint could be made for the call that is open.
     Free,
+}
+
+/// A token of a call, and how many bytes stood before it.
+struct Step {
+    before: usize,
+    token: Token,
 }
 
 /// Why an answer ends before the model ended it.
@@ -169,6 +182,13 @@ struct Answer<'a, 'w> {
     /// Where in `raw` the body of the last call begins.
     body_start: usize,
     draft: Draft,
+    /// The tokens that the constraint took, for going back.
+    steps: Vec<Step>,
+    /// A token that must not come next.
+    banned: Option<Token>,
+    rewinds: u32,
+    /// The template begins the model's thinking.
+    thinks: bool,
     mask_times: Vec<Duration>,
 }
 
@@ -269,7 +289,8 @@ impl Answer<'_, '_> {
                 .iter()
                 .any(|tag| last.text.trim_end().ends_with(tag))
         });
-        if thinks && opening.is_empty() {
+        self.thinks = thinks && opening.is_empty();
+        if self.thinks {
             self.parser = StreamParser::new(self.engine.form, names(&self.tools)).in_thinking();
         }
         if !opening.is_empty() {
@@ -327,10 +348,6 @@ impl Answer<'_, '_> {
             if self.is_call_complete() {
                 return Ok(self.end_call());
             }
-            if self.usage.generated.is_multiple_of(RUNAWAY_CHECK) && runs_away(&self.raw) {
-                tracing::warn!("the answer repeats itself without end and was cut off");
-                return Ok(Finish::Length);
-            }
             let window = self.engine.cache.context().window();
             if self.usage.generated >= self.request.sampling.max_tokens
                 || self.engine.cache.len() + tokens.len() >= window
@@ -340,7 +357,47 @@ impl Answer<'_, '_> {
             let (cancel, events) = (self.cancel, self.events);
             let stop = || cancel.is_cancelled() || events.is_closed();
             self.engine.cache.push(&tokens, &stop)?;
+            if self.usage.generated.is_multiple_of(RUNAWAY_CHECK)
+                && let Some(unit) = repeated_unit(&self.raw)
+                && !self.rewind(unit, &stop)?
+            {
+                tracing::warn!("the answer repeats itself without end and was cut off");
+                return Ok(Finish::Length);
+            }
         }
+    }
+
+    /// Goes back to where a call began to repeat itself, and forbids the token that did. Says no where that cannot be
+    /// done: outside of a call, or for the third time.
+    fn rewind(&mut self, unit: usize, stop: &dyn Fn() -> bool) -> Result<bool, Halt> {
+        let Draft::Constrained(constraint) = &mut self.draft else {
+            return Ok(false);
+        };
+        let kept = repetition_start(&self.raw, unit) + unit;
+        let Some(first) = self.steps.iter().position(|step| step.before >= kept) else {
+            return Ok(false);
+        };
+        if self.rewinds >= REWINDS || first == 0 {
+            return Ok(false);
+        }
+        self.rewinds += 1;
+        let removed = self.steps.split_off(first);
+        if let Err(error) = constraint.take_back(removed.len()) {
+            self.release(&error);
+            return Ok(false);
+        }
+        self.raw.truncate(removed[0].before);
+        self.banned = Some(removed[0].token);
+        // What was told stays told: up to the call it is the same, and a call is told when it is complete.
+        let mut parser = StreamParser::new(self.engine.form, names(&self.tools));
+        if self.thinks {
+            parser = parser.in_thinking();
+        }
+        parser.feed(&self.raw);
+        self.parser = parser;
+        tracing::debug!(tokens = removed.len(), "took back a repetition");
+        self.engine.cache.take_back(removed.len(), stop)?;
+        Ok(true)
     }
 
     fn words_only(&self) -> bool {
@@ -394,7 +451,16 @@ impl Answer<'_, '_> {
         let mask = constraint.mask();
         self.mask_times.push(started.elapsed());
         match mask {
-            Ok(mask) => Some(mask),
+            Ok(mut mask) => {
+                if let Some(token) = self.banned.take() {
+                    let token = token.cast_unsigned();
+                    mask.disallow_token(token);
+                    if mask.is_zero() {
+                        mask.allow_token(token);
+                    }
+                }
+                Some(mask)
+            }
             Err(error) => {
                 self.release(&error);
                 None
@@ -407,9 +473,20 @@ impl Answer<'_, '_> {
         let Draft::Constrained(constraint) = &mut self.draft else {
             return;
         };
-        let tokens: Vec<u32> = tokens.iter().map(|token| token.cast_unsigned()).collect();
-        if let Err(error) = constraint.accept(&tokens) {
-            self.release(&error);
+        let ids: Vec<u32> = tokens.iter().map(|token| token.cast_unsigned()).collect();
+        match constraint.accept(&ids) {
+            Ok(()) => {
+                let weights = self.engine.cache.weights();
+                let mut before = self.raw.len();
+                for token in tokens {
+                    self.steps.push(Step {
+                        before,
+                        token: *token,
+                    });
+                    before += weights.piece(*token).len();
+                }
+            }
+            Err(error) => self.release(&error),
         }
     }
 
@@ -482,6 +559,7 @@ impl Answer<'_, '_> {
             passages,
         };
         self.body_start = self.raw.len() - body.len();
+        self.steps.clear();
         self.draft = Draft::Free;
         let Some(constraints) = &mut self.engine.constraints else {
             return;
@@ -572,10 +650,10 @@ impl Answer<'_, '_> {
     }
 }
 
-/// Tells whether a text ends in a unit that comes again and again: small models fall into that at low temperatures,
-/// above all inside of strings, and nothing but the token limit would end it.
-fn runs_away(text: &[u8]) -> bool {
-    (1..=RUNAWAY_UNIT).any(|unit| {
+/// Finds the unit that a text ends in again and again: small models fall into that at low temperatures, above all
+/// inside of strings, and nothing but the token limit would end it.
+fn repeated_unit(text: &[u8]) -> Option<usize> {
+    (1..=RUNAWAY_UNIT).find(|unit| {
         let needed = RUNAWAY_BYTES.max(unit * 5);
         text.len() >= needed + unit && {
             let tail = &text[text.len() - needed..];
@@ -583,6 +661,16 @@ fn runs_away(text: &[u8]) -> bool {
             tail == before
         }
     })
+}
+
+/// Returns where the repetition of a unit at the end of a text begins.
+fn repetition_start(text: &[u8], unit: usize) -> usize {
+    let same = |at: &usize| text[*at] == text[*at + unit];
+    (0..text.len() - unit)
+        .rev()
+        .take_while(same)
+        .last()
+        .unwrap_or(text.len() - unit)
 }
 
 /// Returns written bytes as text. A character that was cut off at the end is dropped.
@@ -608,17 +696,25 @@ fn millis(duration: Duration) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::runs_away;
+    use super::{repeated_unit, repetition_start};
 
     #[test]
     fn an_endless_repetition_is_noticed_and_ordinary_text_is_not() {
-        assert!(runs_away(&b"x = 1\n    # the same line again\n".repeat(40)));
-        assert!(runs_away(&b" ".repeat(700)));
-        assert!(!runs_away(&b"ab".repeat(100)), "too short to tell");
+        let line = b"x = 1\n    # the same line again\n";
+        assert_eq!(repeated_unit(&line.repeat(40)), Some(line.len()));
+        assert_eq!(repeated_unit(&b" ".repeat(700)), Some(1));
+        assert_eq!(repeated_unit(&b"ab".repeat(100)), None, "too short to tell");
         let counted: String = (0..200)
             .map(|n| format!("    case {n}: return {n}\n"))
             .collect();
-        assert!(!runs_away(counted.as_bytes()));
-        assert!(!runs_away(include_bytes!("generate.rs")));
+        assert_eq!(repeated_unit(counted.as_bytes()), None);
+        assert_eq!(repeated_unit(include_bytes!("generate.rs")), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_repetition_is_found() {
+        let text = format!("epsilon * 1{}", "0".repeat(300));
+        assert_eq!(repetition_start(text.as_bytes(), 1), "epsilon * 1".len());
+        assert_eq!(repetition_start(b"xyabab", 2), 2);
     }
 }
