@@ -17,6 +17,9 @@ DIR ?= .
 MODEL ?= qwen2.5-coder-1.5b
 SMALL_MODEL ?= smollm2-135m
 
+# The property tests draw the same cases each time; another seed draws others.
+export PROPTEST_RNG_SEED ?= 1
+
 RELEASE := target/release/walden
 # The tests, the lints and the documentation share the dev profile, so that llama.cpp is built once for all of them.
 DEBUG := target/debug/walden
