@@ -265,6 +265,14 @@ impl Driver {
                 }
             }
             Effect::CancelCalls(calls) => self.tasks.cancel(&calls),
+            Effect::Undo { .. } if self.journal_failed => {
+                let text = "Nothing was undone: the session's journal cannot be written. Make room, start walden \
+                            again and resume the session.";
+                let _ = self.events.send(Event::Notice {
+                    level: Level::Error,
+                    text: text.to_owned(),
+                });
+            }
             Effect::Undo { turn, changes } => self.tasks.undo(&mut self.running, turn, changes),
             Effect::Stop => self.stopped = true,
         }

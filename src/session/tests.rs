@@ -645,6 +645,32 @@ async fn nothing_is_changed_while_the_journal_cannot_be_written() {
 }
 
 #[tokio::test]
+async fn nothing_is_undone_while_the_journal_cannot_be_written() {
+    let world = World::new();
+    let (memory, path) = file_in_memory();
+    let (journal, _) = Journal::open(&path).expect("a journal");
+    let script = vec![edits("héllo", "hello"), says("done")];
+    let mut play = world.start_on(journal, None, Mode::Ask, script).await;
+    play.submit(REQUEST).await;
+    let call = play.asked().await;
+    play.allow(call).await;
+    play.turn_ended().await;
+    let changed = world.text();
+    assert_ne!(changed, GREETING);
+    rustix::fs::fcntl_add_seals(&memory, rustix::fs::SealFlags::GROW).expect("sealed");
+    // The journal fails at this event, and the session knows from here on.
+    play.send(Op::SetMode { mode: Mode::Ask }).await;
+    play.send(Op::Undo).await;
+    let said = |event: &Event| match event {
+        Event::Notice { text, .. } if text.contains("Nothing was undone") => Some(()),
+        _ => None,
+    };
+    play.until(said).await;
+    assert_eq!(world.text(), changed);
+    play.end().await;
+}
+
+#[tokio::test]
 async fn a_front_end_that_goes_away_ends_the_session_with_a_complete_journal() {
     let world = World::new();
     let mut play = world
