@@ -30,7 +30,8 @@
 //!   [`workspace::Checkpoints`]. Events come back and [`protocol::Transcript::apply`] makes a picture of them.
 //! - A change's way: the model writes an `edit` call; the filesystem server previews it ([`protocol::FileChange`] with
 //!   the hash of the bytes it was planned on); the policy allows, asks or denies; the pre-image is kept, the intent is
-//!   journaled and fsynced; the server makes exactly that change or refuses.
+//!   journaled and fsynced; the server makes exactly that change or refuses. Where only a part is allowed
+//!   ([`protocol::AllowedPart`]), what the part comes to is asked of the server first, and then that is the change.
 //! - Another host's way: [`serve`] gives it the same servers with all their tools; [`servers::filesystem`] says where
 //!   they differ from the reference ones.
 //!

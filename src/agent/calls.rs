@@ -1,6 +1,6 @@
 //! The call table: ids, and how far each open call got.
 
-use crate::protocol::{CallId, FileChange, Risk, ToolCall};
+use crate::protocol::{AllowedPart, CallId, FileChange, Risk, ToolCall};
 
 /// Mints call ids and holds the calls that are not settled. An id settles once; what comes later finds nothing.
 #[derive(Debug, Default)]
@@ -24,6 +24,11 @@ pub(super) enum Stage {
     /// Part of a search: nobody is shown it, and the model is told nothing of it.
     Trying,
     Asking(Option<Box<FileChange>>),
+    /// A part of the change was allowed, and what it comes to is being asked.
+    Narrowing {
+        change: Box<FileChange>,
+        part: AllowedPart,
+    },
     Running,
 }
 
@@ -64,6 +69,13 @@ impl CallTable {
     #[cfg(test)]
     pub(super) fn minted(&self) -> u64 {
         self.minted
+    }
+
+    /// Tells whether an open call names this path.
+    pub(super) fn concerns(&self, path: &str) -> bool {
+        self.open
+            .iter()
+            .any(|open| open.call.argument("path") == Some(path))
     }
 
     pub(super) fn is_empty(&self) -> bool {

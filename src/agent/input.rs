@@ -1,8 +1,8 @@
 //! The agent's boundary: what goes in, what comes out.
 
 use crate::protocol::{
-    CallId, CheckResult, Event, FileChange, GenerationId, Message, ModelEvent, ModelInfo,
-    ModelRequest, Op, Outcome, ToolCall, ToolSpec, Undone,
+    AllowedPart, CallId, CheckResult, Event, FileChange, GenerationId, Hash, Message, ModelEvent,
+    ModelInfo, ModelRequest, Op, Outcome, ToolCall, ToolSpec, Undone,
 };
 
 /// What the driver tells the agent.
@@ -73,6 +73,20 @@ pub enum Effect {
     RunCall {
         call: ToolCall,
         change: Option<Box<FileChange>>,
+    },
+    /// Asks what the allowed part of a change comes to. Answered by [`Input::Previewed`].
+    PreviewPart {
+        call: ToolCall,
+        /// The hash that the whole change would have left.
+        shown: Option<Hash>,
+        part: AllowedPart,
+    },
+    /// Runs a call, and makes only the allowed part of its change: exactly `change`, which that part comes to.
+    RunPart {
+        call: ToolCall,
+        shown: Option<Hash>,
+        part: AllowedPart,
+        change: Box<FileChange>,
     },
     /// Runs the project's check in a copy, with the edit of `trial` made there first.
     Check {

@@ -8,6 +8,7 @@
 mod calls;
 mod input;
 mod intent;
+mod narrowing;
 mod policy;
 mod prepare;
 mod prompt;
@@ -299,6 +300,7 @@ impl Agent {
                 }
                 self.run_call(id, change, out);
             }
+            Decision::AllowPart { part } => self.narrow(id, change, part, out),
             Decision::Deny { reason } => {
                 let reason = match reason {
                     Some(reason) => format!("The user refused this call and says: {reason}"),

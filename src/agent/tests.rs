@@ -641,3 +641,140 @@ fn a_change_that_lands_late_belongs_to_the_turn_that_asked_for_it() {
         }]
     );
 }
+
+fn decide(agent: &mut Agent, id: u64, decision: Decision) -> Vec<Effect> {
+    agent.handle(Input::Op(Op::Decide {
+        call: CallId(id),
+        decision,
+    }))
+}
+
+fn left_out() -> crate::protocol::AllowedPart {
+    use crate::protocol::{AllowedPart, Instead, Passage};
+    AllowedPart {
+        passages: vec![Passage {
+            at: 4,
+            lines: 1,
+            instead: Instead::Old { at: 4, lines: 2 },
+        }],
+    }
+}
+
+#[test]
+fn an_allowed_part_is_previewed_and_exactly_that_is_run() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "Hello");
+    call(&mut agent, "edit", "a.py");
+    preview(&mut agent, 1, "a.py");
+    let part = left_out();
+    let decision = Decision::AllowPart { part: part.clone() };
+    let out = decide(&mut agent, 1, decision.clone());
+    assert!(matches!(
+        out.as_slice(),
+        [
+            Effect::Emit(Event::Decided { .. }),
+            Effect::PreviewPart { shown: Some(Hash(shown)), part: asked, .. },
+        ] if shown == "1" && *asked == part
+    ));
+    assert_eq!(
+        decide(&mut agent, 1, decision),
+        vec![],
+        "a decision counts once"
+    );
+    let narrowed = FileChange {
+        after: Some(Hash("part".into())),
+        ..change("a.py")
+    };
+    let out = agent.handle(Input::Previewed {
+        call: CallId(1),
+        preview: Preview::Change(Box::new(narrowed.clone())),
+    });
+    assert!(matches!(
+        out.as_slice(),
+        [
+            Effect::Emit(Event::CallStarted { .. }),
+            Effect::RunPart { shown: Some(Hash(shown)), change, .. },
+        ] if shown == "1" && **change == narrowed
+    ));
+}
+
+#[test]
+fn a_part_of_what_stands_there_no_more_is_not_run() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "Hello");
+    call(&mut agent, "edit", "a.py");
+    preview(&mut agent, 1, "a.py");
+    decide(&mut agent, 1, Decision::AllowPart { part: left_out() });
+    let moved = FileChange {
+        base: Some(Hash("other".into())),
+        ..change("a.py")
+    };
+    let out = agent.handle(Input::Previewed {
+        call: CallId(1),
+        preview: Preview::Change(Box::new(moved)),
+    });
+    assert!(
+        matches!(outcomes(&out)[..], [Outcome::Failed { text }] if text.contains("changed since"))
+    );
+}
+
+/// Lets the model call `edit` for several files in one answer.
+fn call_edits(agent: &mut Agent, paths: &[&str]) -> Vec<Effect> {
+    let mut out = Vec::new();
+    for path in paths {
+        let name = "edit".to_owned();
+        let arguments = arguments(path);
+        out.extend(model(agent, ModelEvent::Call { name, arguments }));
+    }
+    out.extend(done(agent, "call", Finish::Call));
+    out
+}
+
+#[test]
+fn edits_of_one_answer_are_asked_about_together_and_decided_in_any_order() {
+    let mut agent = agent(Mode::Ask);
+    submit(&mut agent, "Hello");
+    call_edits(&mut agent, &["a.py", "b.py", "a.py"]);
+    let out = preview(&mut agent, 1, "a.py");
+    // The second edit of `a.py` waits for what becomes of the first.
+    let previewed: Vec<_> = out
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Preview(_)))
+        .collect();
+    assert!(
+        matches!(previewed[..], [Effect::Preview(call)] if call.argument("path") == Some("b.py"))
+    );
+    let out = preview(&mut agent, 2, "b.py");
+    assert!(matches!(
+        out.as_slice(),
+        [Effect::Emit(Event::ApprovalRequested {
+            call: CallId(2),
+            ..
+        })]
+    ));
+    decide(&mut agent, 2, Decision::Deny { reason: None });
+    let once = Decision::Allow { scope: Scope::Once };
+    let out = decide(&mut agent, 1, once);
+    assert!(
+        out.iter()
+            .any(|effect| matches!(effect, Effect::RunCall { .. }))
+    );
+    let out = succeed(&mut agent, 1, Some(change("a.py")));
+    assert!(
+        matches!(out.last(), Some(Effect::Preview(call)) if call.id == CallId(3)),
+        "{out:?}"
+    );
+    let told: Vec<_> = agent
+        .messages
+        .iter()
+        .filter_map(|message| match message {
+            Message::Tool { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        told[0].starts_with("`edit b.py`: The user refused"),
+        "{told:?}"
+    );
+    assert!(told[1].starts_with("`edit a.py`: "), "{told:?}");
+}

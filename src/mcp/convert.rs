@@ -6,8 +6,10 @@ use rmcp::model::{
 use serde_json::{Value, json};
 
 use super::host::{Purpose, Reply, Trust};
-use super::{META_EXPECT, META_PREVIEW, META_RISK, META_TRIAL};
-use crate::protocol::{FileChange, KNOWN_KEYWORD, Outcome, Risk, ToolCall, ToolSpec, clip};
+use super::{META_EXPECT, META_PART, META_PREVIEW, META_RISK, META_TRIAL};
+use crate::protocol::{
+    AllowedPart, FileChange, Hash, KNOWN_KEYWORD, Outcome, Risk, ToolCall, ToolSpec, clip,
+};
 
 /// The most text of one result that is kept, in bytes.
 const RESULT_LIMIT: usize = 64 * 1024;
@@ -52,21 +54,37 @@ fn unmark(schema: &mut Value) {
 pub(super) fn request(call: &ToolCall, purpose: &Purpose) -> CallToolRequestParams {
     let mut params =
         CallToolRequestParams::new(call.tool.clone()).with_arguments(call.arguments.clone());
-    let meta: Option<(&str, Value)> = match purpose {
-        Purpose::Preview => Some((META_PREVIEW, json!(true))),
-        Purpose::Run => None,
-        Purpose::Try(edit) => Some((
-            META_TRIAL,
-            json!({"tool": edit.tool, "arguments": edit.arguments}),
-        )),
-        Purpose::RunAsShown(change) => Some((
+    let expect = |change: &FileChange| {
+        (
             META_EXPECT,
             json!({"base": change.base, "after": change.after}),
-        )),
+        )
     };
-    if let Some((key, value)) = meta {
+    let allowed = |shown: &Option<Hash>, part: &AllowedPart| {
+        let allowed = json!({"planned": shown, "passages": part});
+        (META_PART, allowed)
+    };
+    let meta: Vec<(&str, Value)> = match purpose {
+        Purpose::Preview => vec![(META_PREVIEW, json!(true))],
+        Purpose::Run => Vec::new(),
+        Purpose::Try(edit) => vec![(
+            META_TRIAL,
+            json!({"tool": edit.tool, "arguments": edit.arguments}),
+        )],
+        Purpose::RunAsShown(change) => vec![expect(change)],
+        Purpose::PreviewPart { shown, part } => {
+            vec![(META_PREVIEW, json!(true)), allowed(shown, part)]
+        }
+        Purpose::RunPart {
+            shown,
+            part,
+            change,
+        } => vec![expect(change), allowed(shown, part)],
+    };
+    if !meta.is_empty() {
         let mut object = RequestMetaObject::new();
-        object.0.0 = JsonObject::from_iter([(key.to_owned(), value)]);
+        let meta = meta.into_iter().map(|(key, value)| (key.to_owned(), value));
+        object.0.0 = JsonObject::from_iter(meta);
         params.meta = Some(object);
     }
     params

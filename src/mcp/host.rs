@@ -5,7 +5,7 @@ use rmcp::service::{Peer, RoleClient};
 
 use super::connection::{self, Connection};
 use super::convert;
-use crate::protocol::{CheckResult, FileChange, Outcome, ToolCall, ToolSpec};
+use crate::protocol::{AllowedPart, CheckResult, FileChange, Hash, Outcome, ToolCall, ToolSpec};
 
 /// The host of all servers of a session.
 #[derive(Default)]
@@ -28,6 +28,17 @@ pub enum Purpose {
     Run,
     /// To make exactly the change that was shown, or none.
     RunAsShown(Box<FileChange>),
+    /// To learn what a part of the change that was shown comes to. Nothing is changed.
+    PreviewPart {
+        shown: Option<Hash>,
+        part: AllowedPart,
+    },
+    /// To make exactly that part: `change` is what its preview told, `shown` the hash that the whole would have left.
+    RunPart {
+        shown: Option<Hash>,
+        part: AllowedPart,
+        change: Box<FileChange>,
+    },
     /// To see what comes of another call's edit, made in a copy.
     Try(Box<ToolCall>),
 }

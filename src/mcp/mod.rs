@@ -16,5 +16,7 @@ pub use host::{Caller, Host, HostError, Purpose, Reply, Trust};
 pub const META_RISK: &str = "walden/risk";
 /// The key in a tool's `_meta` that tells it can preview, and in a call's `_meta` that asks for a preview.
 pub const META_PREVIEW: &str = "walden/preview";
+/// The key in a call's `_meta` that names the part of the change that is allowed: `{"planned": hash, "passages": …}`.
+pub const META_PART: &str = "walden/part";
 /// The key in a call's `_meta` that binds it to the change that was shown: `{"base": hash, "after": hash}`.
 pub const META_EXPECT: &str = "walden/expect";

@@ -12,6 +12,7 @@ mod form;
 mod mode;
 mod model;
 mod op;
+mod part;
 mod text;
 mod transcript;
 
@@ -25,5 +26,6 @@ pub use model::{
     ModelFailure, ModelInfo, ModelMemory, ModelRequest, Passages, Sampling, ToolChoice, Usage,
 };
 pub use op::{Decision, Op, Scope};
+pub use part::{AllowedPart, Instead, Passage};
 pub use text::{clip, sanitize, sanitize_line};
 pub use transcript::{CallState, Item, Transcript, TurnState};

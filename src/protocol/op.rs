@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallId, Mode};
+use super::{AllowedPart, CallId, Mode};
 
 /// What a front end asks of a session. Sent through a bounded queue; answered by events, never by a return value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,10 @@ pub enum Op {
 pub enum Decision {
     Allow {
         scope: Scope,
+    },
+    /// Allowed this once, with parts of the change left out or written otherwise.
+    AllowPart {
+        part: AllowedPart,
     },
     /// Refused, with what the user wants the model to know instead.
     Deny {

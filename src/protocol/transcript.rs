@@ -178,6 +178,7 @@ impl Transcript {
                     state: CallState::Proposed,
                     change: None,
                 });
+                self.ask_first();
             }
             Event::ApprovalRequested {
                 call,
@@ -191,19 +192,24 @@ impl Transcript {
                     };
                     *shown = change.clone().map(Box::new);
                 });
+                self.ask_first();
             }
             Event::Decided { call, decision } => {
                 self.turn = TurnState::Calling;
                 self.with_call(*call, |state, _| match decision {
-                    Decision::Allow { .. } => *state = CallState::Running { progress: None },
+                    Decision::Allow { .. } | Decision::AllowPart { .. } => {
+                        *state = CallState::Running { progress: None }
+                    }
                     Decision::Deny { .. } => *state = CallState::Proposed,
                 });
+                self.ask_first();
             }
             Event::CallStarted { call } => {
                 self.turn = TurnState::Calling;
                 self.with_call(*call, |state, _| {
                     *state = CallState::Running { progress: None }
                 });
+                self.ask_first();
             }
             Event::CallProgressed { call, text } => {
                 self.with_call(*call, |state, _| {
@@ -218,6 +224,7 @@ impl Transcript {
                         outcome: outcome.clone(),
                     }
                 });
+                self.ask_first();
             }
             Event::ChangeApplied { call, change } => {
                 self.with_call(*call, |_, shown| *shown = Some(Box::new(change.clone())))
@@ -247,20 +254,38 @@ impl Transcript {
         }
     }
 
-    /// Returns the call that waits for a decision, with its reason and its change.
+    /// Returns the call that waits for a decision, with its reason and its change: the first of them.
     pub fn asking(&self) -> Option<(&ToolCall, Risk, &str, Option<&FileChange>)> {
         let TurnState::Asking(id) = self.turn else {
             return None;
         };
-        self.items.iter().rev().find_map(|item| match item {
-            Item::Call {
-                call,
-                risk,
-                state: CallState::Asking { reason },
-                change,
-            } if call.id == id => Some((call, *risk, reason.as_str(), change.as_deref())),
-            _ => None,
-        })
+        self.waiting().find(|(call, ..)| call.id == id)
+    }
+
+    /// Returns all calls that wait for a decision, the latest first. It looks no further back than the turn's start.
+    pub fn waiting(&self) -> impl Iterator<Item = (&ToolCall, Risk, &str, Option<&FileChange>)> {
+        let asks = !matches!(self.turn, TurnState::Idle);
+        self.items
+            .iter()
+            .rev()
+            .take_while(move |item| asks && !matches!(item, Item::User { .. }))
+            .filter_map(|item| match item {
+                Item::Call {
+                    call,
+                    risk,
+                    state: CallState::Asking { reason },
+                    change,
+                } => Some((call, *risk, reason.as_str(), change.as_deref())),
+                _ => None,
+            })
+    }
+
+    /// While a call waits for a decision, that is what the session is doing, whatever else goes on.
+    fn ask_first(&mut self) {
+        let first = self.waiting().last().map(|(call, ..)| call.id);
+        if let Some(first) = first {
+            self.turn = TurnState::Asking(first);
+        }
     }
 
     /// Tells whether a turn is running.

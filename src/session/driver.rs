@@ -12,10 +12,11 @@ use super::known::Catalog;
 use super::sweep::Sweep;
 use super::{Recovered, SessionId, files};
 use crate::agent::{Agent, Effect, Input, Settings};
-use crate::mcp::Host;
+use crate::mcp::{Host, Purpose};
 use crate::model::{Generation, Model};
 use crate::protocol::{
-    CallId, Event, GenerationId, Level, ModelEvent, ModelFailure, Op, Risk, ServerState, ToolSpec,
+    CallId, Event, FileChange, GenerationId, Level, ModelEvent, ModelFailure, Op, Risk,
+    ServerState, ToolCall, ToolSpec,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
@@ -286,22 +287,35 @@ impl Driver {
                     generation.cancel.cancel();
                 }
             }
-            Effect::Preview(call) => self.tasks.preview(&mut self.running, call),
-            Effect::RunCall { call, change } => {
-                self.note(&Entry::Intent {
-                    call: call.clone(),
-                    change: change.as_deref().cloned(),
-                });
-                self.sync();
-                if self.journal_failed && change.is_some() {
-                    self.tasks.refuse(
-                        &mut self.running,
-                        call.id,
-                        "nothing is changed while the session's journal cannot be written",
-                    );
-                } else {
-                    self.tasks.run(&mut self.running, call, change);
-                }
+            Effect::Preview(call) => {
+                self.tasks
+                    .preview(&mut self.running, call, Purpose::Preview);
+            }
+            Effect::PreviewPart { call, shown, part } => {
+                let purpose = Purpose::PreviewPart { shown, part };
+                self.tasks.preview(&mut self.running, call, purpose);
+            }
+            Effect::RunCall { call, change: None } => self.run_call(call, Purpose::Run, None),
+            Effect::RunCall {
+                call,
+                change: Some(change),
+            } => {
+                let intent = (*change).clone();
+                self.run_call(call, Purpose::RunAsShown(change), Some(intent));
+            }
+            Effect::RunPart {
+                call,
+                shown,
+                part,
+                change,
+            } => {
+                let intent = (*change).clone();
+                let purpose = Purpose::RunPart {
+                    shown,
+                    part,
+                    change,
+                };
+                self.run_call(call, purpose, Some(intent));
             }
             Effect::Check { call, trial } => {
                 // Nothing of the user's is changed, but a program runs: that is on the disk first.
@@ -323,6 +337,25 @@ impl Driver {
             }
             Effect::Undo { turn, changes } => self.tasks.undo(&mut self.running, turn, changes),
             Effect::Stop => self.stopped = true,
+        }
+    }
+
+    /// Runs a call, once it is on the disk that it is about to run and what it would change.
+    fn run_call(&mut self, call: ToolCall, purpose: Purpose, change: Option<FileChange>) {
+        let changes = change.is_some();
+        self.note(&Entry::Intent {
+            call: call.clone(),
+            change,
+        });
+        self.sync();
+        if self.journal_failed && changes {
+            self.tasks.refuse(
+                &mut self.running,
+                call.id,
+                "nothing is changed while the session's journal cannot be written",
+            );
+        } else {
+            self.tasks.run(&mut self.running, call, purpose);
         }
     }
 

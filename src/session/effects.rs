@@ -35,12 +35,17 @@ impl Tasks {
         }
     }
 
-    /// Asks a call's server what the call would change.
-    pub(super) fn preview(&mut self, running: &mut JoinSet<Done>, call: ToolCall) {
+    /// Asks a call's server what the call, or the allowed part of its change, would change.
+    pub(super) fn preview(
+        &mut self,
+        running: &mut JoinSet<Done>,
+        call: ToolCall,
+        purpose: Purpose,
+    ) {
         let caller = self.caller.clone();
         let id = call.id;
         let task = running.spawn(async move {
-            let preview = match caller.call(&call, &Purpose::Preview).await {
+            let preview = match caller.call(&call, &purpose).await {
                 Reply {
                     outcome: Outcome::Done { .. },
                     change: Some(change),
@@ -62,12 +67,11 @@ impl Tasks {
     }
 
     /// Runs a call. One that makes a change first keeps the pre-image, and is not stopped half-way.
-    pub(super) fn run(
-        &mut self,
-        running: &mut JoinSet<Done>,
-        call: ToolCall,
-        change: Option<Box<FileChange>>,
-    ) {
+    pub(super) fn run(&mut self, running: &mut JoinSet<Done>, call: ToolCall, purpose: Purpose) {
+        let change = match &purpose {
+            Purpose::RunAsShown(change) | Purpose::RunPart { change, .. } => Some(change.clone()),
+            _ => None,
+        };
         let (caller, roots, checkpoints) = (
             self.caller.clone(),
             self.roots.clone(),
@@ -76,7 +80,7 @@ impl Tasks {
         let id = call.id;
         let stoppable = change.is_none();
         let task = running.spawn(async move {
-            if let Some(change) = change.clone() {
+            if let Some(change) = change {
                 let roots = roots.clone();
                 let kept = tokio::task::spawn_blocking(move || {
                     checkpoints
@@ -88,7 +92,6 @@ impl Tasks {
                     return done(call.id, Outcome::Failed { text }, None, None);
                 }
             }
-            let purpose = change.map_or(Purpose::Run, Purpose::RunAsShown);
             let reply = caller.call(&call, &purpose).await;
             let path = match &reply {
                 Reply {

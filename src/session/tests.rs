@@ -357,6 +357,57 @@ async fn an_approved_edit_changes_the_file_and_is_journaled_before_it_is_made() 
 }
 
 #[tokio::test]
+async fn what_the_user_left_out_is_not_written_and_the_model_hears_of_it() {
+    use crate::protocol::{AllowedPart, Instead, Passage};
+    let world = World::new();
+    let mut play = world
+        .start(vec![edits("héllo", "hello"), says("I see")])
+        .await;
+    play.submit(REQUEST).await;
+    let call = play.asked().await;
+    let shown = play
+        .seen
+        .iter()
+        .find_map(|event| match event {
+            Event::ApprovalRequested { change, .. } => change.clone(),
+            _ => None,
+        })
+        .expect("a change");
+    let line = GREETING
+        .split_inclusive('\n')
+        .position(|line| line.contains("héllo"))
+        .expect("a line");
+    let part = AllowedPart {
+        passages: vec![Passage {
+            at: line,
+            lines: 1,
+            instead: Instead::Written(vec!["mine: hallo".to_owned()]),
+        }],
+    };
+    play.decide(call, Decision::AllowPart { part }).await;
+    let Outcome::Done { text } = play.finished().await else {
+        panic!("the part is written: {:#?}", play.seen)
+    };
+    assert!(text.contains("the user allowed only a part"), "{text}");
+    assert!(text.contains("+mine: hallo"), "{text}");
+    play.turn_ended().await;
+    play.end().await;
+    let written = world.text();
+    assert!(written.contains("mine: hallo\r\n"), "{written:?}");
+    assert!(!written.contains("hello"), "{written:?}");
+    // What is on record is what was written.
+    let entries = world.entries();
+    for recorded in entries.iter().filter_map(|entry| match entry {
+        Entry::Intent { change, .. } => change.as_ref(),
+        Entry::Event(Event::ChangeApplied { change, .. }) => Some(change),
+        _ => None,
+    }) {
+        assert_eq!(recorded.base, shown.base);
+        assert_eq!(recorded.after, Some(hash_of(written.as_bytes())));
+    }
+}
+
+#[tokio::test]
 async fn a_denied_edit_leaves_the_file_and_the_model_hears_why() {
     let world = World::new();
     let mut play = world

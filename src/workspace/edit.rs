@@ -134,6 +134,39 @@ impl Plan {
 }
 
 impl Plan {
+    pub(super) fn before(&self) -> &[u8] {
+        &self.before
+    }
+
+    pub(super) fn after(&self) -> &[u8] {
+        &self.after
+    }
+
+    /// Plans other bytes for the same file, on the same base.
+    pub(super) fn with(&self, change: FileChange, after: Vec<u8>) -> Self {
+        Self {
+            change,
+            before: self.before.clone(),
+            after,
+            guarded: self.guarded,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn planned_for_tests(path: &str, before: &[u8], after: &[u8]) -> Self {
+        Self {
+            change: change_of(path, Some(before), Some(after)),
+            before: before.to_vec(),
+            after: after.to_vec(),
+            guarded: Guarded::ReadOnly,
+        }
+    }
+
+    /// Writes what another plan leaves, against what this one leaves, as hunks of a patch.
+    pub fn patch_to(&self, other: &Self, context: usize) -> String {
+        patch(&self.after, &other.after, context)
+    }
+
     /// Writes the hunks of the whole change as a patch has them, with this many lines of context. Lines end in `\n`
     /// there, however they end in the file.
     pub fn patch(&self, context: usize) -> String {
@@ -425,14 +458,14 @@ fn already(body: &[u8], new: &str) -> Option<usize> {
 
 /// How lines end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+pub(super) enum Ending {
     Lf,
     Crlf,
 }
 
 impl Ending {
     /// Returns how most lines end; `None` where there is no line ending.
-    fn most(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn most(bytes: &[u8]) -> Option<Self> {
         let all = bytes.iter().filter(|byte| **byte == b'\n').count();
         let crlf = bytes.windows(2).filter(|pair| *pair == b"\r\n").count();
         match (all, crlf) {
@@ -443,7 +476,7 @@ impl Ending {
     }
 
     /// Gives a text these line endings.
-    fn give(self, text: &str) -> String {
+    pub(super) fn give(self, text: &str) -> String {
         let text = text.replace("\r\n", "\n");
         match self {
             Self::Lf => text,

@@ -58,6 +58,9 @@ impl Agent {
                 };
                 return self.tried_preview(change, out);
             }
+            Some(open) if matches!(open.stage, Stage::Narrowing { .. }) => {
+                return self.narrowed(id, preview, out);
+            }
             _ => return,
         }
         match preview {
@@ -128,6 +131,7 @@ impl Agent {
                     reason,
                     change: shown,
                 }));
+                self.look_ahead(out);
             }
         }
     }
@@ -254,6 +258,13 @@ impl Agent {
             turn.next = next;
         }
         out.push(finished(outcome));
+        let text = match &mut self.turn {
+            Some(turn) if turn.together => {
+                turn.together = !self.calls.is_empty();
+                format!("`{}`: {text}", open.call.title())
+            }
+            _ => text,
+        };
         self.remember(
             Message::Tool {
                 name: open.call.tool.clone(),

@@ -3,6 +3,7 @@
 mod calling;
 mod rewriting;
 mod searching;
+mod together;
 
 use std::collections::VecDeque;
 
@@ -51,6 +52,8 @@ pub(super) struct Turn {
     opening: VecDeque<(String, Map<String, Value>)>,
     /// Calls of the last generation that were not begun.
     pending: VecDeque<(String, Map<String, Value>)>,
+    /// Calls were begun while others were open: each result says which call it is of.
+    together: bool,
     /// What was wrong with something that looked like a call, and how many there were.
     bad_call: Option<String>,
     bad_calls: u32,

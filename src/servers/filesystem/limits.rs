@@ -15,6 +15,8 @@ pub(super) mod compact {
     pub(in super::super) const HITS: usize = 100;
     /// The most of a difference that is sent as text; the structured content has it all.
     pub(in super::super) const DIFF: usize = 24_000;
+    /// The most that is told of what a user left out of a change.
+    pub(in super::super) const LEFT_OUT: usize = 3_000;
 }
 
 /// The full face: for hosts that decide themselves what their model sees, and whose pipes have an end.

@@ -1,9 +1,9 @@
 //! The built-in filesystem server: the tools with which a model reads and changes the files beneath the roots.
 //!
 //! One implementation over [`crate::workspace`], with two faces. [`Filesystem::new`] has six tools in few words, for
-//! walden's own model: besides the protocol it speaks three keys of `_meta`: a tool's `walden/risk` and
-//! `walden/preview`, and a call's `walden/preview` (plan, change nothing) and `walden/expect` (change only what was
-//! shown). Its results are plain text; the structured content of a change is the
+//! walden's own model: besides the protocol it speaks keys of `_meta`: a tool's `walden/risk` and
+//! `walden/preview`, and a call's `walden/preview` (plan, change nothing) `walden/expect` (change only what was
+//! shown) and `walden/part` (of that change, only what the user allowed). Its results are plain text; the structured content of a change is the
 //! [`FileChange`](crate::protocol::FileChange). [`Filesystem::full`] has the 14 tools of the reference filesystem
 //! server, with its names, arguments, texts and errors, so that it can take that server's place in any host, and one
 //! more to search contents.

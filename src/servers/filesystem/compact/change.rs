@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::limits::compact as limits;
 use super::super::{Answer, Said};
 use super::arguments::Arguments;
-use crate::protocol::{ChangeKind, FileChange, Hash, clip};
+use crate::protocol::{AllowedPart, ChangeKind, FileChange, Hash, clip};
 use crate::workspace::{EditError, Plan, Roots, plan_replace, plan_write};
 
 /// How a change is asked for.
@@ -51,46 +51,82 @@ impl Manner {
     }
 }
 
+/// A part of the change: of one that leaves these bytes, this much is to be made.
+#[derive(Debug)]
+pub(super) struct Narrowed {
+    planned: Option<Hash>,
+    part: AllowedPart,
+}
+
+impl Narrowed {
+    /// Reads which part of a change a call is about from its `_meta`.
+    pub(super) fn of(meta: &JsonObject) -> Result<Option<Self>, String> {
+        let Some(narrowed) = meta.get("walden/part") else {
+            return Ok(None);
+        };
+        let unclear = "`walden/part` must have `planned`, a hash or null, and `passages`";
+        let planned = match narrowed.get("planned") {
+            Some(Value::Null) => None,
+            Some(Value::String(hash)) => Some(Hash(hash.clone())),
+            _ => return Err(unclear.to_owned()),
+        };
+        let passages = narrowed.get("passages").cloned().unwrap_or_default();
+        let part = serde_json::from_value(passages).map_err(|_| unclear.to_owned())?;
+        Ok(Some(Self { planned, part }))
+    }
+}
+
 /// Replaces a passage.
 pub(super) fn edit(
     roots: &Roots,
     arguments: &Arguments,
-    manner: &Manner,
+    meta: &JsonObject,
     cancel: &AtomicBool,
 ) -> Answer {
     let [path, old, new] = ["path", "old", "new"].map(|name| arguments.text(name));
     let plan = plan_replace(roots, path, old, new, false);
-    carry_out(roots, path, plan, manner, cancel)
+    carry_out(roots, path, plan, meta, cancel)
 }
 
 /// Writes a whole file.
 pub(super) fn write(
     roots: &Roots,
     arguments: &Arguments,
-    manner: &Manner,
+    meta: &JsonObject,
     cancel: &AtomicBool,
 ) -> Answer {
     let [path, content] = ["path", "content"].map(|name| arguments.text(name));
     let plan = plan_write(roots, path, content);
-    carry_out(roots, path, plan, manner, cancel)
+    carry_out(roots, path, plan, meta, cancel)
 }
 
 fn carry_out(
     roots: &Roots,
     path: &str,
     plan: Result<Plan, EditError>,
-    manner: &Manner,
+    meta: &JsonObject,
     cancel: &AtomicBool,
 ) -> Answer {
+    let (manner, narrowed) = (Manner::of(meta)?, Narrowed::of(meta)?);
     let moved = || format!("cannot write `{path}`: it changed since the diff was shown");
-    let plan = match (plan, manner) {
+    let plan = match (plan, &manner) {
         (Ok(plan), _) => plan,
         // It could be planned when it was shown; what it was planned on is gone.
         (Err(error), Manner::Expect { .. }) => return Err(format!("{}; {error}", moved())),
         (Err(error), _) => return Err(error.to_string()),
     };
+    let (plan, planned) = match narrowed {
+        Some(narrowed) if narrowed.planned != plan.change.after => return Err(moved()),
+        Some(narrowed) => {
+            let part = plan
+                .narrow(&narrowed.part)
+                .map_err(|error| error.to_string())?;
+            (part, Some(plan))
+        }
+        None => (plan, None),
+    };
     let change = &plan.change;
-    let text = match manner {
+    let text = match &manner {
         Manner::Preview => clip(&change.to_unified(), limits::DIFF),
         Manner::Expect { base, after } if (base, after) != (&change.base, &change.after) => {
             return Err(moved());
@@ -100,7 +136,15 @@ fn carry_out(
                 return Err(format!("cancelled; `{}` was not changed", change.path));
             }
             plan.apply(roots).map_err(|error| error.to_string())?;
-            done(change)
+            let mut text = done(change);
+            if let Some(planned) = planned {
+                let against = clip(&planned.patch_to(&plan, 1), limits::LEFT_OUT);
+                text.push_str(&format!(
+                    "; the user allowed only a part of it or changed it. Against what you wrote:\n{against}\
+                     Do not write again what the user took out."
+                ));
+            }
+            text
         }
     };
     let structured = serde_json::to_value(change).map_err(|error| error.to_string())?;

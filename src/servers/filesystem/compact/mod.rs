@@ -10,7 +10,6 @@ use std::sync::atomic::AtomicBool;
 use rmcp::model::{JsonObject, Tool};
 
 use self::arguments::Arguments;
-use self::change::Manner;
 pub(super) use self::tools::ToolName;
 use super::Answer;
 use crate::workspace::Roots;
@@ -34,7 +33,7 @@ pub(super) fn call(
         ToolName::List => read::list(roots, &arguments),
         ToolName::Find => read::find(roots, &arguments, cancel),
         ToolName::Search => read::search(roots, &arguments, cancel),
-        ToolName::Edit => change::edit(roots, &arguments, &Manner::of(meta)?, cancel),
-        ToolName::Write => change::write(roots, &arguments, &Manner::of(meta)?, cancel),
+        ToolName::Edit => change::edit(roots, &arguments, meta, cancel),
+        ToolName::Write => change::write(roots, &arguments, meta, cancel),
     }
 }
