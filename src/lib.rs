@@ -52,7 +52,7 @@
 //! 6. `agent` reads no clock, no file and no random number. No `Arc<Mutex<_>>` crosses a layer.
 //! 7. Only [`workspace::Roots`] opens the user's files; only `mcp/convert` and the servers know rmcp's types; only
 //!    `model/llama` and `model/constraint` know llama.cpp's; only [`git::Repo`] opens a repository, and only `git` knows
-//!    libgit2's; only `model/store` and `bench` start a process (pip, `llama-bench`), `main` this program once more with
+//!    libgit2's; only `model/store` and `bench` start a process (pip, `llama-bench`), `compose/editor` the editor that the user named, `main` this program once more with
 //!    the environment that the engine's libraries read before `main`, and [`sandbox`] programs that it confines.
 //! 8. Everything put before the model or on screen has a size cap, and every foreign string passes
 //!    [`protocol::sanitize`] before it reaches the terminal.

@@ -297,7 +297,15 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 /// The only places that may open a network connection or start a process.
 const NETWORK: &[&str] = &["model/store", "serve/http.rs"];
 /// `bench` runs `llama-bench` where the user installed it, to compare with.
-const PROCESS: &[&str] = &["bench", "model/store", "main.rs", "sandbox", "servers/run"];
+/// `compose/editor` the editor that the user named, on a text of the user's own.
+const PROCESS: &[&str] = &[
+    "bench",
+    "compose/editor",
+    "model/store",
+    "main.rs",
+    "sandbox",
+    "servers/run",
+];
 
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

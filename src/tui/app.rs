@@ -5,9 +5,9 @@ use std::time::Duration;
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 
-use crate::protocol::{Event, Level, Op, Transcript, TurnState, sanitize};
+use crate::protocol::{CallId, Event, Level, Op, Transcript, TurnState, sanitize};
 
-use super::approval::{Approval, Question};
+use super::approval::Approval;
 use super::commands;
 use super::composer::Composer;
 use super::drafting::Drafting;
@@ -44,6 +44,8 @@ pub enum Msg {
     Theme(Result<Theme, String>),
     /// The highlighter has something new.
     Highlighted,
+    /// The editor was left: what it left, or why there is nothing.
+    Edited(Result<String, String>),
     /// The session ended without being asked to.
     SessionLost,
 }
@@ -56,9 +58,21 @@ pub enum Cmd {
     SetTheme(String),
     /// A message that belongs into the history file.
     Remember(String),
+    /// Opens a text in the user's editor, as a file of this name; answered by [`Msg::Edited`].
+    OpenEditor {
+        name: String,
+        text: String,
+    },
     Redraw,
     Suspend,
     Quit,
+}
+
+/// What the text in the editor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Editing {
+    /// A hunk of the change of a call.
+    Hunk { call: CallId, hunk: usize },
 }
 
 /// What the UI is told at its start.
@@ -84,6 +98,10 @@ pub struct App {
     pub(super) composer: Composer,
     drafting: Drafting,
     pub(super) approval: Option<Approval>,
+    /// The other calls that wait and were looked at, as they were left.
+    pub(super) aside: Vec<Approval>,
+    /// What is being edited elsewhere.
+    pub(super) editing: Option<Editing>,
     pub(super) overlay: Option<Overlay>,
     /// The chosen line of the completion, and whether it was closed for the text as it is.
     pub(super) chosen: usize,
@@ -116,6 +134,8 @@ impl App {
             composer: Composer::new(history),
             drafting: Drafting::default(),
             approval: None,
+            aside: Vec::new(),
+            editing: None,
             overlay: None,
             chosen: 0,
             closed: false,
@@ -189,9 +209,14 @@ impl App {
                 self.highlighter.collect();
                 Vec::new()
             }
+            Msg::Edited(text) => {
+                self.edited_elsewhere(text);
+                Vec::new()
+            }
             Msg::SessionLost => {
                 self.lost = true;
                 self.approval = None;
+                self.aside.clear();
                 Vec::new()
             }
         }
@@ -259,18 +284,6 @@ impl App {
         Some(Duration::from_secs_f64(left.min(86_400.0)))
     }
 
-    /// Returns what waits for a decision.
-    pub(super) fn question(&self) -> Option<Question<'_>> {
-        self.transcript
-            .asking()
-            .map(|(call, risk, reason, change)| Question {
-                call,
-                risk,
-                reason,
-                change,
-            })
-    }
-
     /// Returns the lines that what is written can be completed to.
     pub(super) fn completion(&self) -> Vec<commands::Candidate> {
         if self.closed || self.approval.is_some() || self.overlay.is_some() {
@@ -313,15 +326,7 @@ impl App {
             Event::TurnEnded { .. } => self.stopped(),
             _ => {}
         }
-        match self.transcript.asking().map(|(call, ..)| call.id) {
-            Some(call) if self.approval.as_ref().is_some_and(|open| open.call == call) => {}
-            Some(call) => {
-                self.approval = Some(Approval::new(call, at));
-                // A help that hides a question would leave the turn hanging.
-                self.overlay = None;
-            }
-            None => self.approval = None,
-        }
+        self.look_at_waiting(at);
     }
 
     fn stopped(&mut self) {

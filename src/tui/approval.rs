@@ -7,13 +7,14 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use crate::protocol::{CallId, FileChange, Risk, ToolCall};
+use crate::protocol::{CallId, Decision, FileChange, Risk, Scope, ToolCall};
 
 use super::composer::Composer;
 use super::diff;
 use super::highlight::Highlighter;
-use super::keymap::{Action, Answer, Scroll, key_of};
+use super::keymap::{Action, Answer, Review as Key, Scroll, key_of};
 use super::markdown::code_rows;
+use super::review::{Done, Place, Review, set};
 use super::role::Role;
 use super::text::{Row, clean, clean_line, draw_rows, fold, wrap};
 use super::theme::Theme;
@@ -35,6 +36,19 @@ pub(super) struct Approval {
     pub reason: Option<Composer>,
     /// A decision was sent; nothing more is.
     pub answered: bool,
+    /// How the change is gone through, where there is one.
+    review: Option<Review>,
+    /// The pane has the whole screen.
+    pub whole: bool,
+    /// It came up after another one was answered: a key that comes too early was meant for that one, and for nothing.
+    pub follows: bool,
+}
+
+/// The calls that wait together with this one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Set<'a> {
+    pub entries: &'a [set::Entry<'a>],
+    pub current: usize,
 }
 
 /// What is asked, as the transcript has it.
@@ -56,7 +70,64 @@ impl Approval {
             kept: RefCell::default(),
             reason: None,
             answered: false,
+            review: None,
+            whole: false,
+            follows: false,
         }
+    }
+
+    /// Opens the pane for a change, which can be gone through.
+    pub(super) fn with_change(mut self, change: Option<&FileChange>, width: u16) -> Self {
+        let change = change.filter(|change| !change.hunks.is_empty());
+        self.review = change.map(|change| Review::new(change, width.into()));
+        self
+    }
+
+    /// Tells what allowing the call now means.
+    pub(super) fn decision(&self, change: Option<&FileChange>) -> Decision {
+        match self.review.as_ref().zip(change) {
+            Some((review, change)) => review.decision(change),
+            None => Decision::Allow { scope: Scope::Once },
+        }
+    }
+
+    /// Tells whether the call would be allowed as it was asked for.
+    pub(super) fn is_whole(&self) -> bool {
+        self.review.as_ref().is_none_or(Review::is_whole)
+    }
+
+    /// Says in a few words what was left out of the change and edited.
+    pub(super) fn summary(&self, change: Option<&FileChange>) -> String {
+        let review = self.review.as_ref().zip(change);
+        review.map_or_else(String::new, |(review, change)| review.summary(change))
+    }
+
+    /// Does what a key says about the change.
+    pub(super) fn review(
+        &mut self,
+        key: Key,
+        question: Question<'_>,
+        set: Set<'_>,
+        highlighter: &Highlighter,
+        area: Rect,
+    ) -> Done {
+        let body = self.body(question, set, highlighter, area);
+        let (Some(review), Some(change)) = (&mut self.review, question.change) else {
+            return Done::Refused("this call has no difference to go through");
+        };
+        review.key(key, place(change, highlighter, body))
+    }
+
+    /// Takes in what a person made of a hunk.
+    pub(super) fn edited(&mut self, change: &FileChange, hunk: usize, text: &str, width: u16) {
+        if let Some(review) = &mut self.review {
+            review.edited(change, hunk, text, width.into());
+        }
+    }
+
+    /// Takes back a choice of lines that was begun, if one was.
+    pub(super) fn unchoose(&mut self) -> bool {
+        self.review.as_mut().is_some_and(Review::unchoose)
     }
 
     /// Tells whether a key is an answer at that time.
@@ -69,13 +140,31 @@ impl Approval {
         self.quiet_since + QUIET
     }
 
+    /// Returns since when nothing was typed that was not meant for the pane.
+    pub(super) fn quiet_since(&self) -> Duration {
+        self.quiet_since
+    }
+
     /// Takes note of a key that was not meant for the pane.
     pub(super) fn disturb(&mut self, now: Duration) {
         self.quiet_since = now;
     }
 
     /// Scrolls what is shown.
-    pub(super) fn scroll(&mut self, by: Scroll, total: usize, height: usize) {
+    pub(super) fn scroll(
+        &mut self,
+        by: Scroll,
+        question: Question<'_>,
+        set: Set<'_>,
+        highlighter: &Highlighter,
+        area: Rect,
+    ) {
+        let body = self.body(question, set, highlighter, area);
+        if let (Some(review), Some(change)) = (&mut self.review, question.change) {
+            return review.scroll(by, place(change, highlighter, body));
+        }
+        let height = usize::from(body.height);
+        let total = self.parts(question, highlighter, area.width).body.len();
         let page = height.saturating_sub(1).max(1);
         let last = total.saturating_sub(height);
         self.scroll = match by {
@@ -89,26 +178,125 @@ impl Approval {
         .min(last);
     }
 
-    /// Returns the rows that the pane would like to have.
+    /// Returns the rows that the pane would like to have, up to `most`.
     pub(crate) fn wanted(
         &self,
         question: Question<'_>,
+        set: Set<'_>,
         highlighter: &Highlighter,
         width: u16,
-    ) -> usize {
+        most: u16,
+    ) -> u16 {
+        if self.whole {
+            return most;
+        }
         let parts = self.parts(question, highlighter, width);
-        1 + parts.head.len() + parts.body.len() + usize::from(keys_height(width.into()))
+        let area = Rect::new(0, 0, width, most);
+        let rows = self.rows(&parts, question, set, highlighter, area);
+        let hints = usize::from(self.review.is_some());
+        (rows + hints).min(usize::from(most)) as u16
     }
 
-    /// Returns the rows of what is asked, and how many of them an area shows.
-    pub(crate) fn extent(
+    /// Counts the rows of everything but the hints, as far as there is room for them.
+    fn rows(
         &self,
+        parts: &Parts,
         question: Question<'_>,
+        set: Set<'_>,
         highlighter: &Highlighter,
         area: Rect,
-    ) -> (usize, usize) {
+    ) -> usize {
+        let high = usize::from(area.height);
+        let body = match (&self.review, question.change) {
+            (Some(review), Some(change)) => review.wanted(place(change, highlighter, area), high),
+            _ => parts.body.len(),
+        };
+        let set = set::rows(set.entries, set.current, area.width.into(), high).len();
+        1 + set + parts.head.len() + body + usize::from(keys_height(area.width.into()))
+    }
+
+    /// Divides the pane: the set, the head, and what is asked.
+    fn room(
+        &self,
+        parts: &Parts,
+        question: Question<'_>,
+        set: Set<'_>,
+        highlighter: &Highlighter,
+        area: Rect,
+    ) -> Room {
+        let high = usize::from(area.height);
+        let fits = || self.rows(parts, question, set, highlighter, area) < high;
+        let hints = (high >= 14 || fits())
+            .then(|| self.hints(area.width))
+            .flatten();
+        let mut fixed = 1 + usize::from(keys_height(area.width.into()));
+        fixed += usize::from(hints.is_some());
+        let most = match high {
+            0..=7 => 0,
+            8..=13 => 1,
+            _ => high / 4,
+        };
+        let set = set::rows(set.entries, set.current, area.width.into(), most);
+        fixed += set.len();
+        let mut head = parts.head.len();
+        // In a low pane what is asked has the first claim on the rows.
+        let body = if self.review.is_some() {
+            3
+        } else {
+            parts.body.len().min(3)
+        };
+        if high < fixed + head + body {
+            head = head.min(1);
+        }
+        Room {
+            set,
+            head,
+            body: high.saturating_sub(fixed + head),
+            hints,
+        }
+    }
+
+    fn body(
+        &self,
+        question: Question<'_>,
+        set: Set<'_>,
+        highlighter: &Highlighter,
+        area: Rect,
+    ) -> Rect {
         let parts = self.parts(question, highlighter, area.width);
-        (parts.body.len(), parts.fit(area).1)
+        let room = self.room(&parts, question, set, highlighter, area);
+        Rect {
+            y: area.y + (1 + room.set.len() + room.head) as u16,
+            height: room.body as u16,
+            ..area
+        }
+    }
+
+    /// Returns the row that says how a change is gone through, where there is a change and room.
+    fn hints(&self, width: u16) -> Option<Row> {
+        if self.review.is_none() {
+            return None;
+        }
+        let mut row = Row::default();
+        for (key, label) in [
+            (Key::LeaveOut, "leave out"),
+            (Key::Choose, "choose lines"),
+            (Key::Edit, "edit"),
+            (Key::NextHunk, "next hunk"),
+            (Key::Sides, "sides"),
+            (Key::Whole, "whole screen"),
+        ] {
+            let key = key_of(Action::Review(key));
+            let gap = if row.spans.is_empty() { "" } else { "  " };
+            let label = format!(" {label}");
+            if row.width() + gap.len() + key.len() + label.len() > usize::from(width) {
+                break;
+            }
+            row.push(gap, Role::TextDim);
+            row.push(key, Role::Key);
+            row.push(label, Role::TextDim);
+        }
+        Some(row)
     }
 
     fn parts(&self, question: Question<'_>, highlighter: &Highlighter, width: u16) -> Arc<Parts> {
@@ -129,9 +317,11 @@ impl Approval {
     }
 
     /// Draws the pane.
+    #[expect(clippy::too_many_arguments, reason = "a frame is made of all of these")]
     pub(super) fn draw(
         &self,
         question: Question<'_>,
+        set: Set<'_>,
         now: Duration,
         highlighter: &Highlighter,
         buffer: &mut Buffer,
@@ -139,44 +329,86 @@ impl Approval {
         theme: &Theme,
     ) {
         let parts = self.parts(question, highlighter, area.width);
-        let (head, height) = parts.fit(area);
-        let total = parts.body.len();
-        let first = self.scroll.min(total.saturating_sub(height));
+        let room = self.room(&parts, question, set, highlighter, area);
         let wide = usize::from(area.width);
+        let body = Rect {
+            y: area.y + (1 + room.set.len() + room.head) as u16,
+            height: room.body as u16,
+            ..area
+        };
+        let review = self.review.as_ref().zip(question.change);
+        let (first, last, total, position) = match review {
+            Some((review, change)) => {
+                let place = place(change, highlighter, body);
+                let (shown, total) = review.extent(place);
+                (shown.start, shown.end, total, review.position(place))
+            }
+            None => {
+                let total = parts.body.len();
+                let first = self.scroll.min(total.saturating_sub(room.body));
+                (first, (first + room.body).min(total), total, String::new())
+            }
+        };
         let mut title = Row::new("━━ ", Role::ApprovalBorder);
         title.push(verb(question.risk), Role::Approval);
-        title.push(" ", Role::ApprovalBorder);
-        let mut place = String::new();
-        if total > height {
-            let shown = format!("{}–{} of {total}", first + 1, (first + height).min(total));
-            let key = key_of(Action::Scroll(Scroll::PageDown));
-            place = format!(" lines {shown} · {key} ");
-            if title.width() + place.chars().count() + 2 > wide {
-                place = format!(" {shown} ");
-            }
+        let summary = self.summary(question.change);
+        if !summary.is_empty() {
+            title.push(format!(" {summary}"), Role::CallDenied);
         }
-        let place = Row::new(place, Role::Approval);
-        let left = wide.saturating_sub(title.width() + place.width());
+        title.push(" ", Role::ApprovalBorder);
+        let mut places = Vec::new();
+        if !position.is_empty() {
+            places.push(position);
+        }
+        if last - first < total {
+            places.push(format!("lines {}–{last} of {total}", first + 1));
+            places.push(key_of(Action::Scroll(Scroll::PageDown)));
+        }
+        // What does not fit is left out from the end.
+        while !places.is_empty() {
+            let place = format!(" {} ", places.join(" · "));
+            if title.width() + super::text::width(&place) + 4 <= wide {
+                break;
+            }
+            places.pop();
+        }
+        let place_text = match places.as_slice() {
+            [] => String::new(),
+            places => format!(" {} ", places.join(" · ")),
+        };
+        let end = Row::new(place_text, Role::Approval);
+        let left = wide.saturating_sub(title.width() + end.width());
         if left >= 2 {
             title.push("━".repeat(left - 2), Role::ApprovalBorder);
-            title.append(place);
+            title.append(end);
             title.push("━━", Role::ApprovalBorder);
         }
         let title = title.cut(wide);
-        let keys = self.keys(question, now, wide);
-        let body = parts.body.iter().skip(first).take(height);
-        let rows: Vec<&Row> = std::iter::once(&title).chain(head).chain(body).collect();
+        let mut keys: Vec<Row> = room.hints.iter().cloned().collect();
+        keys.extend(self.keys(question, set, now, wide));
         let keys_height = (keys.len() as u16).min(area.height);
+        let bottom = Rect {
+            y: area.bottom() - keys_height,
+            height: keys_height,
+            ..area
+        };
         let top = Rect {
             height: area.height - keys_height,
             ..area
         };
+        let head = &parts.head[..room.head.min(parts.head.len())];
+        let rows: Vec<&Row> = std::iter::once(&title)
+            .chain(&room.set)
+            .chain(head)
+            .collect();
         draw_rows(rows, buffer, top, theme);
-        let bottom = Rect {
-            y: top.bottom(),
-            height: keys_height,
-            ..area
-        };
+        let body = body.intersection(top);
+        match review {
+            Some((review, change)) => {
+                review.draw(place(change, highlighter, body), buffer, body, theme);
+            }
+            None => draw_rows(parts.body.iter().skip(first), buffer, body, theme),
+        }
         draw_rows(&keys, buffer, bottom, theme);
     }
 
@@ -189,7 +421,7 @@ impl Approval {
         Some((area.x + column as u16, area.bottom().saturating_sub(1)))
     }
 
-    fn keys(&self, question: Question<'_>, now: Duration, wide: usize) -> Vec<Row> {
+    fn keys(&self, question: Question<'_>, set: Set<'_>, now: Duration, wide: usize) -> Vec<Row> {
         if self.answered {
             return vec![Row::new("sent", Role::TextDim)];
         }
@@ -211,13 +443,25 @@ impl Approval {
         }
         let armed = self.is_armed(now);
         let tool = clean_line(&question.call.tool);
-        let long = [
-            (Answer::AllowOnce, "allow".to_owned()),
-            (Answer::AllowForSession, format!("allow {tool} from now on")),
-            (Answer::Deny, "deny".to_owned()),
-            (Answer::DenyWithReason, "deny and say why".to_owned()),
-        ];
-        let short = ["once", "always", "no", "why"];
+        let allow = if self.is_whole() {
+            "allow"
+        } else {
+            "allow the rest"
+        };
+        let mut long = vec![(Answer::AllowOnce, allow.to_owned())];
+        let mut short = vec!["once"];
+        // What was left out of one change says nothing about the next.
+        if self.is_whole() {
+            long.push((Answer::AllowForSession, format!("allow {tool} from now on")));
+            short.push("always");
+        }
+        if set.entries.len() > 1 {
+            long.push((Answer::AllowAlike, "allow all".to_owned()));
+            short.push("all");
+        }
+        long.push((Answer::Deny, "deny".to_owned()));
+        long.push((Answer::DenyWithReason, "deny and say why".to_owned()));
+        short.extend(["no", "why"]);
         let line = |labels: &mut dyn Iterator<Item = (Answer, String)>, stop: &str| {
             let mut row = Row::default();
             for (answer, label) in labels {
@@ -287,17 +531,21 @@ struct Kept {
     parts: Arc<Parts>,
 }
 
-impl Parts {
-    /// Returns the rows above the body, and how many of the body's an area shows.
-    fn fit(&self, area: Rect) -> (&[Row], usize) {
-        let high = usize::from(area.height);
-        let fixed = 1 + usize::from(keys_height(area.width.into()));
-        let mut head = self.head.as_slice();
-        // In a low pane what is asked has the first claim on the rows.
-        if high < fixed + head.len() + self.body.len().min(3) {
-            head = &head[..1.min(head.len())];
-        }
-        (head, high.saturating_sub(fixed + head.len()))
+/// How a pane is divided: the rows of the set, and how many rows the head and the body get.
+#[derive(Debug)]
+struct Room {
+    set: Vec<Row>,
+    head: usize,
+    body: usize,
+    hints: Option<Row>,
+}
+
+fn place<'a>(change: &'a FileChange, highlighter: &'a Highlighter, area: Rect) -> Place<'a> {
+    Place {
+        change,
+        highlighter,
+        wide: area.width.into(),
+        high: area.height.into(),
     }
 }
 
@@ -322,7 +570,8 @@ fn lay_out(question: Question<'_>, highlighter: &Highlighter, width: u16) -> Par
         Row::new("  asks because ", Role::TextDim).with(clean_line(question.reason), Role::Text);
     head.extend(wrap(&why, wide, &Row::new("  ", Role::Text)));
     let body = match question.change {
-        Some(change) => diff::render(change, wide, highlighter),
+        // What has lines is gone through by a review.
+        Some(change) => diff::ends(change, wide),
         None => arguments(call, wide, highlighter),
     };
     Parts { head, body, width }

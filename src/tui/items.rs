@@ -233,7 +233,10 @@ fn call_rows(
         if wrote || look.details {
             let indent = Row::new("  ", Role::Text);
             let inner = look.limit.saturating_sub(2).max(1);
-            let diff = diff::render(change, inner, look.highlighter)
+            let most = if look.details { MOST_ROWS } else { SOME_DIFF };
+            // One row more tells whether a row that says so is worth it.
+            let (diff, missing) = diff::render(change, inner, most + 2, look.highlighter);
+            let mut diff: Vec<Row> = diff
                 .into_iter()
                 .map(|row| {
                     let mut out = indent.clone();
@@ -242,7 +245,12 @@ fn call_rows(
                     out.cut(look.limit)
                 })
                 .collect();
-            body.extend(shorten(diff, SOME_DIFF, look, &indent));
+            if diff.len() > most + 1 {
+                let missing = missing + diff.len() - most;
+                diff.truncate(most);
+                diff.push(more(missing, look, &indent));
+            }
+            body.extend(diff);
         }
     }
     let mut rows = wrap(&head, look.limit, &Row::new("  ", Role::Text));

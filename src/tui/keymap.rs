@@ -36,6 +36,7 @@ pub(super) enum Action {
     Scroll(Scroll),
     Edit(Edit),
     Answer(Answer),
+    Review(Review),
 }
 
 /// How a pane is scrolled.
@@ -74,8 +75,26 @@ pub(super) enum Edit {
 pub(super) enum Answer {
     AllowOnce,
     AllowForSession,
+    /// All waiting calls of this tool, each as far as it was left in.
+    AllowAlike,
     Deny,
     DenyWithReason,
+}
+
+/// How a change that asks is gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Review {
+    NextHunk,
+    PreviousHunk,
+    NextCall,
+    PreviousCall,
+    /// Leaves the hunk, or the chosen lines, out of the change; takes them in again.
+    LeaveOut,
+    /// Begins to choose lines.
+    Choose,
+    Edit,
+    Sides,
+    Whole,
 }
 
 /// One binding.
@@ -147,9 +166,20 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Char('z'), CTRL, Always, Action::Suspend, "suspend walden; `fg` brings it back"),
         bind(Char('y'), NONE, Approval, Action::Answer(Answer::AllowOnce), "allow this call"),
         bind(Char('a'), NONE, Approval, Action::Answer(Answer::AllowForSession), "allow this tool for the session"),
+        bind(Char('A'), NONE, Approval, Action::Answer(Answer::AllowAlike), "allow all calls of this tool that wait"),
         bind(Char('n'), NONE, Approval, Action::Answer(Answer::Deny), "deny this call"),
         bind(Char('e'), NONE, Approval, Action::Answer(Answer::DenyWithReason), "deny it and tell the model why"),
-        bind(Up, NONE, Approval, Action::Scroll(Scroll::LineUp), "scroll by a line"),
+        bind(Char('x'), NONE, Approval, Action::Review(Review::LeaveOut), "leave this hunk, or the chosen lines, out of the change; again: take it in"),
+        bind(Char('v'), NONE, Approval, Action::Review(Review::Choose), "begin to choose lines; `x` leaves them out"),
+        bind(Char('o'), NONE, Approval, Action::Review(Review::Edit), "edit this hunk in `$EDITOR`"),
+        bind(Char(']'), NONE, Approval, Action::Review(Review::NextHunk), "go to the next hunk, to the one before"),
+        bind(Char('['), NONE, Approval, Action::Review(Review::PreviousHunk), ""),
+        bind(Tab, NONE, Approval, Action::Review(Review::NextHunk), UNLISTED),
+        bind(Right, NONE, Approval, Action::Review(Review::NextCall), "go to the next call that waits, to the one before"),
+        bind(Left, NONE, Approval, Action::Review(Review::PreviousCall), ""),
+        bind(Char('s'), NONE, Approval, Action::Review(Review::Sides), "show both sides side by side, or one below the other"),
+        bind(Char('f'), NONE, Approval, Action::Review(Review::Whole), "give the change the whole screen, or take it back"),
+        bind(Up, NONE, Approval, Action::Scroll(Scroll::LineUp), "move by a line"),
         bind(Down, NONE, Approval, Action::Scroll(Scroll::LineDown), ""),
         bind(Char('k'), NONE, Approval, Action::Scroll(Scroll::LineUp), UNLISTED),
         bind(Char('j'), NONE, Approval, Action::Scroll(Scroll::LineDown), UNLISTED),

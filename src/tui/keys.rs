@@ -215,7 +215,8 @@ impl App {
             | Action::Complete
             | Action::EndOfInput
             | Action::Edit(_)
-            | Action::Answer(_) => Vec::new(),
+            | Action::Answer(_)
+            | Action::Review(_) => Vec::new(),
         }
     }
 
@@ -379,6 +380,10 @@ impl App {
             return Vec::new();
         }
         let armed = approval.is_armed(at);
+        if !armed && approval.follows && (typed.is_some() || key.code == KeyCode::Enter) {
+            approval.disturb(at);
+            return Vec::new();
+        }
         if !armed {
             // Whoever is in the middle of a word goes on writing it.
             if let Some(c) = typed {
@@ -398,7 +403,15 @@ impl App {
         match lookup(key, Context::Approval) {
             Some(Action::Answer(answer)) => match answer {
                 _ if approval.answered => Vec::new(),
-                Answer::AllowOnce => self.decide(Decision::Allow { scope: Scope::Once }),
+                Answer::AllowOnce => self.allow_rest(),
+                Answer::AllowAlike => self.allow_alike(),
+                Answer::AllowForSession if !approval.is_whole() => {
+                    let key = key_of(Action::Answer(Answer::AllowOnce));
+                    let text =
+                        format!("something was left out or edited: {key} allows the rest once");
+                    self.flash(Level::Info, text);
+                    Vec::new()
+                }
                 Answer::AllowForSession => self.decide(Decision::Allow {
                     scope: Scope::Session,
                 }),
@@ -412,26 +425,17 @@ impl App {
                 self.scroll_question(by);
                 Vec::new()
             }
+            Some(Action::Review(_)) if approval.answered => Vec::new(),
+            Some(Action::Review(key)) => self.review(key),
+            // What was begun last is taken back first.
+            Some(Action::Escape) if approval.unchoose() => Vec::new(),
             Some(action) => self.act(action, leaving),
             None => Vec::new(),
         }
     }
 
-    fn scroll_question(&mut self, by: Scroll) {
-        let area = self.panes().approval;
-        let extent = self.approval.as_ref().zip(self.question());
-        let Some((total, height)) =
-            extent.map(|(open, question)| open.extent(question, &self.highlighter, area))
-        else {
-            return;
-        };
-        if let Some(approval) = &mut self.approval {
-            approval.scroll(by, total, height);
-        }
-    }
-
     /// Sends a decision, once.
-    fn decide(&mut self, decision: Decision) -> Vec<Cmd> {
+    pub(super) fn decide(&mut self, decision: Decision) -> Vec<Cmd> {
         match &mut self.approval {
             Some(approval) if !approval.answered => {
                 approval.answered = true;

@@ -50,7 +50,12 @@ pub struct Options {
     pub history: Option<PathBuf>,
     /// A resumed session's events, applied before the first frame.
     pub replay: Vec<Event>,
+    /// Opens a text in the user's editor and returns what was left of it. It is called with the terminal given back.
+    pub editor: Option<Editor>,
 }
+
+/// Opens a text in an editor, as a file of a name, and returns the text that was saved.
+pub type Editor = fn(name: &str, text: &str) -> Result<String, String>;
 
 /// Why the UI ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,12 +99,24 @@ pub async fn run(
     shell.app.highlighter().start(move || wake.notify_one());
     shell.read_history();
     let (keys, mut inputs) = unbounded_channel();
+    let (read_on, go) = std::sync::mpsc::channel();
     // Blocks in `read`, so it cannot be asked to end; it does with the next key once nobody listens.
     std::thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
             while let Ok(input) = crossterm::event::read() {
-                if keys.send(input).is_err() {
+                let mut typed = vec![input];
+                // What was typed together is taken in together; then nothing is read before it is dealt with: the
+                // next key may be an editor's.
+                while typed.len() < MOST_DRAINED
+                    && crossterm::event::poll(Duration::ZERO).is_ok_and(|more| more)
+                {
+                    match crossterm::event::read() {
+                        Ok(input) => typed.push(input),
+                        Err(_) => break,
+                    }
+                }
+                if keys.send(typed).is_err() || go.recv().is_err() {
                     break;
                 }
             }
@@ -115,7 +132,10 @@ pub async fn run(
         }
         let due = shell.due();
         if shell.dirty && due.is_none_or(|due| due <= Instant::now()) {
-            shell.draw()?;
+            if shell.draw().is_err() {
+                // The terminal is gone: the session is told to end, and its journal is kept.
+                shell.leave(Exit::Signal);
+            }
             continue;
         }
         let alarm = due.or_else(|| shell.app.next_tick().map(|tick| started + tick));
@@ -124,7 +144,10 @@ pub async fn run(
             _ = terminate.recv() => shell.leave(Exit::Signal),
             _ = hangup.recv() => shell.leave(Exit::Signal),
             input = inputs.recv() => match input {
-                Some(input) => shell.input(input, &guard)?,
+                Some(typed) => {
+                    shell.inputs(typed, &guard)?;
+                    let _ = read_on.send(());
+                }
                 // The terminal is gone.
                 None => shell.leave(Exit::Signal),
             },
@@ -147,8 +170,9 @@ pub async fn run(
             }
         }
         for _ in 0..MOST_DRAINED {
-            if let Ok(input) = inputs.try_recv() {
-                shell.input(input, &guard)?;
+            if let Ok(typed) = inputs.try_recv() {
+                shell.inputs(typed, &guard)?;
+                let _ = read_on.send(());
             } else if let Ok(event) = events.try_recv() {
                 shell.event(event);
             } else {
@@ -173,6 +197,9 @@ struct Shell {
     drawn: Instant,
     frame: Duration,
     exit: Option<Exit>,
+    editor: Option<Editor>,
+    /// What is to be given to the editor once the message is done with.
+    to_edit: Option<(String, String)>,
 }
 
 impl Shell {
@@ -222,6 +249,8 @@ impl Shell {
             drawn: started,
             frame: if remote { FRAME_REMOTE } else { FRAME },
             exit: None,
+            editor: options.editor,
+            to_edit: None,
         })
     }
 
@@ -247,6 +276,12 @@ impl Shell {
             return Ok(());
         }
         terminal::write(&bytes)
+    }
+
+    fn inputs(&mut self, typed: Vec<Input>, guard: &Guard) -> io::Result<()> {
+        typed
+            .into_iter()
+            .try_for_each(|input| self.input(input, guard))
     }
 
     fn input(&mut self, input: Input, guard: &Guard) -> io::Result<()> {
@@ -276,6 +311,25 @@ impl Shell {
             self.screen.resize(width, height);
             self.take(Msg::Resize { width, height });
         }
+        if let Some((name, text)) = self.to_edit.take() {
+            self.edit(&name, &text, guard)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the terminal to the user's editor, and takes it again.
+    fn edit(&mut self, name: &str, text: &str, guard: &Guard) -> io::Result<()> {
+        let Some(editor) = self.editor else {
+            let problem = "there is no editor here".to_owned();
+            self.take(Msg::Edited(Err(problem)));
+            return Ok(());
+        };
+        // The session goes on meanwhile: its events wait in their queue.
+        let edited = tokio::task::block_in_place(|| terminal::lend(guard, || editor(name, text)))?;
+        let (width, height) = crossterm::terminal::size()?;
+        self.screen.resize(width, height);
+        self.take(Msg::Resize { width, height });
+        self.take(Msg::Edited(edited));
         Ok(())
     }
 
@@ -336,6 +390,7 @@ impl Shell {
                     self.history = None;
                 }
             }
+            Cmd::OpenEditor { name, text } => self.to_edit = Some((name, text)),
             Cmd::Redraw => self.screen.forget(),
             Cmd::Suspend => self.app.suspended = true,
             Cmd::Quit => self.exit = Some(Exit::Quit),

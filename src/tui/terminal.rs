@@ -89,6 +89,15 @@ pub(super) fn suspend(guard: &Guard) -> io::Result<()> {
     guard.again()
 }
 
+/// Gives the terminal back for as long as something else has it.
+pub(super) fn lend<T>(guard: &Guard, to: impl FnOnce() -> T) -> io::Result<T> {
+    restore();
+    let _ = crossterm::terminal::disable_raw_mode();
+    let out = to();
+    guard.again()?;
+    Ok(out)
+}
+
 /// Writes a frame or a sequence in one piece.
 pub(super) fn write(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();

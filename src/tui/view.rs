@@ -10,6 +10,7 @@ use ratatui::{
 use crate::protocol::{Level, ModelFailure, Transcript, TurnState};
 
 use super::app::App;
+use super::approval::Set;
 use super::highlight::Highlighter;
 use super::items;
 use super::overlay::draw_candidates;
@@ -51,29 +52,34 @@ pub(super) fn composer_width(width: u16) -> usize {
 pub(super) fn panes(app: &App, area: Rect) -> Panes {
     let high = area.height;
     let asks = app.approval.as_ref().zip(app.question());
+    let whole = app.approval.as_ref().is_some_and(|open| open.whole);
     let status = u16::from(high >= 2);
     let mut left = high - status;
     let rows = app.composer.rows(composer_width(area.width)).len() as u16;
-    let composer = if asks.is_some() && high < 14 {
+    let composer = if asks.is_some() && (high < 14 || whole) {
         0
     } else {
         rows.min((high / 3).max(1)).min(left)
     };
     left -= composer;
-    let rule = u16::from(left >= 3 && (asks.is_none() || high >= 14));
+    let rule = u16::from(left >= 3 && (asks.is_none() || (high >= 14 && !whole)));
     left -= rule;
     let notes = (notes(app, usize::from(area.width)).len() as u16).min(left.saturating_sub(1) / 2);
     left -= notes;
     let asked = asks.map_or(0, |(open, question)| {
-        let wanted = open.wanted(question, &app.highlighter, area.width);
-        let wanted = wanted.min(usize::from(u16::MAX)) as u16;
         // Some of the transcript stays in sight where there is room: it is what led here.
         let most = match left {
+            _ if open.whole => left,
             0..=12 => left,
             13..=29 => left - 4,
             _ => left - left / 4,
         };
-        wanted.min(most)
+        let entries = app.entries();
+        let set = Set {
+            entries: &entries,
+            current: app.current(),
+        };
+        open.wanted(question, set, &app.highlighter, area.width, most)
     });
     left -= asked;
     let mut y = area.y;
@@ -152,8 +158,14 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) -> Option<Positio
     );
     let mut cursor = draw_composer(app, buffer, panes.composer);
     if let (Some(approval), Some(question)) = (&app.approval, app.question()) {
+        let entries = app.entries();
+        let set = Set {
+            entries: &entries,
+            current: app.current(),
+        };
         approval.draw(
             question,
+            set,
             app.now,
             &app.highlighter,
             buffer,

@@ -1,0 +1,194 @@
+//! A planned change as a difference: numbers, signs, syntax, and the words that differ.
+//!
+//! [`index`] finds in one pass where everything stands, [`painter`] lays out what comes into sight.
+
+mod index;
+mod painter;
+mod words;
+
+use crate::protocol::{ChangeKind, FileChange, LineKind};
+
+pub(super) use self::index::{Heads, Index, Kind, Layout, Slot};
+pub(super) use self::painter::{Laid, Mark, Painter, Source, halves};
+use super::highlight::Highlighter;
+use super::role::Role;
+use super::text::{Row, clean_line};
+
+/// Says what a change does, on one row: `src/a.rs +3 −1`.
+pub(super) fn heading(change: &FileChange) -> Row {
+    let verb = match change.kind {
+        ChangeKind::Create => "create ",
+        ChangeKind::Modify => "",
+        ChangeKind::Delete => "delete ",
+    };
+    let mut row = Row::new(verb, Role::Text).with(clean_line(&change.path), Role::DiffPath);
+    row.push(format!(" +{}", change.added), Role::DiffAddedSign);
+    row.push(format!(" −{}", change.removed), Role::DiffRemovedSign);
+    for note in &change.notes {
+        row.push(format!(" · {}", clean_line(note)), Role::TextDim);
+    }
+    row
+}
+
+/// Lays out a change's hunks in rows of at most `limit` columns: the first `most` of them, and what there is to say
+/// about the rest. Returns how many lines were not laid out, too.
+pub(super) fn render(
+    change: &FileChange,
+    limit: usize,
+    most: usize,
+    highlighter: &Highlighter,
+) -> (Vec<Row>, usize) {
+    let index = Index::new(change, Heads::Between);
+    let digits = index.digits;
+    let painter = Painter::default();
+    let source = Source {
+        change,
+        index: &index,
+        highlighter,
+        limit,
+        layout: Layout::Unified,
+        margin: 0,
+        mark: &|_, _| Mark::None,
+        head: &|_| Row::new(format!("{:>digits$} ⋮", ""), Role::DiffHunk),
+    };
+    let total = index.total(Layout::Unified);
+    let mut rows = Vec::new();
+    let mut at = 0;
+    while at < total && rows.len() < most {
+        let laid = painter.rows(source, 0, at);
+        rows.extend(laid.iter().map(|laid| laid.left.clone()));
+        at += 1;
+    }
+    if at == total {
+        rows.extend(ends(change, limit));
+    }
+    (rows, total - at)
+}
+
+/// Says what the hunks do not show.
+pub(super) fn ends(change: &FileChange, limit: usize) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if change.hunks.is_empty() {
+        let why = if change.notes.iter().any(|note| note == "binary") {
+            "a binary file: its bytes are not shown"
+        } else if change.kind == ChangeKind::Create {
+            "an empty file"
+        } else {
+            "no line differs"
+        };
+        rows.push(Row::new(why, Role::TextDim).cut(limit));
+    }
+    let shown: usize = change
+        .hunks
+        .iter()
+        .flat_map(|hunk| &hunk.lines)
+        .filter(|line| line.kind != LineKind::Context)
+        .count();
+    let missing = (change.added + change.removed).saturating_sub(shown);
+    if missing > 0 && shown > 0 {
+        let text = format!("… {missing} more changed lines are too many to show");
+        rows.push(Row::new(text, Role::NoticeWarning).cut(limit));
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Hash, Hunk, Line};
+
+    fn change(lines: &[(LineKind, &str)]) -> FileChange {
+        let count = |kind| lines.iter().filter(|(line, _)| *line == kind).count();
+        let (added, removed) = (count(LineKind::Added), count(LineKind::Removed));
+        FileChange {
+            path: "src/a.rs".to_owned(),
+            kind: ChangeKind::Modify,
+            base: Some(Hash("0".to_owned())),
+            after: Some(Hash("1".to_owned())),
+            hunks: vec![Hunk {
+                old_start: 9,
+                old_lines: lines.len() - added,
+                new_start: 9,
+                new_lines: lines.len() - removed,
+                lines: lines
+                    .iter()
+                    .map(|(kind, text)| Line {
+                        kind: *kind,
+                        text: (*text).to_owned(),
+                    })
+                    .collect(),
+            }],
+            added,
+            removed,
+            notes: Vec::new(),
+        }
+    }
+
+    fn shown(change: &FileChange, limit: usize) -> String {
+        render(change, limit, usize::MAX, &Highlighter::default())
+            .0
+            .iter()
+            .map(|row| row.plain().trim_end().to_owned())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn lines_carry_numbers_and_signs_and_tabs_are_four_wide() {
+        let change = change(&[
+            (LineKind::Context, "fn a() {"),
+            (LineKind::Removed, "\tlet x = 1;"),
+            (LineKind::Added, "\tlet x = 2;"),
+            (LineKind::Added, "\tlet y = \"世界\u{202e}\x1b[31m\";"),
+            (LineKind::Context, "}"),
+        ]);
+        insta::assert_snapshot!(shown(&change, 40), @r#"
+         9   fn a() {
+        10 -     let x = 1;
+        10 +     let x = 2;
+        11 +     let y = "世界⟨U+202E⟩⟨U+001B⟩[3
+             1m";
+        12   }
+        "#);
+    }
+
+    #[test]
+    fn the_words_that_differ_stand_out() {
+        let change = change(&[
+            (LineKind::Removed, "let retries = 3;"),
+            (LineKind::Added, "let retries = 5;"),
+        ]);
+        let (rows, _) = render(&change, 60, usize::MAX, &Highlighter::default());
+        let marked = |row: &Row| -> String {
+            row.spans
+                .iter()
+                .filter(|span| {
+                    span.ink
+                        .roles()
+                        .any(|role| matches!(role, Role::DiffAddedWord | Role::DiffRemovedWord))
+                })
+                .map(|span| span.text.as_str())
+                .collect()
+        };
+        assert_eq!(rows.iter().map(marked).collect::<Vec<_>>(), ["3", "5"]);
+    }
+
+    #[test]
+    fn no_row_is_wider_than_the_pane() {
+        let change = change(&[
+            (
+                LineKind::Removed,
+                "let x = 世界世界世界世界 + 👩\u{200d}💻;",
+            ),
+            (
+                LineKind::Added,
+                "\t\tlet x = something_long_enough_to_fold();",
+            ),
+        ]);
+        for limit in 1..130 {
+            for row in render(&change, limit, usize::MAX, &Highlighter::default()).0 {
+                assert!(row.width() <= limit, "{limit}: {:?}", row.plain());
+            }
+        }
+    }
+}
