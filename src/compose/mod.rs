@@ -205,9 +205,7 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
     let config = configure(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     // Its states are its own, and gone with it.
-    let states = files
-        .snapshots()
-        .with_file_name(format!("bench-{}", std::process::id()));
+    let states = files.passing("bench");
     let options = LlamaOptions {
         name: model_name(&config),
         context: Some(config.context.unwrap_or(BENCH_CONTEXT)),
@@ -228,7 +226,7 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
         let _ = writeln!(std::io::stderr(), "measuring: {what}");
     };
     let measured = bench::run(&options, extent, &mut told);
-    // What stays behind is swept with the other states.
+    // What stays behind is swept by the next run.
     let _ = std::fs::remove_dir_all(&states);
     let report = measured
         .map_err(|message| UserError::failure(format!("cannot measure the model: {message}")))?;
