@@ -19,6 +19,27 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+impl Cli {
+    /// Returns the options of a command that runs the model on a repository: those are the sealed ones.
+    pub fn session_options(&self) -> Option<Options> {
+        let under = |over: &Options| Some(self.options.clone().under(over.clone()));
+        match &self.command {
+            None => Some(self.options.clone()),
+            Some(Command::Resume(resume)) => under(&resume.options),
+            Some(Command::Exec(exec)) => under(&exec.options),
+            Some(Command::Bench(bench)) => under(&bench.options),
+            Some(
+                Command::Sessions { .. }
+                | Command::Model(_)
+                | Command::Doctor(_)
+                | Command::Sandbox(_)
+                | Command::Serve(_)
+                | Command::Completions { .. },
+            ) => None,
+        }
+    }
+}
+
 /// Options of every command that runs a session.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -65,6 +86,12 @@ pub struct Options {
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
     #[arg(long)]
     pub free_arguments: bool,
+    /// Refuse to start where the kernel, or running as root, weakens what walden promises
+    #[arg(long)]
+    pub strict: bool,
+    /// Start without the seal: the kernel then keeps walden neither from the network nor from other files
+    #[arg(long)]
+    pub no_seal: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -347,6 +374,8 @@ impl Options {
             check: layer.check,
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
+            strict: self.strict || over.strict,
+            no_seal: self.no_seal || over.no_seal,
         }
     }
 
@@ -366,6 +395,7 @@ impl Options {
             check: self.check.clone(),
             tries: self.tries,
             real_arguments: self.free_arguments.then_some(false),
+            ..Config::default()
         }
     }
 }
@@ -383,7 +413,7 @@ fn tui_help() -> String {
     }
     text.push_str(
         "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, kv, max_turns, \
-         budget, temperature, check, tries, real_arguments), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
+         budget, temperature, check, tries, real_arguments, [seal] read and write, [network] allow), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
          WALDEN_LOG=debug writes a log to the state folder.",
     );
     text

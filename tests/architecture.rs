@@ -182,7 +182,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "doctor",
         &["error", "model", "protocol", "sandbox"],
-        &["serde", "serde_json", "tokio"],
+        &["rustix", "serde", "serde_json", "tokio"],
     ),
     ("serve", &[], &["rmcp", "tokio", "thiserror"]),
     ("serve/token.rs", &[], &["rustix", "sha2"]),

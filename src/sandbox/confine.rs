@@ -83,11 +83,7 @@ fn confine(profile: &Profile) -> Result<(), SandboxError> {
     }
     close_inherited();
     files::bound(profile)?;
-    for program in filter::programs(profile.metadata)? {
-        seccompiler::apply_filter(&program)
-            .map_err(|error| SandboxError::Filter(error.to_string()))?;
-    }
-    Ok(())
+    filter::install(profile.metadata, filter::Sockets::Refused)
 }
 
 /// Marks every descriptor but the standard three to be closed when the program starts: an open socket or file of the
