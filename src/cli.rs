@@ -125,7 +125,7 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// Try every way out, in a confined program and beside it in one that is not, and print what the kernel answered
+    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered
     Prove {
         /// Print JSON
         #[arg(long)]
@@ -141,7 +141,12 @@ pub enum SandboxCommand {
     },
     /// Make the attempts of `prove`
     #[command(hide = true)]
-    Probe { ground: String },
+    Probe {
+        /// Seal this process first
+        #[arg(long)]
+        sealed: bool,
+        ground: String,
+    },
 }
 
 /// A server that another host can use.

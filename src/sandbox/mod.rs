@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use confine::{HELPER, help};
 pub use launch::{Launcher, launchable};
-pub use prove::{Proof, Verdict, probe, prove};
+pub use prove::{Proof, Verdict, probe, probe_sealed, prove};
 pub use seal::{Files, Network, Seal, Sealed, enforced, seal, sealed};
 pub use toolchain::program_folders;
 

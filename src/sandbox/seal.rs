@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use super::files::{self, Grants, Ports};
 use super::filter::{self, Sockets};
@@ -79,14 +78,6 @@ enum Bound {
 /// The seal of this process. It is set once and never taken back, as the kernel's is.
 static SEALED: OnceLock<Sealed> = OnceLock::new();
 
-/// What an administrator keeps: what the work in other users' repositories needs. Everything else would reach around
-/// the seal: another process's memory, the network's settings, the kernel's.
-const KEPT_AS_ROOT: CapabilitySet = CapabilitySet::CHOWN
-    .union(CapabilitySet::DAC_OVERRIDE)
-    .union(CapabilitySet::DAC_READ_SEARCH)
-    .union(CapabilitySet::FOWNER)
-    .union(CapabilitySet::FSETID);
-
 /// The terminal. Others of the same user are not granted: what is written to them is executed by nobody, but shown.
 const TERMINAL: &str = "/dev/tty";
 
@@ -116,18 +107,7 @@ pub fn seal(seal: &Seal, kept: &[i32]) -> Result<&'static Sealed, SandboxError> 
     };
     setrlimit(Resource::Core, none).map_err(|error| failed("core dumps", error))?;
     let as_root = rustix::process::geteuid().is_root();
-    if as_root {
-        let kept = rustix::thread::capabilities(None)
-            .map_err(|error| failed("capabilities", error))?
-            .permitted
-            & KEPT_AS_ROOT;
-        let sets = CapabilitySets {
-            effective: kept,
-            permitted: kept,
-            inheritable: CapabilitySet::empty(),
-        };
-        set_capabilities(None, sets).map_err(|error| failed("capabilities", error))?;
-    }
+    super::confine::give_up_capabilities()?;
     let landlock = kernel::kernel().landlock;
     let (files, roots) = match &seal.files {
         Files::Free => (Bound::Free, 0),
