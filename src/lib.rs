@@ -65,6 +65,9 @@
 
 pub mod agent;
 pub mod bench;
+#[cfg(feature = "net")]
+pub mod broker;
+pub mod chain;
 pub mod cli;
 pub mod compose;
 pub mod config;
