@@ -34,6 +34,7 @@ impl Cli {
                 | Command::Doctor(_)
                 | Command::Sandbox(_)
                 | Command::Serve(_)
+                | Command::Audit(_)
                 | Command::Completions { .. },
             ) => None,
         }
@@ -114,6 +115,9 @@ pub enum Command {
     /// Run programs confined, and show that it holds
     #[command(subcommand)]
     Sandbox(SandboxCommand),
+    /// Look into the audit log: what sessions were asked for, what was decided and done, where they connected to
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Serve a built-in MCP server to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),
@@ -147,6 +151,17 @@ pub enum SandboxCommand {
         sealed: bool,
         ground: String,
     },
+}
+
+/// The audit log. A log is named by its session, or by the beginning of its name; all of them are meant without one.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Show that no record was changed, moved or taken out, and print the heads to note elsewhere
+    Verify { log: Option<String> },
+    /// Print a log for reading (the last one by default)
+    Show { log: Option<String> },
+    /// Print the records of all logs as lines of JSON, in the order of their times
+    Export { log: Option<String> },
 }
 
 /// A server that another host can use.

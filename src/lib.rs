@@ -64,6 +64,7 @@
 #![deny(unsafe_code)]
 
 pub mod agent;
+pub mod audit;
 pub mod bench;
 #[cfg(feature = "net")]
 pub mod broker;

@@ -21,6 +21,14 @@ fn main() -> Status {
         eprintln!("walden: {problem}");
         return Status::from(u8::try_from(status).unwrap_or(125));
     }
+    #[cfg(feature = "net")]
+    if let Some(problem) = compose::act_as_broker(std::env::args_os()) {
+        if problem.is_empty() {
+            return Status::SUCCESS;
+        }
+        eprintln!("walden: the process that connects for walden: {problem}");
+        return Status::FAILURE;
+    }
     let cli = Cli::parse();
     let code = match run(cli) {
         Ok(code) => code,
@@ -44,14 +52,17 @@ const ENGINE_ENVIRONMENT: [(&str, &str); 2] = [("GOMP_SPINCOUNT", "20000"), llam
 const WORKER: &str = "WALDEN_WORKER";
 
 /// Becomes the worker: this program again, with the environment that the engine needs and a folder of its own for
-/// passing files. Returns in the worker, and where starting it is not possible.
-fn launch() {
+/// passing files, beside a broker where one is wanted. Returns in the worker, and where starting it is not possible.
+///
+/// # Errors
+/// When the configuration is wrong, or the broker cannot be started.
+fn launch(cli: &Cli) -> Result<(), UserError> {
     let own = std::process::id().to_string();
     if std::env::var(WORKER).is_ok_and(|worker| worker == own) {
-        return;
+        return Ok(());
     }
     let Ok(program) = std::env::current_exe() else {
-        return;
+        return Ok(());
     };
     let is_set = |name: &str| std::env::var_os(name).is_some();
     #[expect(
@@ -62,17 +73,18 @@ fn launch() {
     command
         .args(std::env::args_os().skip(1))
         .env(WORKER, own)
-        .envs(compose::worker_environment());
+        .envs(compose::worker_environment(cli)?);
     if !(is_set("GOMP_SPINCOUNT") || is_set("OMP_WAIT_POLICY")) {
         command.envs(ENGINE_ENVIRONMENT);
     }
     let error = command.exec();
     tracing::warn!("cannot start again with the engine's environment: {error}");
+    Ok(())
 }
 
 fn run(cli: Cli) -> Result<ExitCode, UserError> {
     if cli.session_options().is_some() {
-        launch();
+        launch(&cli)?;
     }
     // Before the log and everything else that may start a thread: a thread that is there already stays free.
     compose::seal(&cli)?;
@@ -108,6 +120,11 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
         }
         Some(Command::Sandbox(command)) => {
             let (text, code) = compose::sandbox(&command)?;
+            print!("{text}");
+            Ok(code)
+        }
+        Some(Command::Audit(command)) => {
+            let (text, code) = compose::audit(&command)?;
             print!("{text}");
             Ok(code)
         }

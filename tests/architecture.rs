@@ -143,7 +143,15 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "session",
-        &["agent", "chain", "model", "mcp", "workspace", "protocol"],
+        &[
+            "agent",
+            "audit",
+            "chain",
+            "model",
+            "mcp",
+            "workspace",
+            "protocol",
+        ],
         &[
             "tokio",
             "serde",
@@ -201,6 +209,11 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
+    (
+        "audit",
+        &["chain", "protocol"],
+        &["serde", "serde_json", "sha2"],
+    ),
     // What it connects for is not its business.
     (
         "broker",
@@ -231,7 +244,9 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         "compose",
         &[
             "agent",
+            "audit",
             "bench",
+            "broker",
             "cli",
             "config",
             "doctor",
@@ -321,7 +336,15 @@ const NETWORK: &[&str] = &[
     "serve/http.rs",
 ];
 /// `bench` runs `llama-bench` where the user installed it, to compare with.
-const PROCESS: &[&str] = &["bench", "model/store", "main.rs", "sandbox", "servers/run"];
+/// The broker is this program under another name.
+const PROCESS: &[&str] = &[
+    "bench",
+    "compose/brokering.rs",
+    "model/store",
+    "main.rs",
+    "sandbox",
+    "servers/run",
+];
 
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -5,10 +5,16 @@
     reason = "reads the prompt file and makes the log file, before any session"
 )]
 
+mod auditing;
+#[cfg(feature = "net")]
+mod brokering;
 mod confine;
 mod sealing;
 mod serve;
 
+pub use auditing::audit;
+#[cfg(feature = "net")]
+pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
@@ -464,6 +470,9 @@ async fn build(
         None => files.create().map_err(UserError::from_error)?,
     };
     let (journal, entries) = Journal::open(&files.journal(&id)).map_err(UserError::from_error)?;
+    let state = files.log();
+    let audit = auditing::open(state.parent().unwrap_or(&dir), &id.0)?;
+    let journal = journal.audited(audit);
     let checkpoints = Checkpoints::open(&dir.join("blobs")).map_err(UserError::from_error)?;
     let recovered = (!entries.is_empty())
         .then(|| session::recover(entries, |change: &FileChange| stands(&roots, change)));

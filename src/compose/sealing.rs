@@ -5,6 +5,7 @@
     reason = "looks for the folders that the seal is to leave open"
 )]
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +52,11 @@ pub fn seal(cli: &Cli) -> Result<(), UserError> {
         };
     }
     let strict = options.is_some_and(|options| options.strict);
-    let sealed = match sandbox::seal(&seal, &[]) {
+    #[cfg(feature = "net")]
+    let kept = super::brokering::take_pipes();
+    #[cfg(not(feature = "net"))]
+    let kept: [i32; 0] = [];
+    let sealed = match sandbox::seal(&seal, &kept) {
         Ok(sealed) => sealed,
         Err(error) => {
             return Err(UserError::failure(format!("cannot seal walden: {error}"))
@@ -69,21 +74,30 @@ pub fn seal(cli: &Cli) -> Result<(), UserError> {
 }
 
 /// Returns what the worker's environment has besides the user's: passing files lie in the state folder, because other
-/// programs' temporary files are out of its reach.
-pub fn worker_environment() -> Vec<(&'static str, PathBuf)> {
+/// programs' temporary files are out of its reach. Starts the broker, where the configuration allows addresses.
+///
+/// # Errors
+/// When the configuration is wrong, or the broker cannot be started.
+pub fn worker_environment(cli: &Cli) -> Result<Vec<(&'static str, OsString)>, UserError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let Ok(state) = state_folder() else {
-        return Vec::new();
-    };
+    let mut environment = Vec::new();
+    let state = state_folder()?;
     let folder = state.join("tmp");
     let made = std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(&folder);
-    match made {
-        Ok(()) => vec![("TMPDIR", folder)],
-        Err(_) => Vec::new(),
+    if made.is_ok() {
+        environment.push(("TMPDIR", folder.into_os_string()));
     }
+    #[cfg(feature = "net")]
+    if let Some(options) = cli.session_options().filter(|options| !options.no_seal) {
+        let started = super::brokering::start(&configure(&options)?, &state)?;
+        environment.extend(started.map(|(name, ends)| (name, ends.into())));
+    }
+    #[cfg(not(feature = "net"))]
+    let _ = cli;
+    Ok(environment)
 }
 
 /// Says on standard error which promises are weaker here, and returns it too where the kernel itself lets walden down:

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use confine::{HELPER, help};
 pub use launch::{Launcher, launchable};
 pub use prove::{Proof, Verdict, probe, probe_sealed, prove};
-pub use seal::{Files, Network, Seal, Sealed, enforced, seal, sealed};
+pub use seal::{Files, Network, Seal, Sealed, enforced, inherited_pipe, seal, sealed};
 pub use toolchain::program_folders;
 
 /// What a child may do. Everything else is refused by the kernel.

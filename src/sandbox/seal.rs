@@ -5,12 +5,13 @@
 //! of its roots and of walden, and reads the system's. What the kernel cannot enforce is said ([`Sealed::weaker`]), in
 //! the status bar and on standard error, and refused where the user asked for all or nothing.
 
-#![expect(unsafe_code, reason = "close_range has no safe wrapper")]
+#![expect(unsafe_code, reason = "descriptors that others opened")]
 #![expect(
     clippy::disallowed_methods,
     reason = "looks at this process's own threads"
 )]
 
+use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -244,6 +245,24 @@ fn graphics() -> Vec<PathBuf> {
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("nvidia"))
         .map(|entry| entry.path());
     GRAPHICS.iter().map(PathBuf::from).chain(nvidia).collect()
+}
+
+/// Takes over a pipe that whoever started this process left open for it, and closes it in what this process starts.
+/// `None` where there is no such pipe.
+pub fn inherited_pipe(descriptor: i32) -> Option<OwnedFd> {
+    use rustix::fs::FileType;
+    if descriptor < 3 {
+        return None;
+    }
+    // SAFETY: the descriptor is only asked what it is; a wrong number is answered with an error.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    let found = rustix::fs::fstat(borrowed).ok()?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::Fifo {
+        return None;
+    }
+    rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC).ok()?;
+    // SAFETY: it is open, it was left for this process, and whoever calls this takes each number once.
+    Some(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 /// Counts the threads of this process; one where the system does not say.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Audit;
 use crate::chain::{self, Chain, ChainError, Check};
 use crate::protocol::{Event, FileChange, Message, ToolCall};
 
@@ -64,7 +65,11 @@ impl From<ChainError> for JournalError {
 
 /// A journal open for writing, by one process at a time.
 #[derive(Debug)]
-pub struct Journal(Chain);
+pub struct Journal {
+    chain: Chain,
+    /// What is kept for somebody who was not there.
+    audit: Option<Audit>,
+}
 
 impl Journal {
     /// Opens a journal, creates it where there is none, and cuts off a torn end. Returns what it holds, too.
@@ -73,7 +78,14 @@ impl Journal {
     /// When the file cannot be opened, or another process has it open for writing.
     pub fn open(path: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
         let (chain, entries) = Chain::open(path, Check::Short)?;
-        Ok((Self(chain), entries))
+        Ok((Self { chain, audit: None }, entries))
+    }
+
+    /// Has the audit log told, too, of what is appended from now on.
+    #[must_use]
+    pub fn audited(mut self, audit: Audit) -> Self {
+        self.audit = Some(audit);
+        self
     }
 
     /// Appends an entry. It is in the system's hands when this returns, and on the disk after [`Journal::sync`].
@@ -81,7 +93,16 @@ impl Journal {
     /// # Errors
     /// When it cannot be written; the journal then still ends with the last whole record.
     pub fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        Ok(self.0.append(entry)?)
+        self.chain.append(entry)?;
+        let Some(audit) = &mut self.audit else {
+            return Ok(());
+        };
+        match entry {
+            Entry::Event(event) => audit.event(event)?,
+            Entry::Intent { call, .. } => audit.about_to_run(call)?,
+            Entry::Opened { .. } | Entry::Message(_) | Entry::Forget | Entry::Generate => {}
+        }
+        Ok(())
     }
 
     /// Waits until all that was appended is on the disk.
@@ -89,12 +110,12 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn sync(&mut self) -> Result<(), JournalError> {
-        Ok(self.0.sync()?)
+        Ok(self.chain.sync()?)
     }
 
     /// Returns the place of the file.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.chain.path()
     }
 }
 
