@@ -16,7 +16,7 @@ use crate::protocol::{Event, Level};
 use crate::sandbox::{self, Files, Network, Seal, program_folders};
 use crate::session::SessionFiles;
 
-use super::{configure, find_root, locate_model};
+use super::{configure, find_root, locate_draft, locate_model};
 
 /// Files of the user's home that programs of a session read: git's settings, and how an editor is set up.
 const SETTINGS: &[&str] = &[
@@ -199,7 +199,11 @@ fn readable(config: &Config) -> Vec<PathBuf> {
     read.extend(config::folder());
     read.extend(std::env::current_exe().ok());
     read.extend(crate::model::store::Store::open(None).map(|store| store.dir().to_owned()));
-    if let Ok(model) = locate_model(config) {
+    let models = [
+        locate_model(config).ok(),
+        locate_draft(config).ok().flatten(),
+    ];
+    for model in models.into_iter().flatten() {
         read.extend(parts_of(&model));
     }
     // What the user can start, the user's checks can start.
