@@ -64,6 +64,20 @@ pub enum Note {
 /// # Errors
 /// When the pipe breaks, or says what no worker says.
 pub async fn serve(
+    from: impl AsyncRead + Send + Unpin + 'static,
+    to: impl AsyncWrite + Send + Unpin,
+    allowed: Allowed,
+    dial: Dial,
+    note: impl FnMut(&Note),
+) -> io::Result<()> {
+    match answer(from, to, allowed, dial, note).await {
+        // A worker that is gone waits for no answer.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        answered => answered,
+    }
+}
+
+async fn answer(
     mut from: impl AsyncRead + Send + Unpin + 'static,
     mut to: impl AsyncWrite + Send + Unpin,
     allowed: Allowed,
