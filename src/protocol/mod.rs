@@ -13,6 +13,7 @@ mod mode;
 mod model;
 mod op;
 mod part;
+mod question;
 mod text;
 mod transcript;
 
@@ -27,5 +28,8 @@ pub use model::{
 };
 pub use op::{Decision, Op, Scope};
 pub use part::{AllowedPart, Instead, Passage};
+pub use question::{
+    Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
+};
 pub use text::{clip, sanitize, sanitize_line};
 pub use transcript::{CallState, Item, Transcript, TurnState};
