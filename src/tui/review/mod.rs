@@ -54,8 +54,20 @@ struct At {
 impl At {
     /// Finds the same places in another layout.
     fn into(self, index: &Index, layout: Layout) -> Self {
+        // A hunk that was edited, or is again as it was planned, has another number of lines.
+        let last = index.total(self.layout).saturating_sub(1);
+        let cursor = self.cursor.min(last);
+        let top = if self.top.0 > last {
+            (last, 0)
+        } else {
+            self.top
+        };
         if self.layout == layout {
-            return self;
+            return Self {
+                cursor,
+                top,
+                ..self
+            };
         }
         let there = |at| {
             index
@@ -64,9 +76,9 @@ impl At {
         };
         Self {
             layout,
-            cursor: there(self.cursor),
+            cursor: there(cursor),
             anchor: self.anchor.map(there),
-            top: (there(self.top.0), 0),
+            top: (there(top.0), 0),
         }
     }
 
