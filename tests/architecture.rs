@@ -151,6 +151,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "sha2",
             "rustix",
             "thiserror",
+            "toml",
             "tracing",
         ],
     ),

@@ -6,6 +6,7 @@
 )]
 
 mod confine;
+mod own;
 mod serve;
 
 pub use confine::sandbox;
@@ -474,6 +475,7 @@ async fn build(
     host.attach("fs", Filesystem::new(roots.clone()))
         .await
         .map_err(UserError::from_error)?;
+    own::attach(&mut host, root, &roots, files).await?;
     let check = find_check(config, &roots, &dir)?;
     if let Some((runner, _)) = &check {
         host.attach(CHECKING_SERVER, runner.clone())
@@ -493,6 +495,7 @@ async fn build(
         ),
         Err(error) => crate::model::Model::missing(error.to_string(), &state),
     };
+    let rules = own::rule_files(root, files);
     let defaults = Settings::default();
     let settings = Settings {
         repository: root.file_name().map_or_else(
@@ -508,6 +511,8 @@ async fn build(
             temperature: config.temperature.unwrap_or(defaults.sampling.temperature),
             ..defaults.sampling
         },
+        rules: rules.load().map_err(UserError::from_error)?,
+        confined: own::confined(),
     };
     let setup = Setup {
         id,
@@ -521,6 +526,7 @@ async fn build(
         journal,
         checkpoints,
         recovered,
+        rules,
     };
     Ok((session::start(setup), replay))
 }
