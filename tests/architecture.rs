@@ -163,6 +163,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "syntect",
             "two_face",
             "pulldown_cmark",
+            "nucleo_matcher",
+            "serde_json",
             "similar",
             "toml",
             "unicode_width",
@@ -297,7 +299,15 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 /// The only places that may open a network connection or start a process.
 const NETWORK: &[&str] = &["model/store", "serve/http.rs"];
 /// `bench` runs `llama-bench` where the user installed it, to compare with.
-const PROCESS: &[&str] = &["bench", "model/store", "main.rs", "sandbox", "servers/run"];
+const PROCESS: &[&str] = &[
+    "bench",
+    // The editor that the user names, for a text that is long to write.
+    "compose/editor.rs",
+    "model/store",
+    "main.rs",
+    "sandbox",
+    "servers/run",
+];
 
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
