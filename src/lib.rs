@@ -66,6 +66,7 @@
 pub mod agent;
 pub mod bench;
 pub mod cli;
+pub mod code;
 pub mod compose;
 pub mod config;
 pub mod doctor;

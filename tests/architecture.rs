@@ -109,13 +109,29 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["rmcp", "tokio", "serde_json", "rustix"],
     ),
     (
+        "code",
+        &["workspace", "protocol"],
+        &[
+            "tree_sitter",
+            "tree_sitter_rust",
+            "tree_sitter_python",
+            "tree_sitter_javascript",
+            "tree_sitter_typescript",
+            "tree_sitter_go",
+            "tree_sitter_java",
+            "tree_sitter_c",
+            "tree_sitter_cpp",
+            "thiserror",
+        ],
+    ),
+    (
         "git",
         &["workspace", "protocol"],
         &["git2", "rustix", "thiserror"],
     ),
     (
         "servers",
-        &["git", "workspace", "protocol"],
+        &["code", "git", "workspace", "protocol"],
         &[
             "rmcp",
             "tokio",
@@ -250,6 +266,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "agent",
             "bench",
             "cli",
+            "code",
             "compose",
             "config",
             "doctor",

@@ -79,7 +79,11 @@ impl Policy {
 /// Rates a call by what it would change.
 pub(super) fn risk_of(rated: Risk, change: Option<&FileChange>) -> Risk {
     match change {
-        Some(change) if rated == Risk::Edit && change.is_executable_data() => Risk::EditExecutable,
+        Some(change)
+            if rated == Risk::Edit && change.files().any(FileChange::is_executable_data) =>
+        {
+            Risk::EditExecutable
+        }
         _ => rated,
     }
 }

@@ -16,7 +16,9 @@ mod text;
 mod transcript;
 
 pub use call::{CallId, CheckResult, Outcome, Risk, ToolCall, ToolSpec};
-pub use change::{ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind};
+pub use change::{
+    BREAKS_SYNTAX, ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind,
+};
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
 pub use mode::Mode;

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::super::limits::compact as limits;
 use super::super::{Answer, Said};
 use super::arguments::Arguments;
-use crate::protocol::{ChangeKind, FileChange, Hash, clip};
+use crate::code;
+use crate::protocol::{BREAKS_SYNTAX, ChangeKind, FileChange, Hash, clip};
 use crate::workspace::{EditError, Plan, Roots, plan_replace, plan_write};
 
 /// How a change is asked for.
@@ -83,12 +84,13 @@ fn carry_out(
     cancel: &AtomicBool,
 ) -> Answer {
     let moved = || format!("cannot write `{path}`: it changed since the diff was shown");
-    let plan = match (plan, manner) {
+    let mut plan = match (plan, manner) {
         (Ok(plan), _) => plan,
         // It could be planned when it was shown; what it was planned on is gone.
         (Err(error), Manner::Expect { .. }) => return Err(format!("{}; {error}", moved())),
         (Err(error), _) => return Err(error.to_string()),
     };
+    note_syntax(&mut plan);
     let change = &plan.change;
     let text = match manner {
         Manner::Preview => clip(&change.to_unified(), limits::DIFF),
@@ -105,6 +107,18 @@ fn carry_out(
     };
     let structured = serde_json::to_value(change).map_err(|error| error.to_string())?;
     Ok(Said::from(text).structured(structured))
+}
+
+/// Notes where a change newly breaks its file's syntax.
+fn note_syntax(plan: &mut Plan) {
+    let (before, after) = plan.bytes();
+    let (Ok(before), Ok(after)) = (std::str::from_utf8(before), std::str::from_utf8(after)) else {
+        return;
+    };
+    if let Some(broken) = code::newly_broken(&plan.change.path, before, after) {
+        let note = format!("{BREAKS_SYNTAX}line {}: {}", broken.line, broken.what);
+        plan.change.notes.push(note);
+    }
 }
 
 fn done(change: &FileChange) -> String {

@@ -258,3 +258,20 @@ async fn a_client_of_the_older_protocol_is_served_and_no_roots_mean_no_access() 
     }
     session.end().await;
 }
+
+#[tokio::test]
+async fn an_edit_that_breaks_the_syntax_says_where() {
+    let session = session(&[("a.rs", "fn a() {\n    b();\n}\n"), ("a.txt", "b();")]).await;
+    let preview = async |path: &str, new: &str| {
+        let arguments = json!({"path": path, "old": "b();", "new": new});
+        let preview = json!({"walden/preview": true});
+        let shown = session.call_with("edit", arguments, preview).await;
+        let change = change(&shown.expect("a preview"));
+        change.breaks_syntax().map(str::to_owned)
+    };
+    let broken = preview("a.rs", "b(;").await.expect("a note");
+    assert!(broken.starts_with("line 2: "), "{broken}");
+    assert_eq!(preview("a.rs", "c();").await, None);
+    assert_eq!(preview("a.txt", "b(;").await, None);
+    session.end().await;
+}
