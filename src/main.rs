@@ -71,6 +71,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
                 | Command::Doctor(_)
                 | Command::Sandbox(_)
                 | Command::Serve(_)
+                | Command::Refactor(_)
                 | Command::Completions { .. }
         )
     );
@@ -111,6 +112,12 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             let (text, code) = compose::sandbox(&command)?;
             print!("{text}");
             Ok(code)
+        }
+        Some(Command::Refactor(command)) => {
+            let done = compose::refactor(&cli.options, &command)?;
+            print!("{}", done.diff);
+            eprint!("{}", done.notes);
+            Ok(ExitCode::Success)
         }
         Some(Command::Serve(serve)) => compose::serve(&serve),
         Some(Command::Completions { shell }) => {

@@ -230,6 +230,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "agent",
             "bench",
             "cli",
+            "code",
             "config",
             "doctor",
             "error",

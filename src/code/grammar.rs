@@ -17,13 +17,6 @@ pub enum SymbolKind {
     Macro,
 }
 
-impl SymbolKind {
-    /// Tells whether it belongs to a type, and is reached through a value of it.
-    pub(super) fn is_member(self) -> bool {
-        matches!(self, Self::Method | Self::Field)
-    }
-}
-
 /// A node that defines something: its name, and what it is.
 pub(super) struct Defines<'tree> {
     pub(super) name: Node<'tree>,

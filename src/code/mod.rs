@@ -8,6 +8,7 @@
 mod grammar;
 mod language;
 mod parse;
+pub mod rename;
 mod symbols;
 mod syntax;
 

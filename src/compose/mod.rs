@@ -6,9 +6,11 @@
 )]
 
 mod confine;
+mod refactor;
 mod serve;
 
 pub use confine::sandbox;
+pub use refactor::{Refactored, refactor};
 pub use serve::serve;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};

@@ -23,6 +23,8 @@ pub(super) enum Manner {
     Expect {
         base: Option<Hash>,
         after: Option<Hash>,
+        /// The other files of a set, each with its path.
+        others: Vec<(String, Option<Hash>, Option<Hash>)>,
     },
 }
 
@@ -37,18 +39,56 @@ impl Manner {
         let Some(expected) = meta.get("walden/expect") else {
             return Ok(Self::Apply);
         };
-        // Anything unclear is refused: the caller wanted a guard.
-        let hash = |name: &str| match expected.get(name) {
-            Some(Value::Null) => Ok(None),
-            Some(Value::String(hash)) => Ok(Some(Hash(hash.clone()))),
-            _ => Err(format!(
-                "`walden/expect` must have `{name}`, a hash or null"
-            )),
+        let (base, after) = (hash_in(expected, "base")?, hash_in(expected, "after")?);
+        let others = match expected.get("others") {
+            None => Vec::new(),
+            Some(others) => others
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|other| {
+                    let path = other.get("path").and_then(Value::as_str);
+                    let path = path.ok_or("`walden/expect` must have the path of each file")?;
+                    Ok((
+                        path.to_owned(),
+                        hash_in(other, "base")?,
+                        hash_in(other, "after")?,
+                    ))
+                })
+                .collect::<Result<_, String>>()?,
         };
         Ok(Self::Expect {
-            base: hash("base")?,
-            after: hash("after")?,
+            base,
+            after,
+            others,
         })
+    }
+
+    /// Tells whether a change is the one that was shown; always where none was.
+    pub(super) fn allows(&self, change: &FileChange) -> bool {
+        let Self::Expect {
+            base,
+            after,
+            others,
+        } = self
+        else {
+            return true;
+        };
+        let shown = others.iter().map(|(path, base, after)| (path, base, after));
+        let planned = change.others.iter();
+        (base, after) == (&change.base, &change.after)
+            && shown.eq(planned.map(|other| (&other.path, &other.base, &other.after)))
+    }
+}
+
+/// Reads a hash or null. Anything unclear is refused: the caller wanted a guard.
+fn hash_in(expected: &Value, name: &str) -> Result<Option<Hash>, String> {
+    match expected.get(name) {
+        Some(Value::Null) => Ok(None),
+        Some(Value::String(hash)) => Ok(Some(Hash(hash.clone()))),
+        _ => Err(format!(
+            "`walden/expect` must have `{name}`, a hash or null"
+        )),
     }
 }
 
@@ -94,9 +134,7 @@ fn carry_out(
     let change = &plan.change;
     let text = match manner {
         Manner::Preview => clip(&change.to_unified(), limits::DIFF),
-        Manner::Expect { base, after } if (base, after) != (&change.base, &change.after) => {
-            return Err(moved());
-        }
+        Manner::Expect { .. } if !manner.allows(change) => return Err(moved()),
         Manner::Expect { .. } | Manner::Apply => {
             if cancel.load(Ordering::Relaxed) {
                 return Err(format!("cancelled; `{}` was not changed", change.path));
