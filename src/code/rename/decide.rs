@@ -109,7 +109,13 @@ impl<'a> Decider<'a> {
             return Means::Target;
         }
         if target.other_places.contains(&place) {
-            return Means::Other;
+            // A class that is made from another, or an interface, may have the same member.
+            let inherits = !matches!(source.language, Language::Rust | Language::C);
+            let is_near = source.language.links_with(target.language);
+            return match target.is_member() && inherits && is_near {
+                true => Means::Unsure("the same member of another type, which may be inherited"),
+                false => Means::Other,
+            };
         }
         if !source.language.links_with(target.language) {
             return Means::Other;

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use self::decide::{Decider, Means};
 use self::role::{Role, role};
 use self::scopes::Locals;
-use self::source::{Project, Source, words};
+use self::source::{Other, Project, Source, words};
 use self::target::Target;
 use super::grammar::{SymbolKind, is_name};
 use super::parse::walk;
@@ -164,11 +164,7 @@ pub fn plan(
         in_source(&project, &target, source, request, &mut rename)?;
     }
     for other in &project.others {
-        for at in words(&other.text, name) {
-            rename
-                .mentions
-                .push(sight(&other.path, &other.text, at, "not code"));
-        }
+        in_other(&target, other, request, &mut rename);
     }
     rename.unsure.sort();
     rename.mentions.sort();
@@ -255,16 +251,72 @@ fn in_source(
     edits.sort();
     edits.dedup_by_key(|(at, _)| *at);
     rename.places += edits.len();
-    let mut text = String::with_capacity(source.text.len());
-    let mut done = 0;
-    for (at, new) in edits {
-        text.push_str(&source.text[done..at]);
-        text.push_str(&new);
-        done = at + name.len();
-    }
-    text.push_str(&source.text[done..]);
+    let text = replaced(&source.text, name.len(), edits);
     rename.files.insert(source.path.clone(), text);
     Ok(())
+}
+
+/// Renames in the examples of a document, and takes note of the rest.
+fn in_other(target: &Target, other: &Other, request: &Request<'_>, rename: &mut Rename) {
+    let name = &target.name;
+    let is_document = other.path.ends_with(".md") && target.others.is_empty();
+    let mut edits: Vec<(usize, String)> = Vec::new();
+    for at in words(&other.text, name) {
+        let is_example = is_document
+            && !target.is_member()
+            && !other.text[..at].ends_with('.')
+            && in_example(target, &other.text, at);
+        match is_example {
+            true => edits.push((at, request.new.to_owned())),
+            false => {
+                let sight = sight(&other.path, &other.text, at, "not code");
+                rename.mentions.push(sight);
+            }
+        }
+    }
+    if !edits.is_empty() {
+        rename.places += edits.len();
+        let text = replaced(&other.text, name.len(), edits);
+        rename.files.insert(other.path.clone(), text);
+    }
+}
+
+/// Tells whether a place of a Markdown text is in a fence of the target's language, and not in a string there.
+fn in_example(target: &Target, text: &str, at: usize) -> bool {
+    let mut open: Option<&str> = None;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if start + line.len() > at {
+            let before = &text[start..at];
+            let quoted = before.matches('"').count() % 2 == 1;
+            let is_ours = open.is_some_and(|language| {
+                let word = language.split([',', ' ', '{']).next().unwrap_or_default();
+                target.language.name().eq_ignore_ascii_case(word)
+            });
+            return is_ours && !quoted;
+        }
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            open = match open {
+                None => Some(language.trim()),
+                Some(_) => None,
+            };
+        }
+        start += line.len();
+    }
+    false
+}
+
+/// Puts other names in the place of one that is `length` long.
+fn replaced(text: &str, length: usize, edits: Vec<(usize, String)>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (at, new) in edits {
+        out.push_str(&text[done..at]);
+        out.push_str(&new);
+        done = at + length;
+    }
+    out.push_str(&text[done..]);
+    out
 }
 
 /// Tells whether a string holds code: `f"{x}"`, `` `${x}` ``.

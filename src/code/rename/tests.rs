@@ -225,7 +225,7 @@ fn a_method_of_python_is_renamed_where_its_class_is_known() {
         None,
         &[(
             "a.py",
-            "class A:\n    def old~(self):\n        self.old~()\n        A.old~(self)\n\nclass B:\n    def old(self):\n        self.old()\n\ndef f(a: A, b):\n    a.old~()\n    c = A()\n    c.old~()\n    b.old?()\n",
+            "class A:\n    def old~(self):\n        self.old~()\n        A.old~(self)\n\nclass B:\n    def old?(self):\n        self.old()\n\ndef f(a: A, b):\n    a.old~()\n    c = A()\n    c.old~()\n    b.old?()\n",
         )],
     );
 }
@@ -290,7 +290,7 @@ fn names_of_go_java_and_c_are_renamed() {
             ),
             (
                 "p/B.java",
-                "package p;\nclass B {\n  int old(int x) { return old(x); }\n  void g() { A a = new A(); a.old~(2); }\n}\n",
+                "package p;\nclass B {\n  int old?(int x) { return old(x); }\n  void g() { A a = new A(); a.old~(2); }\n}\n",
             ),
         ],
     );
@@ -333,7 +333,10 @@ fn what_is_not_code_is_mentioned() {
     let made = plan_in(
         &[
             ("src/lib.rs", "// old is good\nfn old() { f(\"old\"); }\n"),
-            ("README.md", "Call `old`.\nNot older.\n"),
+            (
+                "README.md",
+                "Call `old`.\nNot older.\n```rust\nold(\"old\");\n```\n```sh\nold\n```\n",
+            ),
         ],
         &request("old", None),
     );
@@ -347,9 +350,15 @@ fn what_is_not_code_is_mentioned() {
         shown,
         [
             "README.md:1 not code",
+            "README.md:4 not code",
+            "README.md:7 not code",
             "src/lib.rs:1 in a comment",
             "src/lib.rs:2 in a string"
         ]
     );
-    assert_eq!(rename.places, 1);
+    assert_eq!(
+        rename.places, 2,
+        "the definition, and the example of the README"
+    );
+    assert!(rename.files["README.md"].contains("fresh(\"old\");"));
 }
