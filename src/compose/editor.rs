@@ -1,138 +1,126 @@
-//! The user's own editor, for a text that walden asks for.
+//! Writing a text in the user's own editor.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "it starts the program that the user named for this, on a file of walden's own"
+    reason = "starts the editor that the user names, on a file of its own"
 )]
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is opened where neither `VISUAL` nor `EDITOR` names an editor.
-const COMMON: &str = "vi";
-/// The most that is read back.
-const MOST_BYTES: u64 = 16 << 20;
+use crate::session::SessionFiles;
 
-/// Opens a text in the user's editor, as a file of this name, and returns what was saved.
+/// The most that is read back.
+const MOST: u64 = 4 << 20;
+
+/// Lets a text be written in `$VISUAL`, `$EDITOR` or `vi`, and returns it where it was changed.
 ///
 /// # Errors
-/// When the editor cannot be started or ends with an error. The text is the user's to keep then.
-pub(super) fn edit(name: &str, text: &str) -> Result<String, String> {
-    let named = |variable| {
-        std::env::var(variable)
-            .ok()
-            .filter(|text| !text.trim().is_empty())
-    };
-    let editor = named("VISUAL").or_else(|| named("EDITOR"));
-    edit_with(
-        editor.as_deref().unwrap_or(COMMON),
-        &std::env::temp_dir(),
-        name,
-        text,
-    )
+/// When there is no place for the text, or the editor does not start or fails: what to say about it.
+pub(super) fn write(text: &str) -> Result<Option<String>, String> {
+    let words = command(|name| std::env::var(name).ok())?;
+    let path = place()?;
+    let written = edit(&words, &path, text);
+    // Whatever came of it: what was written may be nobody else's business.
+    let _ = std::fs::remove_file(&path);
+    written
 }
 
-fn edit_with(editor: &str, folder: &Path, name: &str, text: &str) -> Result<String, String> {
-    let words = shlex::split(editor).unwrap_or_default();
-    let Some((program, arguments)) = words.split_first() else {
-        return Err(format!("`EDITOR` cannot be read as a command: `{editor}`"));
+fn command(variable: impl Fn(&str) -> Option<String>) -> Result<Vec<String>, String> {
+    let named = ["VISUAL", "EDITOR"].into_iter().find_map(|name| {
+        variable(name)
+            .filter(|value| !value.trim().is_empty())
+            .map(|value| (name, value))
+    });
+    let Some((name, value)) = named else {
+        return Ok(vec!["vi".to_owned()]);
     };
-    let folder = folder.join(format!("walden-{}", std::process::id()));
-    let failed = |doing: &str, error: std::io::Error| {
-        format!(
-            "cannot {doing} the file for the editor in `{}`: {error}",
-            folder.display()
-        )
-    };
-    // For the user alone, and nobody's leftover: a folder that is there already is not used.
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&folder)
-        .map_err(|error| failed("make", error))?;
-    let _remove = Remove(&folder);
-    // A name from a repository is no path.
-    let name: String = name
-        .chars()
-        .map(|c| {
-            if c.is_alphanumeric() || ".-_".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .take(80)
-        .collect();
-    let path = folder.join(format!("hunk-{}", name.trim_start_matches('.')));
-    OpenOptions::new()
+    shlex::split(&value)
+        .filter(|words| !words.is_empty())
+        .ok_or_else(|| format!("{name} is `{value}`, which is no command"))
+}
+
+/// Returns the path of a file in the state folder, which is nobody else's to read.
+fn place() -> Result<PathBuf, String> {
+    let files = SessionFiles::open().map_err(|error| error.to_string())?;
+    let name = format!("writing-{}.md", std::process::id());
+    Ok(files.log().with_file_name(name))
+}
+
+fn edit(words: &[String], path: &Path, text: &str) -> Result<Option<String>, String> {
+    let cannot = |error: std::io::Error| format!("cannot write `{}`: {error}", path.display());
+    let mut file = std::fs::File::options()
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(true)
         .mode(0o600)
-        .open(&path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| failed("write", error))?;
-    let ended = Command::new(program)
+        .open(path)
+        .map_err(cannot)?;
+    file.write_all(text.as_bytes()).map_err(cannot)?;
+    drop(file);
+    let (program, arguments) = words.split_first().ok_or("no editor is named")?;
+    let status = Command::new(program)
         .args(arguments)
-        .arg(&path)
+        .arg(path)
         .status()
         .map_err(|error| {
-            format!(
-                "cannot start the editor `{program}`: {error}. Set `EDITOR` to one that is here"
-            )
+            format!("cannot start the editor `{program}`: {error}; set EDITOR to one that is there")
         })?;
-    if !ended.success() {
+    if !status.success() {
         return Err(format!(
-            "the editor `{program}` ended with {ended}: nothing was taken over"
+            "the editor `{program}` failed; nothing was taken from it"
         ));
     }
-    // Opened anew: most editors put another file in its place.
-    let mut bytes = Vec::new();
-    OpenOptions::new()
-        .read(true)
-        .open(&path)
-        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| failed("read", error))?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err("that is too long to be taken over".to_owned());
+    let length = std::fs::metadata(path).map_err(cannot)?.len();
+    if length > MOST {
+        return Err(format!(
+            "what was written is longer than {} MiB",
+            MOST >> 20
+        ));
     }
-    String::from_utf8(bytes)
-        .map_err(|_| "what was saved is not UTF-8: nothing was taken over".to_owned())
-}
-
-/// Removes a folder and what an editor left in it.
-struct Remove<'a>(&'a Path);
-
-impl Drop for Remove<'_> {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(self.0);
-    }
+    let written = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read what was written: {error}"))?;
+    // Editors end the last line; a text that is one line did not have that.
+    let written = match text.ends_with('\n') {
+        true => written.as_str(),
+        false => written.strip_suffix('\n').unwrap_or(&written),
+    };
+    Ok((written != text).then(|| written.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_was_saved_comes_back_and_no_file_stays() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let edited = edit_with("sed -i s/one/two/", folder.path(), "../a.rs", "one\n");
-        assert_eq!(edited.as_deref(), Ok("two\n"));
-        let left = std::fs::read_dir(folder.path()).expect("a folder").count();
-        assert_eq!(left, 0);
+    fn words(command: &str) -> Vec<String> {
+        shlex::split(command).expect("a command")
     }
 
     #[test]
-    fn an_editor_that_fails_changes_nothing_and_says_so() {
-        let folder = tempfile::tempdir().expect("a folder");
-        for (editor, said) in [
-            ("false", "ended with"),
-            ("no-such-editor-here", "Set `EDITOR`"),
-            ("'", "cannot be read"),
-        ] {
-            let problem = edit_with(editor, folder.path(), "a", "x").expect_err("a problem");
-            assert!(problem.contains(said), "{problem}");
-        }
+    fn what_the_editor_leaves_is_the_text() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("text");
+        let append = words("sh -c 'echo more >> \"$0\"'");
+        assert_eq!(
+            edit(&append, &path, "some\n"),
+            Ok(Some("some\nmore\n".to_owned()))
+        );
+        assert_eq!(edit(&words("true"), &path, "some"), Ok(None));
+        assert!(edit(&words("false"), &path, "some").is_err());
+        let missing = edit(&words("no-such-editor"), &path, "some").expect_err("refused");
+        assert!(missing.contains("set EDITOR"), "{missing}");
+    }
+
+    #[test]
+    fn visual_goes_before_editor_and_may_have_arguments() {
+        let named = command(|name| match name {
+            "VISUAL" => Some("code --wait".to_owned()),
+            _ => Some("nano".to_owned()),
+        });
+        assert_eq!(named, Ok(words("code --wait")));
+        assert_eq!(command(|_| None), Ok(words("vi")));
+        assert!(command(|_| Some("'".to_owned())).is_err());
     }
 }

@@ -10,6 +10,8 @@ mod auditing;
 mod brokering;
 mod confine;
 mod editor;
+mod own;
+mod refactor;
 mod sealing;
 mod serve;
 
@@ -17,6 +19,7 @@ pub use auditing::audit;
 #[cfg(feature = "net")]
 pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
+pub use refactor::{Refactored, refactor};
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 
@@ -110,7 +113,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             history: Some(files.history()),
             themes: config::folder().map(|folder| folder.join("themes")),
             replay,
-            editor: Some(editor::edit),
+            editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
         };
         let ended = tui::run(ops, events, options).await;
         // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
@@ -498,6 +501,7 @@ async fn build(
     host.attach("fs", Filesystem::new(roots.clone()))
         .await
         .map_err(UserError::from_error)?;
+    own::attach(&mut host, root, &roots, files).await?;
     let check = find_check(config, &roots, &dir)?;
     if let Some((runner, _)) = &check {
         host.attach(CHECKING_SERVER, runner.clone())
@@ -517,6 +521,7 @@ async fn build(
         ),
         Err(error) => crate::model::Model::missing(error.to_string(), &state),
     };
+    let rules = own::rule_files(root, files);
     let defaults = Settings::default();
     let settings = Settings {
         repository: root.file_name().map_or_else(
@@ -532,6 +537,8 @@ async fn build(
             temperature: config.temperature.unwrap_or(defaults.sampling.temperature),
             ..defaults.sampling
         },
+        rules: rules.load().map_err(UserError::from_error)?,
+        confined: own::confined(),
     };
     let setup = Setup {
         id,
@@ -545,6 +552,7 @@ async fn build(
         journal,
         checkpoints,
         recovered,
+        rules,
     };
     Ok((session::start(setup), replay))
 }

@@ -54,12 +54,7 @@ fn unmark(schema: &mut Value) {
 pub(super) fn request(call: &ToolCall, purpose: &Purpose) -> CallToolRequestParams {
     let mut params =
         CallToolRequestParams::new(call.tool.clone()).with_arguments(call.arguments.clone());
-    let expect = |change: &FileChange| {
-        (
-            META_EXPECT,
-            json!({"base": change.base, "after": change.after}),
-        )
-    };
+    let expect = |change: &FileChange| (META_EXPECT, expected(change));
     let allowed = |shown: &Option<Hash>, part: &AllowedPart| {
         let allowed = json!({"planned": shown, "passages": part});
         (META_PART, allowed)
@@ -88,6 +83,19 @@ pub(super) fn request(call: &ToolCall, purpose: &Purpose) -> CallToolRequestPara
         params.meta = Some(object);
     }
     params
+}
+
+/// Says what was shown: of the file, and of the others that are changed with it.
+fn expected(change: &FileChange) -> Value {
+    let mut shown = json!({"base": change.base, "after": change.after});
+    if !change.others.is_empty() {
+        let others = change
+            .others
+            .iter()
+            .map(|other| json!({"path": other.path, "base": other.base, "after": other.after}));
+        shown["others"] = others.collect();
+    }
+    shown
 }
 
 /// Converts a result. The text goes to the model; what is no text is named, so that nothing vanishes silently.

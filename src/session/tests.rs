@@ -105,6 +105,7 @@ impl World {
             journal,
             checkpoints: Checkpoints::open(&self.state.join("blobs")).expect("a folder"),
             recovered,
+            rules: RuleFiles::default(),
         };
         Play {
             handle: start(setup),
@@ -1037,6 +1038,7 @@ fn the_change() -> FileChange {
         added: 1,
         removed: 1,
         notes: Vec::new(),
+        others: Vec::new(),
     }
 }
 

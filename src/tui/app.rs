@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use crate::protocol::{CallId, Event, Level, Op, Transcript, TurnState, sanitize};
 
 use super::approval::Approval;
+use super::asked::Asked;
 use super::commands;
 use super::composer::Composer;
 use super::drafting::Drafting;
@@ -44,8 +45,8 @@ pub enum Msg {
     Theme(Result<Theme, String>),
     /// The highlighter has something new.
     Highlighted,
-    /// The editor was left: what it left, or why there is nothing.
-    Edited(Result<String, String>),
+    /// A text came back from the editor, changed or not, or could not be written there.
+    Written(Result<Option<String>, String>),
     /// The session ended without being asked to.
     SessionLost,
 }
@@ -55,24 +56,23 @@ pub enum Msg {
 pub enum Cmd {
     Send(Op),
     CopyText(String),
+    /// Lets a text be written in $EDITOR; [`Msg::Written`] brings it back.
+    WriteText {
+        text: String,
+    },
     SetTheme(String),
     /// A message that belongs into the history file.
     Remember(String),
-    /// Opens a text in the user's editor, as a file of this name; answered by [`Msg::Edited`].
-    OpenEditor {
-        name: String,
-        text: String,
-    },
     Redraw,
     Suspend,
     Quit,
 }
 
-/// What the text in the editor is.
+/// The text in the editor, where it is a hunk of a call's change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Editing {
-    /// A hunk of the change of a call.
-    Hunk { call: CallId, hunk: usize },
+pub(super) struct Editing {
+    pub call: CallId,
+    pub hunk: usize,
 }
 
 /// What the UI is told at its start.
@@ -102,6 +102,7 @@ pub struct App {
     pub(super) aside: Vec<Approval>,
     /// What is being edited elsewhere.
     pub(super) editing: Option<Editing>,
+    pub(super) asked: Option<Asked>,
     pub(super) overlay: Option<Overlay>,
     /// The chosen line of the completion, and whether it was closed for the text as it is.
     pub(super) chosen: usize,
@@ -136,6 +137,7 @@ impl App {
             approval: None,
             aside: Vec::new(),
             editing: None,
+            asked: None,
             overlay: None,
             chosen: 0,
             closed: false,
@@ -209,14 +211,25 @@ impl App {
                 self.highlighter.collect();
                 Vec::new()
             }
-            Msg::Edited(text) => {
-                self.edited_elsewhere(text);
+            Msg::Written(Ok(text)) => {
+                match (text, &mut self.asked) {
+                    (Some(text), _) if self.editing.is_some() => self.edited_elsewhere(&text),
+                    (Some(text), Some(asked)) => asked.written(&text),
+                    _ => {}
+                }
+                self.editing = None;
+                Vec::new()
+            }
+            Msg::Written(Err(problem)) => {
+                self.editing = None;
+                self.flash(Level::Error, problem);
                 Vec::new()
             }
             Msg::SessionLost => {
                 self.lost = true;
                 self.approval = None;
                 self.aside.clear();
+                self.asked = None;
                 Vec::new()
             }
         }
@@ -252,6 +265,9 @@ impl App {
         if let Some(approval) = self.approval.as_ref().filter(|approval| !approval.answered) {
             return (!approval.is_armed(self.now)).then(|| approval.arms_at());
         }
+        if let Some((asked, _)) = self.open_question().filter(|(asked, _)| !asked.answered) {
+            return (!asked.is_armed(self.now)).then(|| asked.arms_at());
+        }
         let counting = match self.transcript.turn {
             TurnState::Idle | TurnState::Asking(_) | TurnState::Drafting { .. } => false,
             TurnState::Reading { total, .. } => total > 0 && self.eta().is_some(),
@@ -286,7 +302,8 @@ impl App {
 
     /// Returns the lines that what is written can be completed to.
     pub(super) fn completion(&self) -> Vec<commands::Candidate> {
-        if self.closed || self.approval.is_some() || self.overlay.is_some() {
+        let hidden = self.approval.is_some() || self.asked.is_some() || self.overlay.is_some();
+        if self.closed || hidden {
             return Vec::new();
         }
         commands::complete(self.composer.text())
@@ -327,6 +344,7 @@ impl App {
             _ => {}
         }
         self.look_at_waiting(at);
+        self.meet_question(at);
     }
 
     fn stopped(&mut self) {
@@ -350,6 +368,12 @@ impl App {
                 return;
             }
             approval.disturb(at);
+        } else if let Some(asked) = &mut self.asked {
+            if asked.is_armed(at) {
+                asked.paste(text);
+                return;
+            }
+            asked.disturb(at);
         }
         self.composer.paste(text);
         self.edited();

@@ -38,6 +38,8 @@ pub(super) struct Approval {
     pub answered: bool,
     /// How the change is gone through, where there is one.
     review: Option<Review>,
+    /// The files of a change of several, one after the other.
+    joined: Option<Box<FileChange>>,
     /// The pane has the whole screen.
     pub whole: bool,
     /// It came up after another one was answered: a key that comes too early was meant for that one, and for nothing.
@@ -71,6 +73,7 @@ impl Approval {
             reason: None,
             answered: false,
             review: None,
+            joined: None,
             whole: false,
             follows: false,
         }
@@ -78,9 +81,23 @@ impl Approval {
 
     /// Opens the pane for a change, which can be gone through.
     pub(super) fn with_change(mut self, change: Option<&FileChange>, width: u16) -> Self {
-        let change = change.filter(|change| !change.hunks.is_empty());
-        self.review = change.map(|change| Review::new(change, width.into()));
+        let Some(change) = change else {
+            return self;
+        };
+        if !change.others.is_empty() {
+            let (joined, files) = diff::join(change);
+            self.review = Some(Review::new(&joined, width.into()).of_files(files));
+            self.joined = Some(Box::new(joined));
+        } else if !change.hunks.is_empty() {
+            self.review = Some(Review::new(change, width.into()));
+        }
         self
+    }
+
+    /// Returns how the change is gone through, with what is shown of it.
+    fn reviewed<'a>(&'a self, question: Question<'a>) -> Option<(&'a Review, &'a FileChange)> {
+        let change = self.joined.as_deref().or(question.change)?;
+        Some((self.review.as_ref()?, change))
     }
 
     /// Tells what allowing the call now means.
@@ -112,7 +129,8 @@ impl Approval {
         area: Rect,
     ) -> Done {
         let body = self.body(question, set, highlighter, area);
-        let (Some(review), Some(change)) = (&mut self.review, question.change) else {
+        let change = self.joined.as_deref().or(question.change);
+        let (Some(review), Some(change)) = (&mut self.review, change) else {
             return Done::Refused("this call has no difference to go through");
         };
         review.key(key, place(change, highlighter, body))
@@ -160,7 +178,8 @@ impl Approval {
         area: Rect,
     ) {
         let body = self.body(question, set, highlighter, area);
-        if let (Some(review), Some(change)) = (&mut self.review, question.change) {
+        let change = self.joined.as_deref().or(question.change);
+        if let (Some(review), Some(change)) = (&mut self.review, change) {
             return review.scroll(by, place(change, highlighter, body));
         }
         let height = usize::from(body.height);
@@ -207,9 +226,9 @@ impl Approval {
         area: Rect,
     ) -> usize {
         let high = usize::from(area.height);
-        let body = match (&self.review, question.change) {
-            (Some(review), Some(change)) => review.wanted(place(change, highlighter, area), high),
-            _ => parts.body.len(),
+        let body = match self.reviewed(question) {
+            Some((review, change)) => review.wanted(place(change, highlighter, area), high),
+            None => parts.body.len(),
         };
         let set = set::rows(set.entries, set.current, area.width.into(), high).len();
         1 + set + parts.head.len() + body + usize::from(keys_height(area.width.into()))
@@ -336,7 +355,7 @@ impl Approval {
             height: room.body as u16,
             ..area
         };
-        let review = self.review.as_ref().zip(question.change);
+        let review = self.reviewed(question);
         let (first, last, total, position) = match review {
             Some((review, change)) => {
                 let place = place(change, highlighter, body);
@@ -508,7 +527,14 @@ fn verb(risk: Risk) -> &'static str {
         Risk::EditExecutable => "Edit a file that other programs run?",
         Risk::Delete => "Delete or move files?",
         Risk::Command => "Run a command?",
-        Risk::Foreign => "Use a third-party tool?",
+        Risk::SensitiveRead => "Show the model a secret?",
+        Risk::GitLocal => "Write to the git repository?",
+        Risk::GitHistory => "Take commits or changes out of sight?",
+        Risk::Memory => "Change what is remembered?",
+        Risk::ForeignRead | Risk::Foreign => "Use a third-party tool?",
+        Risk::Network => "Reach a network?",
+        Risk::Outside => "Touch what lies outside?",
+        Risk::Policy => "Change what walden may do?",
     }
 }
 
@@ -553,9 +579,7 @@ fn lay_out(question: Question<'_>, highlighter: &Highlighter, width: u16) -> Par
     let wide = usize::from(width).max(1);
     let (mark, role) = match question.risk {
         Risk::Read | Risk::Edit => ("○ ", Role::RiskLow),
-        Risk::EditExecutable | Risk::Delete | Risk::Command | Risk::Foreign => {
-            ("▲ ", Role::RiskHigh)
-        }
+        _ => ("▲ ", Role::RiskHigh),
     };
     let call = question.call;
     let mut what = Row::new(mark, role);

@@ -6,6 +6,7 @@
 
 mod app;
 mod approval;
+mod asked;
 mod clipboard;
 mod commands;
 mod composer;

@@ -34,6 +34,17 @@ const MOST_DRAINED: usize = 4_096;
 /// Paste and key input is at most this long; more is a file.
 const LONGEST_PASTE: usize = 1 << 20;
 
+/// Lets a text be written in the user's editor while the terminal is theirs: returns it where it was changed, or says
+/// why it could not be.
+#[derive(Clone)]
+pub struct Editor(pub Arc<dyn Fn(&str) -> Result<Option<String>, String> + Send + Sync>);
+
+impl std::fmt::Debug for Editor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Editor")
+    }
+}
+
 /// How the UI is started.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -50,12 +61,8 @@ pub struct Options {
     pub history: Option<PathBuf>,
     /// A resumed session's events, applied before the first frame.
     pub replay: Vec<Event>,
-    /// Opens a text in the user's editor and returns what was left of it. It is called with the terminal given back.
     pub editor: Option<Editor>,
 }
-
-/// Opens a text in an editor, as a file of a name, and returns the text that was saved.
-pub type Editor = fn(name: &str, text: &str) -> Result<String, String>;
 
 /// Why the UI ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,25 +106,24 @@ pub async fn run(
     shell.app.highlighter().start(move || wake.notify_one());
     shell.read_history();
     let (keys, mut inputs) = unbounded_channel();
-    let (read_on, go) = std::sync::mpsc::channel();
+    let (done, dealt_with) = std::sync::mpsc::channel();
     // Blocks in `read`, so it cannot be asked to end; it does with the next key once nobody listens.
     std::thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
+            let mut open = 0_usize;
             while let Ok(input) = crossterm::event::read() {
-                let mut typed = vec![input];
-                // What was typed together is taken in together; then nothing is read before it is dealt with: the
-                // next key may be an editor's.
-                while typed.len() < MOST_DRAINED
-                    && crossterm::event::poll(Duration::ZERO).is_ok_and(|more| more)
-                {
-                    match crossterm::event::read() {
-                        Ok(input) => typed.push(input),
-                        Err(_) => break,
-                    }
-                }
-                if keys.send(typed).is_err() || go.recv().is_err() {
+                open += 1;
+                if keys.send(input).is_err() {
                     break;
+                }
+                // What is there is taken at once; before waiting for more, all of it was dealt with: a key may have
+                // given the terminal to an editor, whose keys are not to be read here.
+                while open > 0 && !crossterm::event::poll(Duration::ZERO).unwrap_or(false) {
+                    if dealt_with.recv().is_err() {
+                        return;
+                    }
+                    open -= 1;
                 }
             }
         })?;
@@ -144,9 +150,9 @@ pub async fn run(
             _ = terminate.recv() => shell.leave(Exit::Signal),
             _ = hangup.recv() => shell.leave(Exit::Signal),
             input = inputs.recv() => match input {
-                Some(typed) => {
-                    shell.inputs(typed, &guard)?;
-                    let _ = read_on.send(());
+                Some(input) => {
+                    shell.input(input, &guard)?;
+                    let _ = done.send(());
                 }
                 // The terminal is gone.
                 None => shell.leave(Exit::Signal),
@@ -170,9 +176,9 @@ pub async fn run(
             }
         }
         for _ in 0..MOST_DRAINED {
-            if let Ok(typed) = inputs.try_recv() {
-                shell.inputs(typed, &guard)?;
-                let _ = read_on.send(());
+            if let Ok(input) = inputs.try_recv() {
+                shell.input(input, &guard)?;
+                let _ = done.send(());
             } else if let Ok(event) = events.try_recv() {
                 shell.event(event);
             } else {
@@ -189,6 +195,9 @@ struct Shell {
     depth: Depth,
     themes: Option<PathBuf>,
     history: Option<PathBuf>,
+    editor: Option<Editor>,
+    /// A text that is to be written in the editor when the shell is done with this message.
+    writing: Option<String>,
     /// Ops that the session has no room for yet.
     pending: VecDeque<Op>,
     dirty: bool,
@@ -197,9 +206,6 @@ struct Shell {
     drawn: Instant,
     frame: Duration,
     exit: Option<Exit>,
-    editor: Option<Editor>,
-    /// What is to be given to the editor once the message is done with.
-    to_edit: Option<(String, String)>,
 }
 
 impl Shell {
@@ -243,14 +249,14 @@ impl Shell {
             depth,
             themes: options.themes,
             history: options.history,
+            editor: options.editor,
+            writing: None,
             pending: VecDeque::new(),
             dirty: true,
             urgent: true,
             drawn: started,
             frame: if remote { FRAME_REMOTE } else { FRAME },
             exit: None,
-            editor: options.editor,
-            to_edit: None,
         })
     }
 
@@ -278,12 +284,6 @@ impl Shell {
         terminal::write(&bytes)
     }
 
-    fn inputs(&mut self, typed: Vec<Input>, guard: &Guard) -> io::Result<()> {
-        typed
-            .into_iter()
-            .try_for_each(|input| self.input(input, guard))
-    }
-
     fn input(&mut self, input: Input, guard: &Guard) -> io::Result<()> {
         let at = self.started.elapsed();
         match input {
@@ -305,31 +305,31 @@ impl Shell {
             _ => return Ok(()),
         }
         self.urgent = true;
+        if let Some(text) = self.writing.take() {
+            self.write_text(&text, guard)?;
+        }
         if std::mem::take(&mut self.app.suspended) {
             terminal::suspend(guard)?;
             let (width, height) = crossterm::terminal::size()?;
             self.screen.resize(width, height);
             self.take(Msg::Resize { width, height });
         }
-        if let Some((name, text)) = self.to_edit.take() {
-            self.edit(&name, &text, guard)?;
-        }
         Ok(())
     }
 
-    /// Gives the terminal to the user's editor, and takes it again.
-    fn edit(&mut self, name: &str, text: &str, guard: &Guard) -> io::Result<()> {
-        let Some(editor) = self.editor else {
-            let problem = "there is no editor here".to_owned();
-            self.take(Msg::Edited(Err(problem)));
+    /// Gives the terminal to the editor, and takes it back with what was written.
+    fn write_text(&mut self, text: &str, guard: &Guard) -> io::Result<()> {
+        let Some(Editor(write)) = self.editor.clone() else {
+            let problem = "there is no editor here";
+            self.take(Msg::Written(Err(problem.to_owned())));
             return Ok(());
         };
-        // The session goes on meanwhile: its events wait in their queue.
-        let edited = tokio::task::block_in_place(|| terminal::lend(guard, || editor(name, text)))?;
+        // The thread that reads keys would take the editor's.
+        let written = terminal::lend(guard, || write(text))?;
         let (width, height) = crossterm::terminal::size()?;
         self.screen.resize(width, height);
         self.take(Msg::Resize { width, height });
-        self.take(Msg::Edited(edited));
+        self.take(Msg::Written(written));
         Ok(())
     }
 
@@ -373,6 +373,7 @@ impl Shell {
                     );
                 }
             }
+            Cmd::WriteText { text } => self.writing = Some(text),
             Cmd::SetTheme(name) => {
                 let theme = load_theme(&name, self.depth, self.themes.as_deref());
                 self.take(Msg::Theme(theme));
@@ -390,7 +391,6 @@ impl Shell {
                     self.history = None;
                 }
             }
-            Cmd::OpenEditor { name, text } => self.to_edit = Some((name, text)),
             Cmd::Redraw => self.screen.forget(),
             Cmd::Suspend => self.app.suspended = true,
             Cmd::Quit => self.exit = Some(Exit::Quit),

@@ -89,13 +89,13 @@ pub(super) fn suspend(guard: &Guard) -> io::Result<()> {
     guard.again()
 }
 
-/// Gives the terminal back for as long as something else has it.
-pub(super) fn lend<T>(guard: &Guard, to: impl FnOnce() -> T) -> io::Result<T> {
+/// Gives the terminal to `borrow` as it was before the UI, and takes it back after.
+pub(super) fn lend<T>(guard: &Guard, borrow: impl FnOnce() -> T) -> io::Result<T> {
     restore();
     let _ = crossterm::terminal::disable_raw_mode();
-    let out = to();
+    let lent = borrow();
     guard.again()?;
-    Ok(out)
+    Ok(lent)
 }
 
 /// Writes a frame or a sequence in one piece.

@@ -52,24 +52,26 @@ pub(super) fn composer_width(width: u16) -> usize {
 pub(super) fn panes(app: &App, area: Rect) -> Panes {
     let high = area.height;
     let asks = app.approval.as_ref().zip(app.question());
+    let server = app.open_question();
+    let is_asking = asks.is_some() || server.is_some();
     let whole = app.approval.as_ref().is_some_and(|open| open.whole);
     let status = u16::from(high >= 2);
     let mut left = high - status;
     let rows = app.composer.rows(composer_width(area.width)).len() as u16;
-    let composer = if asks.is_some() && (high < 14 || whole) {
+    let composer = if is_asking && (high < 14 || whole) {
         0
     } else {
         rows.min((high / 3).max(1)).min(left)
     };
     left -= composer;
-    let rule = u16::from(left >= 3 && (asks.is_none() || (high >= 14 && !whole)));
+    let rule = u16::from(left >= 3 && (!is_asking || (high >= 14 && !whole)));
     left -= rule;
     let notes = (notes(app, usize::from(area.width)).len() as u16).min(left.saturating_sub(1) / 2);
     left -= notes;
-    let asked = asks.map_or(0, |(open, question)| {
+    let asked = if is_asking {
         // Some of the transcript stays in sight where there is room: it is what led here.
         let most = match left {
-            _ if open.whole => left,
+            _ if whole => left,
             0..=12 => left,
             13..=29 => left - 4,
             _ => left - left / 4,
@@ -79,8 +81,19 @@ pub(super) fn panes(app: &App, area: Rect) -> Panes {
             entries: &entries,
             current: app.current(),
         };
-        open.wanted(question, set, &app.highlighter, area.width, most)
-    });
+        match (asks, server) {
+            (Some((open, question)), _) => {
+                open.wanted(question, set, &app.highlighter, area.width, most)
+            }
+            (None, Some((open, question))) => {
+                let wanted = open.wanted(question, area.width);
+                wanted.min(usize::from(most)) as u16
+            }
+            (None, None) => 0,
+        }
+    } else {
+        0
+    };
     left -= asked;
     let mut y = area.y;
     let mut next = |height: u16| {
@@ -138,7 +151,7 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) -> Option<Positio
     let panes = panes(app, area);
     let theme = &app.theme;
     buffer.set_style(area, theme.style(Role::Text));
-    if app.transcript.items.is_empty() && app.approval.is_none() {
+    if app.transcript.items.is_empty() && app.approval.is_none() && app.asked.is_none() {
         draw_welcome(app, buffer, panes.transcript);
     } else {
         let source = source(&app.transcript, &app.highlighter, panes.transcript.width);
@@ -173,6 +186,8 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) -> Option<Positio
             theme,
         );
         cursor = approval.cursor(panes.approval);
+    } else if let Some((asked, question)) = app.open_question() {
+        cursor = asked.draw(question, app.now, buffer, panes.approval, theme);
     }
     draw_completion(app, buffer, panes.composer, area);
     let bar = status::row(
@@ -281,7 +296,7 @@ fn draw_composer(app: &App, buffer: &mut Buffer, area: Rect) -> Option<(u16, u16
         height: 1,
         ..area
     };
-    let asks = app.approval.is_some();
+    let asks = app.approval.is_some() || app.asked.is_some();
     if app.composer.is_empty() {
         let hint = if asks {
             "the question above waits for you"

@@ -12,9 +12,6 @@ use super::highlight::Highlighter;
 use super::keymap::{Review as Key, Scroll};
 use super::review::{Done, set::Entry};
 
-/// The longest text that comes back from an editor, in bytes.
-const LONGEST_EDIT: usize = 4 << 20;
-
 impl App {
     /// Returns what is looked at and waits for a decision.
     pub(super) fn question(&self) -> Option<Question<'_>> {
@@ -190,34 +187,22 @@ impl App {
         let Some(question) = self.question() else {
             return Vec::new();
         };
-        let (call, path) = (question.call.id, question.change.map(|change| &change.path));
-        let name = path.and_then(|path| path.rsplit('/').next());
-        let name = name.unwrap_or("hunk").to_owned();
-        self.editing = Some(Editing::Hunk { call, hunk });
-        vec![Cmd::OpenEditor { name, text }]
+        let call = question.call.id;
+        self.editing = Some(Editing { call, hunk });
+        vec![Cmd::WriteText { text }]
     }
 
     /// Takes in what came back from the editor.
-    pub(super) fn edited_elsewhere(&mut self, text: Result<String, String>) {
+    pub(super) fn edited_elsewhere(&mut self, text: &str) {
         let Some(editing) = self.editing.take() else {
             return;
         };
-        let text = match text {
-            Ok(text) if text.len() <= LONGEST_EDIT => text,
-            Ok(_) => {
-                return self.flash(
-                    Level::Error,
-                    "that is too long for one hunk; it stays as it was",
-                );
-            }
-            Err(problem) => return self.flash(Level::Error, problem),
-        };
-        let Editing::Hunk { call, hunk } = editing;
+        let Editing { call, hunk } = editing;
         let width = self.size.0;
         let change = self.change_of(call).cloned();
         let open = self.approval.iter_mut().chain(&mut self.aside);
         if let Some((open, change)) = open.into_iter().find(|open| open.call == call).zip(change) {
-            open.edited(&change, hunk, &text, width);
+            open.edited(&change, hunk, text, width);
         } else {
             self.flash(
                 Level::Warning,

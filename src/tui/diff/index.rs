@@ -337,6 +337,7 @@ mod tests {
             added: 0,
             removed: 0,
             notes: Vec::new(),
+            others: Vec::new(),
         }
     }
 

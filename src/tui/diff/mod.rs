@@ -12,7 +12,7 @@ pub(super) use self::index::{Heads, Index, Kind, Layout, Slot};
 pub(super) use self::painter::{Laid, Mark, Painter, Source, halves};
 use super::highlight::Highlighter;
 use super::role::Role;
-use super::text::{Row, clean_line};
+use super::text::{Row, clean_line, count};
 
 /// Says what a change does, on one row: `src/a.rs +3 −1`.
 pub(super) fn heading(change: &FileChange) -> Row {
@@ -22,12 +22,43 @@ pub(super) fn heading(change: &FileChange) -> Row {
         ChangeKind::Delete => "delete ",
     };
     let mut row = Row::new(verb, Role::Text).with(clean_line(&change.path), Role::DiffPath);
-    row.push(format!(" +{}", change.added), Role::DiffAddedSign);
-    row.push(format!(" −{}", change.removed), Role::DiffRemovedSign);
+    let (added, removed) = counts(change);
+    if !change.others.is_empty() {
+        let others = count(change.others.len(), "other file");
+        row.push(format!(" and {others}"), Role::Text);
+    }
+    row.push(format!(" +{added}"), Role::DiffAddedSign);
+    row.push(format!(" −{removed}"), Role::DiffRemovedSign);
     for note in &change.notes {
         row.push(format!(" · {}", clean_line(note)), Role::TextDim);
     }
     row
+}
+
+/// Counts the lines that a change adds and removes, in all its files.
+pub(super) fn counts(change: &FileChange) -> (usize, usize) {
+    change
+        .others
+        .iter()
+        .fold((change.added, change.removed), |(added, removed), other| {
+            (added + other.added, removed + other.removed)
+        })
+}
+
+/// Puts the files of a change after one another. Returns the first hunk of each file, too, with its path.
+pub(super) fn join(change: &FileChange) -> (FileChange, Vec<(usize, String)>) {
+    let mut joined = FileChange {
+        others: Vec::new(),
+        ..change.clone()
+    };
+    let mut files = vec![(0, change.path.clone())];
+    for other in &change.others {
+        files.push((joined.hunks.len(), other.path.clone()));
+        joined.hunks.extend(other.hunks.iter().cloned());
+        joined.added += other.added;
+        joined.removed += other.removed;
+    }
+    (joined, files)
 }
 
 /// Lays out a change's hunks in rows of at most `limit` columns: the first `most` of them, and what there is to say
@@ -121,6 +152,7 @@ mod tests {
             added,
             removed,
             notes: Vec::new(),
+            others: Vec::new(),
         }
     }
 

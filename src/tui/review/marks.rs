@@ -307,6 +307,7 @@ mod tests {
             added,
             removed,
             notes: Vec::new(),
+            others: Vec::new(),
         }
     }
 

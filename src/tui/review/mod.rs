@@ -18,7 +18,7 @@ use super::diff::{self, Heads, Index, Laid, Layout, Painter, Slot, Source};
 use super::highlight::Highlighter;
 use super::keymap::{Review as Key, Scroll};
 use super::role::Role;
-use super::text::{Row, count};
+use super::text::{Row, clean_line, count};
 use super::theme::Theme;
 
 /// From this width on the sides stand side by side, unless the user wants it otherwise.
@@ -37,6 +37,8 @@ pub(super) struct Review {
     at: At,
     painter: Painter,
     found: RefCell<Found>,
+    /// The files of a change of several, with the first hunk of each. It is made whole or not at all.
+    files: Vec<(usize, String)>,
 }
 
 /// Where in the rows of a layout things are.
@@ -128,6 +130,7 @@ impl Default for Review {
             at: At::default(),
             painter: Painter::default(),
             found: RefCell::default(),
+            files: Vec::new(),
         }
     }
 }
@@ -144,6 +147,13 @@ impl Review {
             ..At::default()
         };
         Self { at, ..review }
+    }
+
+    /// Says that the hunks are of several files.
+    #[must_use]
+    pub(super) fn of_files(mut self, files: Vec<(usize, String)>) -> Self {
+        self.files = files;
+        self
     }
 
     /// Tells what is decided when the change is allowed now.
@@ -291,6 +301,11 @@ impl Review {
                 let within = self.at.cursor > index.first_change(layout, hunk);
                 let to = if within { hunk } else { hunk.saturating_sub(1) };
                 self.go(&index, layout, to);
+            }
+            Key::LeaveOut | Key::Choose | Key::Edit if !self.files.is_empty() => {
+                return Done::Refused(
+                    "this change of several files is made whole or not at all: allow it or deny it",
+                );
             }
             Key::LeaveOut => {
                 if index.hunks() == 0 {
@@ -531,7 +546,11 @@ impl Review {
         let mark = |hunk: usize, line: usize| self.marks.mark(hunk, line);
         let head = |hunk: usize| {
             let from = change.hunks.get(hunk).map_or(0, |hunk| hunk.new_start);
-            let row = Row::new(format!("{:>digits$} ⋮ ", ""), Role::DiffHunk);
+            let mut row = Row::new(format!("{:>digits$} ⋮ ", ""), Role::DiffHunk);
+            let file = self.files.partition_point(|(first, _)| *first <= hunk);
+            if let Some((_, path)) = file.checked_sub(1).and_then(|at| self.files.get(at)) {
+                row.push(format!("{} ", clean_line(path)), Role::DiffPath);
+            }
             row.with(
                 format!("hunk {} of {} · line {from}", hunk + 1, index.hunks()),
                 Role::DiffHunk,

@@ -2,6 +2,7 @@
 
 use crate::protocol::FileChange;
 
+use super::super::diff::counts;
 use super::super::role::Role;
 use super::super::text::{Row, clean_line, count, cut_middle};
 
@@ -55,8 +56,9 @@ pub(in crate::tui) fn rows(
     let (added, removed) = entries
         .iter()
         .filter_map(|entry| entry.change)
-        .fold((0, 0), |(added, removed), change| {
-            (added + change.added, removed + change.removed)
+        .map(counts)
+        .fold((0, 0), |(added, removed), more| {
+            (added + more.0, removed + more.1)
         });
     let mut sum = Row::new(
         format!("  {} wait", count(entries.len(), "call")),
@@ -98,8 +100,9 @@ fn file(
         }
     }
     if let Some(change) = entry.change {
-        row.push(format!(" +{}", change.added), Role::DiffAddedSign);
-        row.push(format!(" −{}", change.removed), Role::DiffRemovedSign);
+        let (added, removed) = counts(change);
+        row.push(format!(" +{added}"), Role::DiffAddedSign);
+        row.push(format!(" −{removed}"), Role::DiffRemovedSign);
     }
     if !entry.summary.is_empty() {
         row.push(format!(" · {}", entry.summary), Role::CallDenied);

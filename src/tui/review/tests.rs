@@ -35,6 +35,7 @@ fn change(hunks: usize) -> FileChange {
         removed: hunks.len(),
         hunks,
         notes: Vec::new(),
+        others: Vec::new(),
     }
 }
 

@@ -1,8 +1,9 @@
-//! The compact face: six tools in few words, for a small model.
+//! The compact face: seven tools in few words, for a small model.
 
 mod arguments;
 mod change;
 mod read;
+mod rename;
 mod tools;
 
 use std::sync::atomic::AtomicBool;
@@ -10,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use rmcp::model::{JsonObject, Tool};
 
 use self::arguments::Arguments;
+use self::change::Manner;
 pub(super) use self::tools::ToolName;
 use super::Answer;
 use crate::workspace::Roots;
@@ -28,6 +30,9 @@ pub(super) fn call(
     cancel: &AtomicBool,
 ) -> Answer {
     let arguments = Arguments::of(tool, arguments)?;
+    if meta.contains_key("walden/part") && !matches!(tool, ToolName::Edit | ToolName::Write) {
+        return Err("this change is made whole or not at all".to_owned());
+    }
     match tool {
         ToolName::Read => read::read(roots, &arguments),
         ToolName::List => read::list(roots, &arguments),
@@ -35,5 +40,6 @@ pub(super) fn call(
         ToolName::Search => read::search(roots, &arguments, cancel),
         ToolName::Edit => change::edit(roots, &arguments, meta, cancel),
         ToolName::Write => change::write(roots, &arguments, meta, cancel),
+        ToolName::Rename => rename::rename(roots, &arguments, &Manner::of(meta)?, cancel),
     }
 }
