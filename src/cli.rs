@@ -30,6 +30,7 @@ impl Cli {
             Some(Command::Bench(bench)) => under(&bench.options),
             Some(
                 Command::Sessions { .. }
+                | Command::Export(_)
                 | Command::Model(_)
                 | Command::Doctor(_)
                 | Command::Sandbox(_)
@@ -107,6 +108,8 @@ pub enum Command {
     Exec(Exec),
     /// Go on with an earlier session in the terminal (the last one of this repository by default)
     Resume(Resume),
+    /// Print a kept session as a document (the last one of this repository by default)
+    Export(Export),
     /// List the kept sessions
     Sessions {
         #[command(subcommand)]
@@ -291,6 +294,15 @@ pub struct ServeFilesystem {
 pub enum SessionsCommand {
     /// Remove the states of the model that make a second start fast. The sessions stay
     Clear,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The session's id, or the beginning of it
+    pub id: Option<String>,
+    /// As Markdown, as a web page, or as the items that walden keeps
+    #[arg(long, value_name = "FORMAT", default_value = "md", value_parser = ["md", "html", "json"])]
+    pub format: String,
 }
 
 #[derive(Debug, Args)]

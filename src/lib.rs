@@ -77,6 +77,7 @@ pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod exec;
+pub mod export;
 pub mod git;
 pub mod mcp;
 pub mod model;

@@ -94,6 +94,10 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
         Some(Command::Resume(resume)) => {
             compose::terminal(&cli.options.under(resume.options), Some(resume.id))
         }
+        Some(Command::Export(asked)) => {
+            print!("{}", compose::export_session(&cli.options, &asked)?);
+            Ok(ExitCode::Success)
+        }
         Some(Command::Exec(exec)) => {
             compose::headless(&cli.options.under(exec.options.clone()), &exec)
         }

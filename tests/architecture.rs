@@ -201,6 +201,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "thiserror",
         ],
     ),
+    ("export.rs", &["protocol"], &["serde_json"]),
     (
         "exec.rs",
         &["error", "protocol", "session"],
@@ -272,6 +273,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "doctor",
             "error",
             "exec",
+            "export",
             "git",
             "mcp",
             "model",
@@ -310,6 +312,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "doctor",
             "error",
             "exec",
+            "export",
             "git",
             "mcp",
             "model",

@@ -820,3 +820,141 @@ fn without_colour_the_screens_say_the_same() {
         );
     }
 }
+
+/// Lets another edit wait, of another file.
+fn ask_more(desk: &mut Desk, id: u64, path: &str) {
+    desk.event(Event::CallProposed {
+        call: call(id, "edit", ("path", path)),
+        risk: Risk::Edit,
+    });
+    let mut change = change();
+    change.path = path.to_owned();
+    desk.event(Event::ApprovalRequested {
+        call: CallId(id),
+        reason: "it changes a file".to_owned(),
+        change: Some(change),
+        ask: None,
+    });
+}
+
+#[test]
+fn a_hunk_is_left_out_line_by_line_and_the_rest_is_allowed() {
+    let mut desk = Desk::new((80, 24), "default");
+    ask(&mut desk);
+    desk.wait(400);
+    // The cursor is on the removed line; the second added one is left out.
+    desk.key(KeyCode::Down);
+    desk.key(KeyCode::Down);
+    desk.key(KeyCode::Char('v'));
+    desk.key(KeyCode::Char('x'));
+    assert!(desk.frame().contains("1 hunk in part"), "{}", desk.frame());
+    // A standing allowance says nothing about a part.
+    assert_eq!(desk.key(KeyCode::Char('a')), []);
+    let part = walden::protocol::AllowedPart {
+        passages: vec![walden::protocol::Passage {
+            at: 11,
+            lines: 1,
+            instead: walden::protocol::Instead::Old { at: 10, lines: 0 },
+        }],
+    };
+    assert_eq!(
+        desk.key(KeyCode::Char('y')),
+        decided(Decision::AllowPart { part })
+    );
+}
+
+#[test]
+fn a_hunk_goes_to_the_editor_and_comes_back() {
+    let mut desk = Desk::new((80, 24), "default");
+    ask(&mut desk);
+    desk.wait(400);
+    let cmds = desk.key(KeyCode::Char('o'));
+    let [Cmd::WriteText { text }] = cmds.as_slice() else {
+        panic!("{cmds:?}");
+    };
+    assert!(text.starts_with("impl Retry {\n    const LIMIT: u32 = 5;\n\tconst NAME"));
+    let mine = text.replace("= 5;", "= 4;");
+    desk.app.update(Msg::Written(Ok(Some(mine))));
+    assert!(desk.frame().contains("1 hunk edited"), "{}", desk.frame());
+    let cmds = desk.key(KeyCode::Char('y'));
+    let [Cmd::Send(Op::Decide { decision, .. })] = cmds.as_slice() else {
+        panic!("{cmds:?}");
+    };
+    assert!(matches!(decision, Decision::AllowPart { .. }), "{decision:?}");
+}
+
+#[test]
+fn calls_that_wait_together_are_listed_and_gone_through() {
+    let mut desk = Desk::new((80, 30), "default");
+    ask(&mut desk);
+    ask_more(&mut desk, 3, "src/deep/one.rs");
+    ask_more(&mut desk, 4, "src/deep/two.rs");
+    desk.wait(400);
+    insta::assert_snapshot!(desk.frame());
+    desk.key(KeyCode::Right);
+    assert!(desk.frame().contains("▸   one.rs"), "{}", desk.frame());
+    // Who goes there means it: no pause is needed.
+    let decision = Decision::Allow { scope: Scope::Once };
+    let call = CallId(3);
+    let sent = [Cmd::Send(Op::Decide {
+        call,
+        decision: decision.clone(),
+    })];
+    assert_eq!(desk.key(KeyCode::Char('y')), sent);
+    desk.event(Event::Decided { call, decision });
+    // The next one is shown, and a key that comes too early answers nothing and writes nothing.
+    assert!(desk.frame().contains("▸ src/deep/two.rs"), "{}", desk.frame());
+    assert_eq!(desk.key(KeyCode::Char('y')), []);
+    desk.wait(400);
+    let all = desk.key(KeyCode::Char('A'));
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert_eq!(desk.key(KeyCode::Char('y')), [], "a decision counts once");
+}
+
+#[test]
+fn a_text_is_found_in_the_session_and_gone_to() {
+    let mut desk = Desk::new((80, 24), "default");
+    start(&mut desk);
+    for turn in 1..=200 {
+        desk.event(Event::TurnStarted {
+            turn,
+            text: format!("question {turn}"),
+        });
+        desk.event(Event::Text {
+            text: format!("answer {turn}{}", if turn == 7 { " is the Needle" } else { "" }),
+        });
+    }
+    assert!(!desk.frame().contains("answer 7 "));
+    desk.control('f');
+    desk.write("needle");
+    let frame = desk.frame();
+    assert!(frame.contains("answer 7 is the Needle"), "{frame}");
+    assert!(frame.contains("find › needle  1 of 1"), "{frame}");
+    desk.key(KeyCode::Esc);
+    assert!(!desk.frame().contains("find ›"));
+    desk.press(KeyCode::Down, KeyModifiers::ALT);
+    let first = desk.frame().lines().find(|line| !line.trim().is_empty()).map(str::to_owned);
+    assert!(first.is_some_and(|line| line.contains("question")), "{}", desk.frame());
+}
+
+#[test]
+fn a_call_is_shown_whole_and_as_before() {
+    let mut desk = Desk::new((80, 40), "default");
+    ask(&mut desk);
+    finish(&mut desk);
+    desk.event(Event::CallProposed {
+        call: call(9, "search", ("pattern", "LIMIT")),
+        risk: Risk::Read,
+    });
+    desk.event(Event::CallFinished {
+        call: CallId(9),
+        outcome: Outcome::Done {
+            text: "src/retry.rs:11: const LIMIT".to_owned(),
+        },
+    });
+    assert!(!desk.frame().contains("retry.rs:11"));
+    desk.press(KeyCode::Char('o'), KeyModifiers::ALT);
+    assert!(desk.frame().contains("retry.rs:11"), "{}", desk.frame());
+    desk.press(KeyCode::Char('o'), KeyModifiers::ALT);
+    assert!(!desk.frame().contains("retry.rs:11"));
+}

@@ -10,6 +10,7 @@ mod auditing;
 mod brokering;
 mod confine;
 mod editor;
+mod exporting;
 mod own;
 mod refactor;
 mod sealing;
@@ -19,6 +20,7 @@ pub use auditing::audit;
 #[cfg(feature = "net")]
 pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
+pub use exporting::export_session;
 pub use refactor::{Refactored, refactor};
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;

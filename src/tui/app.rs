@@ -12,6 +12,7 @@ use super::asked::Asked;
 use super::commands;
 use super::composer::Composer;
 use super::drafting::Drafting;
+use super::finding::Finding;
 use super::highlight::Highlighter;
 use super::overlay::Overlay;
 use super::theme::Theme;
@@ -103,6 +104,8 @@ pub struct App {
     /// What is being edited elsewhere.
     pub(super) editing: Option<Editing>,
     pub(super) asked: Option<Asked>,
+    /// What is looked for in the transcript.
+    pub(super) finding: Option<Finding>,
     pub(super) overlay: Option<Overlay>,
     /// The chosen line of the completion, and whether it was closed for the text as it is.
     pub(super) chosen: usize,
@@ -138,6 +141,7 @@ impl App {
             aside: Vec::new(),
             editing: None,
             asked: None,
+            finding: None,
             overlay: None,
             chosen: 0,
             closed: false,
@@ -361,6 +365,10 @@ impl App {
             query.paste(&line());
             *selected = 0;
             return;
+        }
+        if let Some(finding) = self.finding.as_mut().filter(|_| self.approval.is_none()) {
+            finding.paste(&line());
+            return self.look_for();
         }
         if let Some(approval) = &mut self.approval {
             if let Some(reason) = &mut approval.reason {

@@ -254,6 +254,9 @@ fn call_rows(
         }
     }
     let mut rows = wrap(&head, look.limit, &Row::new("  ", Role::Text));
+    if look.details && change.is_none() {
+        rows.extend(arguments(call, look, &bar));
+    }
     rows.extend(body);
     rows
 }
@@ -271,6 +274,32 @@ fn title(row: &mut Row, call: &ToolCall, risk: Risk) {
         }
         None => row.push(title, Role::Call),
     }
+}
+
+/// Lays out what a call was asked, as far as its title does not say it.
+fn arguments(call: &ToolCall, look: Look<'_>, bar: &Row) -> Vec<Row> {
+    let title = call.title();
+    let mut rows = Vec::new();
+    for (name, value) in &call.arguments {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        if title.ends_with(&text) {
+            continue;
+        }
+        let name = format!("{}: ", clean_line(name));
+        let mut lines = output(&text, Role::Text, look, bar);
+        if lines.len() == 1 {
+            let row = bar.clone().with(name, Role::TextDim);
+            let row = row.with(clean_line(&text), Role::Text);
+            rows.extend(fold(&row, look.limit, bar));
+        } else {
+            rows.push(bar.clone().with(name, Role::TextDim).cut(look.limit));
+            lines.truncate(MOST_ROWS);
+            rows.extend(lines);
+        }
+    }
+    shorten(rows, MOST_ROWS, look, bar)
 }
 
 fn output(text: &str, role: Role, look: Look<'_>, bar: &Row) -> Vec<Row> {

@@ -13,6 +13,8 @@ pub(super) enum Context {
     Approval,
     /// While the help or the palette is open.
     Overlay,
+    /// While a text is looked for.
+    Find,
     /// While a server's form is filled in.
     Form,
     /// While anything else that a server asks is open.
@@ -40,6 +42,12 @@ pub(super) enum Action {
     Scroll(Scroll),
     Edit(Edit),
     Answer(Answer),
+    /// Opens the search.
+    Search,
+    Find(Find),
+    /// Goes to another turn.
+    Turn(Scroll),
+    Expand,
     Review(Review),
     Ask(Ask),
 }
@@ -105,6 +113,13 @@ pub(super) enum Answer {
     AllowAlike,
     Deny,
     DenyWithReason,
+}
+
+/// Where a search goes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Find {
+    Earlier,
+    Later,
 }
 
 /// How a change that asks is gone through.
@@ -189,6 +204,10 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Down, CTRL, Always, Action::Scroll(Scroll::LineDown), ""),
         bind(Home, CTRL, Always, Action::Scroll(Scroll::Top), "go to the start, to the end"),
         bind(End, CTRL, Always, Action::Scroll(Scroll::Bottom), ""),
+        bind(Char('f'), CTRL, Always, Action::Search, "find a text in the session"),
+        bind(Up, ALT, Always, Action::Turn(Scroll::LineUp), "go to the turn before, to the next"),
+        bind(Down, ALT, Always, Action::Turn(Scroll::LineDown), ""),
+        bind(Char('o'), ALT, Always, Action::Expand, "show the last call in sight whole, or as before"),
         bind(Char('l'), CTRL, Always, Action::Redraw, "draw the screen anew"),
         bind(Char('z'), CTRL, Always, Action::Suspend, "suspend walden; `fg` brings it back"),
         bind(Char('y'), NONE, Approval, Action::Answer(Answer::AllowOnce), "allow this call"),
@@ -218,7 +237,6 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Left, NONE, Composer, Action::Edit(Edit::Left), UNLISTED),
         bind(Right, NONE, Composer, Action::Edit(Edit::Right), UNLISTED),
         bind(Char('b'), CTRL, Composer, Action::Edit(Edit::Left), UNLISTED),
-        bind(Char('f'), CTRL, Composer, Action::Edit(Edit::Right), UNLISTED),
         bind(Left, CTRL, Composer, Action::Edit(Edit::WordLeft), "move by a word"),
         bind(Right, CTRL, Composer, Action::Edit(Edit::WordRight), ""),
         bind(Char('b'), ALT, Composer, Action::Edit(Edit::WordLeft), UNLISTED),
@@ -240,6 +258,11 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Char('_'), CTRL, Composer, Action::Edit(Edit::Undo), "undo the last edit of the message"),
         bind(Char('7'), CTRL, Composer, Action::Edit(Edit::Undo), UNLISTED),
         bind(Char('/'), CTRL, Composer, Action::Edit(Edit::Undo), UNLISTED),
+        bind(Enter, NONE, Context::Find, Action::Find(Find::Earlier), UNLISTED),
+        bind(Up, NONE, Context::Find, Action::Find(Find::Earlier), UNLISTED),
+        bind(Down, NONE, Context::Find, Action::Find(Find::Later), UNLISTED),
+        bind(Backspace, NONE, Context::Find, Action::Edit(Edit::Backspace), UNLISTED),
+        bind(Char('u'), CTRL, Context::Find, Action::Edit(Edit::KillLine), UNLISTED),
         bind(Enter, NONE, Overlay, Action::Submit, UNLISTED),
         bind(Tab, NONE, Overlay, Action::Complete, UNLISTED),
         bind(Up, NONE, Overlay, Action::Scroll(Scroll::LineUp), UNLISTED),

@@ -29,6 +29,9 @@ impl App {
         if self.asked.is_some() {
             return self.question_key(key, typed, at, leaving);
         }
+        if self.finding.is_some() {
+            return self.finding_key(key, typed, at);
+        }
         // A bound character, such as `?`, is one only where it cannot be meant as text.
         if let Some(c) = typed.filter(|c| *c != '?' || !self.composer.is_empty()) {
             self.composer.insert(c);
@@ -208,6 +211,15 @@ impl App {
                 self.pane.toggle_details();
                 Vec::new()
             }
+            Action::Search => self.find(),
+            Action::Turn(by) => {
+                self.go_to_turn(by);
+                Vec::new()
+            }
+            Action::Expand => {
+                self.expand();
+                Vec::new()
+            }
             Action::Redraw => vec![Cmd::Redraw],
             Action::Suspend => vec![Cmd::Suspend],
             Action::Scroll(by) => {
@@ -220,6 +232,7 @@ impl App {
             | Action::Edit(_)
             | Action::Answer(_)
             | Action::Review(_)
+            | Action::Find(_)
             | Action::Ask(_) => Vec::new(),
         }
     }
@@ -293,7 +306,7 @@ impl App {
         }
     }
 
-    fn scroll(&mut self, by: Scroll) {
+    pub(super) fn scroll(&mut self, by: Scroll) {
         let panes = self.panes();
         let source = view::source(&self.transcript, &self.highlighter, panes.transcript.width);
         self.pane

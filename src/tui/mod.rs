@@ -12,6 +12,7 @@ mod commands;
 mod composer;
 mod diff;
 mod drafting;
+mod finding;
 mod highlight;
 mod history;
 mod items;

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::Arc,
 };
@@ -10,6 +11,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use crate::protocol::{CallState, Item, Transcript};
 
+use super::finding;
 use super::highlight::Highlighter;
 use super::items::{self, Look};
 use super::keymap::Scroll;
@@ -27,6 +29,8 @@ pub(super) struct TranscriptPane {
     /// The item and the row of it at the top; `None` while the end is followed.
     top: Option<(usize, usize)>,
     details: bool,
+    /// Calls that are shown whole, by their place.
+    expanded: BTreeSet<usize>,
     kept: RefCell<Kept>,
 }
 
@@ -62,6 +66,78 @@ impl TranscriptPane {
         if let Some((_, row)) = &mut self.top {
             *row = 0;
         }
+    }
+
+    /// Shows the row of an item that has a text; one that is folded away is unfolded.
+    pub(super) fn show(&mut self, item: usize, needle: &str, source: Source<'_>, height: usize) {
+        let row_of = |pane: &Self| {
+            let rows = pane.rows(source, item);
+            rows.iter().position(|row| finding::has_row(row, needle))
+        };
+        let mut row = row_of(self);
+        if row.is_none() && self.expanded.insert(item) {
+            row = row_of(self);
+        }
+        self.top = Some((item, row.unwrap_or(0)));
+        // What led there is in sight, too.
+        self.up(source, height, height / 3);
+        self.rest(source, height);
+    }
+
+    /// Goes to the start of the turn after or before.
+    pub(super) fn turn(&mut self, later: bool, source: Source<'_>, height: usize) {
+        let (item, row) = self
+            .top
+            .unwrap_or_else(|| self.start_of_end(source, height));
+        let items = &source.transcript.items;
+        let is_start = |at: &usize| matches!(items[*at], Item::User { .. });
+        let found = if later {
+            (item + 1..items.len()).find(is_start)
+        } else {
+            // From within a turn, its own start is the one before.
+            let end = if row > 0 { item + 1 } else { item };
+            (0..end.min(items.len())).rev().find(is_start)
+        };
+        match found {
+            Some(start) => {
+                self.top = Some((start, 0));
+                self.rest(source, height);
+            }
+            None if later => self.top = None,
+            None => {}
+        }
+    }
+
+    /// Shows the last call in sight whole, or as before; tells whether there is one.
+    pub(super) fn expand(&mut self, source: Source<'_>, height: usize) -> bool {
+        let (first, mut skip) = self
+            .top
+            .unwrap_or_else(|| self.start_of_end(source, height));
+        let (mut rows, mut call) = (0, None);
+        for item in first..source.transcript.items.len() {
+            if rows >= height {
+                break;
+            }
+            if matches!(source.transcript.items[item], Item::Call { .. }) {
+                call = Some(item);
+            }
+            rows += self.rows(source, item).len().saturating_sub(skip);
+            skip = 0;
+        }
+        let Some(call) = call else {
+            return false;
+        };
+        if !self.expanded.remove(&call) {
+            self.expanded.insert(call);
+        }
+        true
+    }
+
+    /// Follows the end where the top has come to it.
+    fn rest(&mut self, source: Source<'_>, height: usize) {
+        self.top = self
+            .top
+            .filter(|top| *top < self.start_of_end(source, height));
     }
 
     /// Goes to the end and follows it.
@@ -137,7 +213,15 @@ impl TranscriptPane {
     }
 
     /// Draws the rows in sight, and a marker where there are more below.
-    pub(super) fn draw(&self, source: Source<'_>, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+    /// What is looked for is marked.
+    pub(super) fn draw(
+        &self,
+        source: Source<'_>,
+        needle: Option<&str>,
+        buffer: &mut Buffer,
+        area: Rect,
+        theme: &Theme,
+    ) {
         let height = usize::from(area.height);
         let end = self.start_of_end(source, height);
         // What was scrolled to may be beyond the end since, after a resize.
@@ -156,6 +240,9 @@ impl TranscriptPane {
                     ..area
                 };
                 row.draw(buffer, line, theme);
+                if let Some(needle) = needle {
+                    finding::mark(row, needle, buffer, line, theme);
+                }
                 y += 1;
             }
             skip = 0;
@@ -210,7 +297,8 @@ impl TranscriptPane {
         if kept.entries.len() < source.transcript.items.len() {
             kept.entries.resize(source.transcript.items.len(), None);
         }
-        let print = print(item, streaming);
+        let details = self.details || self.expanded.contains(&index);
+        let print = print(item, streaming) ^ u64::from(details);
         let old = kept.entries[index].take();
         if let Some(old) = old.as_ref().filter(|old| old.print == print) {
             let rows = Arc::clone(&old.rows);
@@ -219,7 +307,7 @@ impl TranscriptPane {
         }
         let look = Look {
             limit: source.limit,
-            details: self.details,
+            details,
             streaming,
             highlighter: source.highlighter,
         };

@@ -11,6 +11,7 @@ use crate::protocol::{Level, ModelFailure, Transcript, TurnState};
 
 use super::app::App;
 use super::approval::Set;
+use super::finding::Finding;
 use super::highlight::Highlighter;
 use super::items;
 use super::overlay::draw_candidates;
@@ -155,7 +156,9 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) -> Option<Positio
         draw_welcome(app, buffer, panes.transcript);
     } else {
         let source = source(&app.transcript, &app.highlighter, panes.transcript.width);
-        app.pane.draw(source, buffer, panes.transcript, theme);
+        let needle = app.finding.as_ref().and_then(Finding::needle);
+        app.pane
+            .draw(source, needle.as_deref(), buffer, panes.transcript, theme);
     }
     draw_rows(
         &notes(app, usize::from(area.width)),
@@ -288,6 +291,11 @@ fn draw_composer(app: &App, buffer: &mut Buffer, area: Rect) -> Option<(u16, u16
         return None;
     }
     let theme = &app.theme;
+    if let Some(finding) = app.finding.as_ref().filter(|_| app.approval.is_none()) {
+        let (row, column) = finding.row(area.width.into());
+        draw_rows([&row], buffer, area, theme);
+        return Some((area.x + column, area.y));
+    }
     let limit = composer_width(area.width);
     let prompt = if area.width >= 12 { PROMPT } else { "" };
     let left = prompt.chars().count() as u16;
