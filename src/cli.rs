@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Config;
 use crate::error::ExitCode;
+use crate::mcp::command::McpCommand;
 use crate::model::store::ModelCommand;
 use crate::protocol::{KvType, Mode};
 
@@ -65,6 +66,9 @@ pub struct Options {
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
     #[arg(long)]
     pub free_arguments: bool,
+    /// Use this third-party MCP server in this run although nobody agreed to it; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub trust_server: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,6 +91,9 @@ pub enum Command {
     /// Run programs confined, and show that it holds
     #[command(subcommand)]
     Sandbox(SandboxCommand),
+    /// Add, look at and use MCP servers that are not part of walden
+    #[command(subcommand)]
+    Mcp(McpCommand),
     /// Serve a built-in MCP server to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),
@@ -347,6 +354,7 @@ impl Options {
             check: layer.check,
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
+            trust_server: [self.trust_server, over.trust_server].concat(),
         }
     }
 

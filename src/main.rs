@@ -71,6 +71,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
                 | Command::Doctor(_)
                 | Command::Sandbox(_)
                 | Command::Serve(_)
+                | Command::Mcp(_)
                 | Command::Completions { .. }
         )
     );
@@ -112,6 +113,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             print!("{text}");
             Ok(code)
         }
+        Some(Command::Mcp(command)) => compose::mcp(&cli.options, &command),
         Some(Command::Serve(serve)) => compose::serve(&serve),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "walden", &mut std::io::stdout());

@@ -14,6 +14,8 @@ pub enum Input {
         text: String,
         files: Vec<String>,
     },
+    /// Something of a server's that the user wants the model to see with the next message, labelled as data.
+    Attached(String),
     /// The model is loaded and can be asked.
     ModelReady(ModelInfo),
     Model {

@@ -8,12 +8,14 @@
     reason = "the journal and the state folder are walden's own files"
 )]
 
+mod attach;
 mod driver;
 mod effects;
 mod files;
 mod journal;
 mod known;
 mod recover;
+mod serving;
 mod sweep;
 
 #[cfg(test)]
