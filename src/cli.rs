@@ -20,6 +20,29 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+impl Cli {
+    /// Returns the options of a command that runs the model on a repository: those are the sealed ones.
+    pub fn session_options(&self) -> Option<Options> {
+        let under = |over: &Options| Some(self.options.clone().under(over.clone()));
+        match &self.command {
+            None => Some(self.options.clone()),
+            Some(Command::Resume(resume)) => under(&resume.options),
+            Some(Command::Exec(exec)) => under(&exec.options),
+            Some(Command::Bench(bench)) => under(&bench.options),
+            Some(
+                Command::Sessions { .. }
+                | Command::Model(_)
+                | Command::Doctor(_)
+                | Command::Sandbox(_)
+                | Command::Serve(_)
+                | Command::Audit(_)
+                | Command::Mcp(_)
+                | Command::Completions { .. },
+            ) => None,
+        }
+    }
+}
+
 /// Options of every command that runs a session.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -44,6 +67,10 @@ pub struct Options {
     /// Layers to put on the GPU (all that fit by default)
     #[arg(long, value_name = "N")]
     pub gpu_layers: Option<u32>,
+    /// A smaller model of the same family that writes ahead where that is faster (pays on a graphics card, or for a
+    /// large model)
+    #[arg(long, value_name = "NAME|FILE")]
+    pub draft: Option<String>,
     /// How the context is kept: `q8_0` halves its memory, and is slower on processors
     #[arg(long, value_name = "TYPE")]
     pub kv: Option<Kv>,
@@ -69,6 +96,12 @@ pub struct Options {
     /// Use this third-party MCP server in this run although nobody agreed to it; can be given several times
     #[arg(long, value_name = "NAME")]
     pub trust_server: Vec<String>,
+    /// Refuse to start where the kernel, or running as root, weakens what walden promises
+    #[arg(long)]
+    pub strict: bool,
+    /// Start without the seal: the kernel then keeps walden neither from the network nor from other files
+    #[arg(long)]
+    pub no_seal: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,6 +127,9 @@ pub enum Command {
     /// Add, look at and use MCP servers that are not part of walden
     #[command(subcommand)]
     Mcp(McpCommand),
+    /// Look into the audit log: what sessions were asked for, what was decided and done, where they connected to
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Serve a built-in MCP server to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),
@@ -105,7 +141,7 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// Try every way out, in a confined program and beside it in one that is not, and print what the kernel answered
+    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered
     Prove {
         /// Print JSON
         #[arg(long)]
@@ -121,7 +157,23 @@ pub enum SandboxCommand {
     },
     /// Make the attempts of `prove`
     #[command(hide = true)]
-    Probe { ground: String },
+    Probe {
+        /// Seal this process first
+        #[arg(long)]
+        sealed: bool,
+        ground: String,
+    },
+}
+
+/// The audit log. A log is named by its session, or by the beginning of its name; all of them are meant without one.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Show that no record was changed, moved or taken out, and print the heads to note elsewhere
+    Verify { log: Option<String> },
+    /// Print a log for reading (the last one by default)
+    Show { log: Option<String> },
+    /// Print the records of all logs as lines of JSON, in the order of their times
+    Export { log: Option<String> },
 }
 
 /// A server that another host can use.
@@ -347,6 +399,7 @@ impl Options {
             context: layer.context,
             threads: layer.threads,
             gpu_layers: layer.gpu_layers,
+            draft: layer.draft,
             kv: over.kv.or(self.kv),
             max_turns: layer.max_turns,
             budget: layer.budget,
@@ -355,6 +408,8 @@ impl Options {
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
             trust_server: [self.trust_server, over.trust_server].concat(),
+            strict: self.strict || over.strict,
+            no_seal: self.no_seal || over.no_seal,
         }
     }
 
@@ -367,6 +422,7 @@ impl Options {
             context: self.context,
             threads: self.threads,
             gpu_layers: self.gpu_layers,
+            draft: self.draft.clone(),
             kv: self.kv.map(KvType::from),
             max_turns: self.max_turns,
             budget: self.budget,
@@ -374,6 +430,7 @@ impl Options {
             check: self.check.clone(),
             tries: self.tries,
             real_arguments: self.free_arguments.then_some(false),
+            ..Config::default()
         }
     }
 }
@@ -390,8 +447,8 @@ fn tui_help() -> String {
         text.push_str(&format!("  {call:<29} {}\n", command.help));
     }
     text.push_str(
-        "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, kv, max_turns, \
-         budget, temperature, check, tries, real_arguments), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
+        "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, \
+         budget, temperature, check, tries, real_arguments, [seal] read and write, [network] allow), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
          WALDEN_LOG=debug writes a log to the state folder.",
     );
     text

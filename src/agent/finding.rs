@@ -24,9 +24,8 @@ const FOUND: usize = 5;
 impl Agent {
     /// Takes tools in. Those of a running turn wait for its end, so that what the model may call stays what it was.
     pub(super) fn take_tools(&mut self, tools: Vec<ToolSpec>) {
-        let (foreign, own): (Vec<_>, Vec<_>) = tools
-            .into_iter()
-            .partition(|tool| tool.risk == Risk::Foreign);
+        let (foreign, own): (Vec<_>, Vec<_>) =
+            tools.into_iter().partition(|tool| tool.risk.is_foreign());
         self.merge_tools(own);
         self.arriving.extend(foreign);
         if self.turn.is_none() {
@@ -53,7 +52,7 @@ impl Agent {
             let spent: u32 = self
                 .tools
                 .iter()
-                .filter(|tool| tool.risk == Risk::Foreign)
+                .filter(|tool| tool.risk.is_foreign())
                 .map(tokens)
                 .sum();
             if spent + cost <= self.tool_budget() {
@@ -189,7 +188,7 @@ impl Agent {
 
 /// Tells whether a tool stands in the list of tools that a prompt begins with.
 pub(super) fn is_listed(tool: &ToolSpec) -> bool {
-    tool.risk != Risk::Foreign && tool.server != OWN
+    !tool.risk.is_foreign() && tool.server != OWN
 }
 
 /// Tells whether a call is the agent's own to answer.

@@ -16,6 +16,7 @@ use super::convert;
 use super::desk::{Attended, Desk};
 use super::event::HostEvent;
 use super::foreign::{Command, Foreign, Ground, OpenRemote, Shared, Stage};
+use super::knowledge::Knowledge;
 use super::pins::Pins;
 use crate::protocol::{
     Answer, CheckResult, FileChange, Level, Outcome, QuestionId, ServerState, ToolCall, ToolSpec,
@@ -25,6 +26,7 @@ use crate::sandbox::Launcher;
 /// The host of all servers of a session.
 pub struct Host {
     servers: Vec<(String, Trust, Connection)>,
+    knowledge: Knowledge,
     pub(super) foreign: Vec<Foreign>,
     pub(super) answering: Arc<Answering>,
     events: mpsc::UnboundedReceiver<HostEvent>,
@@ -102,6 +104,7 @@ impl Host {
         let desk = Desk::new(Attended::No, events.clone());
         Self {
             servers: Vec::new(),
+            knowledge: Knowledge::default(),
             foreign: Vec::new(),
             answering: Answering::new(desk, events, Vec::new()),
             events: told,
@@ -130,6 +133,7 @@ impl Host {
             .collect();
         Self {
             servers: Vec::new(),
+            knowledge: Knowledge::default(),
             foreign,
             answering,
             events: told,
@@ -251,6 +255,16 @@ impl Host {
             .find(|one| one.shared.definition.name == server)
             .map(|one| one.shared.log.tail(lines))
             .unwrap_or_default()
+    }
+
+    /// Returns what the built-in servers know besides their tools.
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
+    /// Returns what the built-in servers know besides their tools, to be added to.
+    pub fn knowledge_mut(&mut self) -> &mut Knowledge {
+        &mut self.knowledge
     }
 
     /// Returns a way to call the servers from tasks.

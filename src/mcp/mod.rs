@@ -16,6 +16,7 @@ mod event;
 mod foreign;
 mod form;
 mod host;
+mod knowledge;
 mod lines;
 mod link;
 mod log;
@@ -33,6 +34,7 @@ pub use era::Era;
 pub use event::{HostEvent, Sample, Speaker};
 pub use foreign::{OpenRemote, Opening};
 pub use host::{Caller, Host, HostError, Options, Purpose, Reply, Trust};
+pub use knowledge::{Keeps, Knowledge, Names};
 pub use view::{Attachment, Completed, Inspection};
 pub use wire::Wire;
 

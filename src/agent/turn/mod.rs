@@ -109,6 +109,7 @@ impl Agent {
             (Intent::Change, _) | (Intent::Unclear, Mode::Edit | Mode::Auto) => true,
         };
         let named = files.clone();
+        self.named.extend(files.iter().cloned());
         let mut opening: VecDeque<_> = files
             .into_iter()
             .map(|path| ("read".to_owned(), with("path", path)))
@@ -193,7 +194,7 @@ impl Agent {
             // What a third-party tool does is not known; the user is asked about each call.
             request
                 .tools
-                .retain(|tool| matches!(tool.risk, Risk::Read | Risk::Foreign));
+                .retain(|tool| tool.risk == Risk::Read || tool.risk.is_foreign());
             request.unlisted = Self::unlisted(&request.tools);
         }
         if let Some(step) = retry {

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use crate::config;
 use crate::error::UserError;
-use crate::mcp::config::{Definition, Source, read};
+use crate::mcp::config::{Definition, Reach, Source, read, script_folders};
 use crate::mcp::pins::Pins;
 use crate::mcp::{Attended, Host, Options};
-use crate::sandbox::Launcher;
+use crate::sandbox::{Launcher, launchable, program_folders};
 use crate::session::SessionFiles;
 
 /// How third-party servers are treated in a run.
@@ -111,4 +111,44 @@ pub(super) fn host(
         remote: None,
     };
     Ok(Host::with(definitions, options))
+}
+
+/// Returns what third-party servers need to read and may write besides the repository. A repository's own wishes count
+/// once the user has agreed to them: until then its servers are not started, and open nothing.
+pub(super) fn reach(root: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let mut reads = Vec::new();
+    let mut writes = Vec::new();
+    let agreed = SessionFiles::open()
+        .ok()
+        .and_then(|files| pins(&files, &[]).ok());
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    for definition in configured(root).definitions {
+        let is_agreed = match definition.source {
+            Source::User => true,
+            Source::Project(_) => agreed
+                .as_ref()
+                .is_some_and(|pins| pins.get(&definition.key()).is_some()),
+        };
+        let Ok(Reach::Stdio {
+            argv,
+            folder,
+            read,
+            write,
+            ..
+        }) = definition.reach
+        else {
+            continue;
+        };
+        if !is_agreed || definition.disabled {
+            continue;
+        }
+        let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));
+        reads.extend(script_folders(&argv, &folder, &|path| path.exists()));
+        if let Some(program) = launchable(&argv[0], &folder) {
+            reads.extend(program_folders(&program, home.as_deref()));
+        }
+        reads.extend(read);
+        writes.extend(write);
+    }
+    (reads, writes)
 }
