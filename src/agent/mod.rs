@@ -193,7 +193,10 @@ impl Agent {
                 self.start_queued(&mut out);
                 self.prepare("", &mut out);
             }
-            Input::Attached(text) => self.aside.push(text),
+            Input::Attached { content, text } => {
+                self.aside.push(text);
+                self.taint(&content, None, &mut out);
+            }
             Input::Model { generation, event } => self.hear(generation, event, &mut out),
             Input::Previewed { call, preview } => self.previewed(call, preview, &mut out),
             Input::Resolved {

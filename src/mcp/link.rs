@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::wire::{Received, WAITING, Wire};
 
 /// How many messages that nobody asked for a server may send in a second before it is slowed down.
-const UNASKED_A_SECOND: u32 = 2_000;
+const UNASKED_A_SECOND: u32 = 10_000;
 /// How much of a line of noise is kept.
 const NOISE: usize = 300;
 

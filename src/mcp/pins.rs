@@ -51,8 +51,9 @@ pub struct Pins {
     /// `None` keeps them in memory only.
     path: Option<PathBuf>,
     kept: Mutex<Map<String, Value>>,
-    /// Servers that are trusted for this run, as they are.
+    /// Servers that are trusted for this run, as they are when they are first seen in it.
     trusted: Vec<String>,
+    seen: Mutex<Map<String, Value>>,
 }
 
 /// Pins that cannot be kept.
@@ -75,6 +76,7 @@ impl Pins {
             path: Some(path),
             kept: Mutex::new(kept),
             trusted,
+            seen: Mutex::default(),
         })
     }
 
@@ -84,18 +86,28 @@ impl Pins {
             path: None,
             kept: Mutex::default(),
             trusted,
+            seen: Mutex::default(),
         }
     }
 
     /// Tells how a part of a server's definition stands to its pin.
     pub fn standing(&self, key: &str, name: &str, part: Part, now: &Value) -> Standing {
         let kept = self.lock();
-        match kept.get(key).and_then(|pin| pin.get(part.key())) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = format!("{} {key}", part.key());
+        let agreed = kept
+            .get(key)
+            .and_then(|pin| pin.get(part.key()))
+            .or_else(|| seen.get(&place));
+        match agreed {
             Some(then) => match differences(then, now) {
                 lines if lines.is_empty() => Standing::Pinned,
                 lines => Standing::Changed(lines),
             },
-            None if self.trusted.iter().any(|trusted| trusted == name) => Standing::Pinned,
+            None if self.trusted.iter().any(|trusted| trusted == name) => {
+                seen.insert(place, now.clone());
+                Standing::Pinned
+            }
             None => Standing::New,
         }
     }

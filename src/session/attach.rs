@@ -52,7 +52,10 @@ fn find(text: &str, has: &dyn Fn(&str) -> bool) -> Option<Wanted> {
 }
 
 /// Fetches what a message names, as texts that say what they are.
-pub(super) async fn fetch(wanted: &Wanted, caller: &Caller) -> Result<Vec<String>, String> {
+pub(super) async fn fetch(
+    wanted: &Wanted,
+    caller: &Caller,
+) -> Result<Vec<(String, String)>, String> {
     let mut texts = Vec::new();
     for (server, uri) in &wanted.resources {
         let resource = caller.resource(server, uri).await?;
@@ -73,15 +76,18 @@ pub(super) async fn fetch(wanted: &Wanted, caller: &Caller) -> Result<Vec<String
     Ok(texts)
 }
 
-fn label(kind: &str, attached: &Attachment, meaning: &str) -> String {
+/// Says what an attachment is, and puts that around its text.
+fn label(kind: &str, attached: &Attachment, meaning: &str) -> (String, String) {
     let Attachment {
         server,
         label,
         text,
     } = attached;
-    format!(
+    let content = format!("the {kind} `{label}` of the server `{server}`");
+    let text = format!(
         "[The {kind} `{label}` of the server `{server}`. {meaning}]\n{text}\n[End of the {kind}]"
-    )
+    );
+    (content, text)
 }
 
 #[cfg(test)]

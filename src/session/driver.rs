@@ -214,8 +214,8 @@ impl Driver {
                 }
                 Some(Ok(fetched)) = self.fetching.join_next(), if !self.fetching.is_empty() => match fetched {
                     Ok(Fetched { text, files, attached }) => {
-                        for text in attached {
-                            self.feed(Input::Attached(text));
+                        for (content, text) in attached {
+                            self.feed(Input::Attached { content, text });
                         }
                         self.catalog.begin_turn(&files).await;
                         self.feed(Input::Submitted { text, files });

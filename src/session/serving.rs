@@ -15,7 +15,8 @@ const SAMPLES: u64 = 1 << 62;
 pub(super) struct Fetched {
     pub(super) text: String,
     pub(super) files: Vec<String>,
-    pub(super) attached: Vec<String>,
+    /// What each attachment is, and its text.
+    pub(super) attached: Vec<(String, String)>,
 }
 
 impl Driver {

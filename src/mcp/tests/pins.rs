@@ -37,12 +37,14 @@ fn any_change_of_a_definition_is_told_field_by_field() {
 }
 
 #[test]
-fn who_is_trusted_for_a_run_is_still_held_to_a_pin() {
+fn who_is_trusted_for_a_run_is_held_to_what_it_was_at_first() {
     let pins = Pins::in_memory(vec!["it".to_owned()]);
     let standing = |now: &Value| pins.standing("key", "it", Part::Offer, now);
     assert_eq!(standing(&echo("a")), Standing::Pinned);
-    pins.agree("key", Part::Offer, &echo("a")).expect("kept");
     assert!(matches!(standing(&echo("b")), Standing::Changed(_)));
+    assert!(pins.get("key").is_none());
+    pins.agree("key", Part::Offer, &echo("b")).expect("kept");
+    assert_eq!(standing(&echo("b")), Standing::Pinned);
 }
 
 #[test]
