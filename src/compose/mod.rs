@@ -9,8 +9,10 @@ mod auditing;
 #[cfg(feature = "net")]
 mod brokering;
 mod confine;
+mod editor;
 mod mcp;
 mod own;
+mod refactor;
 mod sealing;
 mod serve;
 
@@ -19,6 +21,7 @@ pub use auditing::audit;
 pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
 pub use mcp::mcp;
+pub use refactor::{Refactored, refactor};
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 
@@ -120,6 +123,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             history: Some(files.history()),
             themes: config::folder().map(|folder| folder.join("themes")),
             replay,
+            editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
         };
         let ended = tui::run(ops, events, options).await;
         // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
