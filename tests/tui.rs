@@ -880,7 +880,10 @@ fn a_hunk_goes_to_the_editor_and_comes_back() {
     let [Cmd::Send(Op::Decide { decision, .. })] = cmds.as_slice() else {
         panic!("{cmds:?}");
     };
-    assert!(matches!(decision, Decision::AllowPart { .. }), "{decision:?}");
+    assert!(
+        matches!(decision, Decision::AllowPart { .. }),
+        "{decision:?}"
+    );
 }
 
 #[test]
@@ -903,7 +906,11 @@ fn calls_that_wait_together_are_listed_and_gone_through() {
     assert_eq!(desk.key(KeyCode::Char('y')), sent);
     desk.event(Event::Decided { call, decision });
     // The next one is shown, and a key that comes too early answers nothing and writes nothing.
-    assert!(desk.frame().contains("▸ src/deep/two.rs"), "{}", desk.frame());
+    assert!(
+        desk.frame().contains("▸ src/deep/two.rs"),
+        "{}",
+        desk.frame()
+    );
     assert_eq!(desk.key(KeyCode::Char('y')), []);
     desk.wait(400);
     let all = desk.key(KeyCode::Char('A'));
@@ -921,7 +928,10 @@ fn a_text_is_found_in_the_session_and_gone_to() {
             text: format!("question {turn}"),
         });
         desk.event(Event::Text {
-            text: format!("answer {turn}{}", if turn == 7 { " is the Needle" } else { "" }),
+            text: format!(
+                "answer {turn}{}",
+                if turn == 7 { " is the Needle" } else { "" }
+            ),
         });
     }
     assert!(!desk.frame().contains("answer 7 "));
@@ -933,8 +943,16 @@ fn a_text_is_found_in_the_session_and_gone_to() {
     desk.key(KeyCode::Esc);
     assert!(!desk.frame().contains("find ›"));
     desk.press(KeyCode::Down, KeyModifiers::ALT);
-    let first = desk.frame().lines().find(|line| !line.trim().is_empty()).map(str::to_owned);
-    assert!(first.is_some_and(|line| line.contains("question")), "{}", desk.frame());
+    let first = desk
+        .frame()
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .map(str::to_owned);
+    assert!(
+        first.is_some_and(|line| line.contains("question")),
+        "{}",
+        desk.frame()
+    );
 }
 
 #[test]
@@ -949,7 +967,7 @@ fn a_call_is_shown_whole_and_as_before() {
     desk.event(Event::CallFinished {
         call: CallId(9),
         outcome: Outcome::Done {
-            text: "src/retry.rs:11: const LIMIT".to_owned(),
+            text: "src/a.rs:1\nsrc/b.rs:2\nsrc/retry.rs:11: const LIMIT".to_owned(),
         },
     });
     assert!(!desk.frame().contains("retry.rs:11"));

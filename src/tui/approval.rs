@@ -251,6 +251,7 @@ impl Approval {
         let mut fixed = 1 + usize::from(keys_height(area.width.into()));
         fixed += usize::from(hints.is_some());
         let most = match high {
+            _ if fits() => usize::MAX,
             0..=7 => 0,
             8..=13 => 1,
             _ => high / 4,
