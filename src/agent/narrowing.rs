@@ -45,17 +45,17 @@ impl Agent {
         else {
             return;
         };
-        if narrowed.after == change.after || !narrowed.others.is_empty() {
-            let text = format!(
-                "`{}` makes its change whole or not at all, and the user allowed only a part of it: nothing was done",
-                open.call.tool
-            );
-            return self.settle(id, Outcome::Failed { text }, out);
-        }
         if narrowed.base != change.base || narrowed.path != change.path {
             let text = format!(
                 "cannot write `{}`: it changed since the diff was shown",
                 change.path
+            );
+            return self.settle(id, Outcome::Failed { text }, out);
+        }
+        if narrowed.after == change.after || !narrowed.others.is_empty() {
+            let text = format!(
+                "`{}` makes its change whole or not at all, and the user allowed only a part of it: nothing was done",
+                open.call.tool
             );
             return self.settle(id, Outcome::Failed { text }, out);
         }
