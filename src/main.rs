@@ -70,6 +70,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
                 | Command::Sessions { .. }
                 | Command::Doctor(_)
                 | Command::Sandbox(_)
+                | Command::Rules(_)
                 | Command::Serve(_)
                 | Command::Completions { .. }
         )
@@ -109,6 +110,11 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
         }
         Some(Command::Sandbox(command)) => {
             let (text, code) = compose::sandbox(&command)?;
+            print!("{text}");
+            Ok(code)
+        }
+        Some(Command::Rules(command)) => {
+            let (text, code) = compose::rules(&cli.options, &command)?;
             print!("{text}");
             Ok(code)
         }

@@ -7,9 +7,11 @@
 
 mod confine;
 mod own;
+mod rules;
 mod serve;
 
 pub use confine::sandbox;
+pub use rules::rules;
 pub use serve::serve;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
