@@ -5,13 +5,21 @@
     reason = "reads the prompt file and makes the log file, before any session"
 )]
 
+mod auditing;
+#[cfg(feature = "net")]
+mod brokering;
 mod confine;
 mod own;
 mod rules;
+mod sealing;
 mod serve;
 
+pub use auditing::audit;
+#[cfg(feature = "net")]
+pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
 pub use rules::rules;
+pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -36,9 +44,6 @@ use crate::servers::run::{self, Runner};
 use crate::session::{self, Handle, Journal, Recovered, SessionFiles, SessionId, Setup};
 use crate::tui;
 use crate::workspace::{Checkpoints, Roots, hash_of};
-
-/// What is kept inside the roots by what, as the status bar says it. Named by what is really enforced.
-const ENFORCED: &str = "files in the root · not sealed";
 
 /// Starts the log, where `WALDEN_LOG` asks for one: into the state folder, never onto the screen.
 pub fn start_log() {
@@ -86,8 +91,9 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
     let theme = config.theme.clone();
     llama::on_crash(tui::restore);
     llama::on_abort(gave_up);
+    let weaker = sealing::tell_weaker();
     runtime()?.block_on(async {
-        let (handle, replay) = build(
+        let (handle, mut replay) = build(
             &config,
             &root,
             &files,
@@ -95,13 +101,14 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             config.mode.unwrap_or_default(),
         )
         .await?;
+        replay.extend(weaker);
         let Handle { ops, events, task } = handle;
         let options = tui::Options {
             theme,
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
             model_name: model_name(&config),
             root: root.clone(),
-            enforced: ENFORCED.to_owned(),
+            enforced: crate::sandbox::enforced(),
             history: Some(files.history()),
             themes: config::folder().map(|folder| folder.join("themes")),
             replay,
@@ -145,6 +152,7 @@ pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
         .unwrap_or_else(|| exec.auto.mode());
     // Asked before anything is started: a missing model is the most likely mistake of a first run.
     locate_model(&config)?;
+    sealing::tell_weaker();
     runtime()?.block_on(async {
         let (handle, _) = build(&config, &root, &files, None, mode).await?;
         exec::run(
@@ -476,6 +484,9 @@ async fn build(
         None => files.create().map_err(UserError::from_error)?,
     };
     let (journal, entries) = Journal::open(&files.journal(&id)).map_err(UserError::from_error)?;
+    let state = files.log();
+    let audit = auditing::open(state.parent().unwrap_or(&dir), &id.0)?;
+    let journal = journal.audited(audit);
     let checkpoints = Checkpoints::open(&dir.join("blobs")).map_err(UserError::from_error)?;
     let recovered = (!entries.is_empty())
         .then(|| session::recover(entries, |change: &FileChange| stands(&roots, change)));

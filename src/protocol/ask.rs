@@ -178,7 +178,7 @@ impl Ask {
             self.server, self.tool
         );
         match class {
-            Risk::Edit | Risk::Memory => format!("`--auto edit` allows it, or {rule}"),
+            Risk::Edit => format!("`--auto edit` allows it, or {rule}"),
             Risk::Delete | Risk::GitLocal | Risk::Command => {
                 format!("`--auto all` allows it, or {rule}")
             }
