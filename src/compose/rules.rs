@@ -61,14 +61,14 @@ pub fn rules(options: &Options, command: &RulesCommand) -> Result<(String, ExitC
         }
         RulesCommand::Test { rule } => {
             let rules = kept.load().map_err(UserError::from_error)?;
-            return test(rules, rule);
+            return test(&rules, rule);
         }
     };
     Ok((text, ExitCode::Success))
 }
 
 /// Tells what would become of a call, in each mode.
-fn test(rules: Vec<KeptRule>, about: &RuleArguments) -> Result<(String, ExitCode), UserError> {
+fn test(rules: &[KeptRule], about: &RuleArguments) -> Result<(String, ExitCode), UserError> {
     let rule = made(about, Rule::new(crate::protocol::Ruling::Ask, &about.tool))?;
     if !about.tool.contains('.') {
         return Err(UserError::usage(format!("`{}` names no tool", about.tool))
@@ -84,7 +84,7 @@ fn test(rules: Vec<KeptRule>, about: &RuleArguments) -> Result<(String, ExitCode
     let targets: Vec<Target> = rule.path.iter().map(|path| Target::unseen(path)).collect();
     let mut text = format!("a call of `{}`, class {class}:\n", about.tool);
     for mode in Mode::ALL {
-        let policy = Policy::new(mode, rules.clone());
+        let policy = Policy::new(mode, rules.to_vec());
         let verdict = policy.judge(Facts {
             subject: Subject {
                 call: &call,

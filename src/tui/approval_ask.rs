@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use crate::protocol::{CallId, Risk, Target, ToolCall};
 
-    fn ask(why: Vec<Why>, arguments: serde_json::Value, targets: &[Target]) -> Ask {
+    fn ask(why: Vec<Why>, arguments: &serde_json::Value, targets: &[Target]) -> Ask {
         let call = ToolCall {
             id: CallId(1),
             server: "run".into(),
@@ -104,7 +104,7 @@ mod tests {
                     content: "the file `notes.txt`".into(),
                 },
             ],
-            serde_json::json!({"argv": ["sh", "-c", "echo 'a b'; id"]}),
+            &serde_json::json!({"argv": ["sh", "-c", "echo 'a b'; id"]}),
             &[target],
         );
         ask.confined = Some("the repository".into());
@@ -127,7 +127,7 @@ mod tests {
             vec![Why::Tainted {
                 content: evil.into(),
             }],
-            serde_json::json!({"argv": [evil]}),
+            &serde_json::json!({"argv": [evil]}),
             &[Target {
                 given: evil.into(),
                 path: evil.into(),
