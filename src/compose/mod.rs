@@ -9,7 +9,9 @@ mod auditing;
 #[cfg(feature = "net")]
 mod brokering;
 mod confine;
+mod editor;
 mod own;
+mod refactor;
 mod rules;
 mod sealing;
 mod serve;
@@ -18,6 +20,7 @@ pub use auditing::audit;
 #[cfg(feature = "net")]
 pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
+pub use refactor::{Refactored, refactor};
 pub use rules::rules;
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
@@ -112,6 +115,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             history: Some(files.history()),
             themes: config::folder().map(|folder| folder.join("themes")),
             replay,
+            editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
         };
         let ended = tui::run(ops, events, options).await;
         // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.

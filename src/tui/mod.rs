@@ -7,6 +7,7 @@
 mod app;
 mod approval;
 mod approval_ask;
+mod asked;
 mod clipboard;
 mod commands;
 mod composer;
@@ -35,7 +36,7 @@ pub use commands::COMMANDS;
 pub use highlight::Highlighter;
 pub use keymap::key_table;
 pub use role::Role;
-pub use run::{Exit, Options, TuiError, run};
+pub use run::{Editor, Exit, Options, TuiError, run};
 pub use terminal::restore;
 pub use theme::{Depth, Theme, ThemeError};
 pub use view::view;
