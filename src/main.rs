@@ -123,6 +123,11 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             print!("{text}");
             Ok(code)
         }
+        Some(Command::Rules(command)) => {
+            let (text, code) = compose::rules(&cli.options, &command)?;
+            print!("{text}");
+            Ok(code)
+        }
         Some(Command::Mcp(command)) => compose::mcp(&cli.options, &command),
         Some(Command::Audit(command)) => {
             let (text, code) = compose::audit(&command)?;

@@ -13,6 +13,7 @@ mod editor;
 mod mcp;
 mod own;
 mod refactor;
+mod rules;
 mod sealing;
 mod serve;
 
@@ -22,6 +23,7 @@ pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
 pub use mcp::mcp;
 pub use refactor::{Refactored, refactor};
+pub use rules::rules;
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 
