@@ -92,6 +92,10 @@ pub enum Command {
     Serve(Serve),
     /// Measure what this machine and the model do, beside `llama-bench` where that is installed
     Bench(Bench),
+    /// Go through one scenario of the official conformance suite
+    #[cfg(feature = "net")]
+    #[command(hide = true)]
+    McpConformance { url: String },
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
 }

@@ -62,6 +62,14 @@ fn relaunch() {
     tracing::warn!("cannot start again with the engine's environment: {error}");
 }
 
+/// Tells whether the command runs no model, and is there only with the network.
+fn is_conformance(cli: &Cli) -> bool {
+    #[cfg(feature = "net")]
+    return matches!(cli.command, Some(Command::McpConformance { .. }));
+    #[cfg(not(feature = "net"))]
+    false
+}
+
 fn run(cli: Cli) -> Result<ExitCode, UserError> {
     let runs_model = !matches!(
         cli.command,
@@ -73,7 +81,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
                 | Command::Serve(_)
                 | Command::Completions { .. }
         )
-    );
+    ) && !is_conformance(&cli);
     if runs_model {
         relaunch();
     }
@@ -113,6 +121,8 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             Ok(code)
         }
         Some(Command::Serve(serve)) => compose::serve(&serve),
+        #[cfg(feature = "net")]
+        Some(Command::McpConformance { url }) => compose::conformance(&url),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "walden", &mut std::io::stdout());
             Ok(ExitCode::Success)

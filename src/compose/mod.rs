@@ -6,9 +6,13 @@
 )]
 
 mod confine;
+#[cfg(feature = "net")]
+mod conformance;
 mod serve;
 
 pub use confine::sandbox;
+#[cfg(feature = "net")]
+pub use conformance::conformance;
 pub use serve::serve;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
