@@ -36,6 +36,11 @@ use turn::Turn;
 /// The longest file whose text constrains the edits of it, in bytes.
 const PASSAGE_LIMIT: usize = 1 << 20;
 
+/// The least parameters of a model that may make several calls in one answer, and how many. Smaller ones go on with a
+/// call that they would not make if they saw what the first one gave.
+const LARGE_MODEL: u64 = 4_000_000_000;
+const CALLS_AT_ONCE: u32 = 8;
+
 /// Finds the words of a request that look like paths of files, in order.
 pub fn mentioned_paths(request: &str) -> Vec<String> {
     intent::mentioned_paths(request, 4)
@@ -205,6 +210,8 @@ impl Agent {
             Op::Submit { text } => self.submit(text, Vec::new(), out),
             Op::Drafted { text } => self.prepare(&text, out),
             Op::Decide { call, decision } => self.decide(call, decision, out),
+            // The servers' questions are between them and the user.
+            Op::Answer { .. } => {}
             Op::Interrupt => {
                 if self.turn.is_some() {
                     self.end_turn(EndReason::Interrupted, out);
@@ -364,12 +371,20 @@ impl Agent {
 
     /// Makes a request of everything said so far.
     fn request(&self, choice: crate::protocol::ToolChoice) -> Box<crate::protocol::ModelRequest> {
+        let is_large = self
+            .model
+            .as_ref()
+            .is_some_and(|model| model.parameters >= LARGE_MODEL);
+        let sampling = Sampling {
+            max_calls: if is_large { CALLS_AT_ONCE } else { 1 },
+            ..self.settings.sampling.clone()
+        };
         Box::new(crate::protocol::ModelRequest {
             id: GenerationId(self.generations),
             messages: self.messages.clone(),
             tools: self.tools.clone(),
             choice,
-            sampling: self.settings.sampling.clone(),
+            sampling,
             passages: self.passages.clone(),
             // What is known of the workspace is added where the workspace is seen.
             known: Vec::new(),

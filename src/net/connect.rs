@@ -43,14 +43,14 @@ pub trait Connect: Send + Sync + 'static {
     fn connect(&self, origin: &Origin) -> Connecting;
 }
 
-/// Opens connections from this process.
+/// Encrypts connections, and knows whose certificates to believe.
 #[derive(Clone)]
-pub struct Direct {
-    tls: Arc<ClientConfig>,
+pub struct Encryption {
+    config: Arc<ClientConfig>,
 }
 
-impl Direct {
-    /// Creates a connector that trusts what the system trusts; where that is not told, what Mozilla trusts.
+impl Encryption {
+    /// Creates one that trusts what the system trusts; where that is not told, what Mozilla trusts.
     ///
     /// # Errors
     /// When the file that `SSL_CERT_FILE` names cannot be read.
@@ -83,7 +83,39 @@ impl Direct {
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
-            tls: Arc::new(config),
+            config: Arc::new(config),
+        })
+    }
+
+    /// Encrypts a stream to the server of a name, if its certificate is one of that name.
+    ///
+    /// # Errors
+    /// When it is not, or the stream breaks.
+    pub async fn over<S: Stream + 'static>(
+        &self,
+        stream: S,
+        host: &str,
+    ) -> io::Result<Box<dyn Stream>> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let connector = TlsConnector::from(self.config.clone());
+        Ok(Box::new(connector.connect(name, stream).await?))
+    }
+}
+
+/// Opens connections from this process.
+#[derive(Clone)]
+pub struct Direct {
+    encryption: Encryption,
+}
+
+impl Direct {
+    /// Creates a connector.
+    ///
+    /// # Errors
+    /// When it cannot be told whose certificates to believe.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            encryption: Encryption::new()?,
         })
     }
 }
@@ -103,9 +135,9 @@ fn trust(roots: &mut RootCertStore, path: &Path) -> io::Result<usize> {
 
 impl Connect for Direct {
     fn connect(&self, origin: &Origin) -> Connecting {
-        let (origin, tls) = (origin.clone(), self.tls.clone());
+        let (origin, encryption) = (origin.clone(), self.encryption.clone());
         Box::pin(async move {
-            let opened = open(&origin, tls);
+            let opened = open(&origin, &encryption);
             match tokio::time::timeout(CONNECT_TIME, opened).await {
                 Ok(stream) => stream,
                 Err(_) => Err(io::Error::new(
@@ -117,14 +149,12 @@ impl Connect for Direct {
     }
 }
 
-async fn open(origin: &Origin, tls: Arc<ClientConfig>) -> io::Result<Box<dyn Stream>> {
+async fn open(origin: &Origin, encryption: &Encryption) -> io::Result<Box<dyn Stream>> {
     let stream = TcpStream::connect((origin.host(), origin.port())).await?;
     // A request is one small write that is waited for.
     stream.set_nodelay(true)?;
-    if !origin.tls() {
-        return Ok(Box::new(stream));
+    match origin.tls() {
+        true => encryption.over(stream, origin.host()).await,
+        false => Ok(Box::new(stream)),
     }
-    let name = ServerName::try_from(origin.host().to_owned()).map_err(io::Error::other)?;
-    let stream = TlsConnector::from(tls).connect(name, stream).await?;
-    Ok(Box::new(stream))
 }

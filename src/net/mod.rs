@@ -17,4 +17,4 @@ pub mod remote;
 
 pub use address::{Address, AddressError, Origin, Reach};
 pub use client::{Body, Client, HttpError};
-pub use connect::{Connect, Connecting, Direct, Stream};
+pub use connect::{Connect, Connecting, Direct, Encryption, Stream};

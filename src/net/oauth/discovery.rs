@@ -153,7 +153,7 @@ impl Discovery<'_> {
             }
             return Ok(found);
         }
-        Err(self.none(format!("`{}` publishes no metadata", super::said(issuer))))
+        Err(self.none(&format!("`{}` publishes no metadata", super::said(issuer))))
     }
 
     /// Returns an address to which authorization may go.
