@@ -158,6 +158,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "thiserror",
             "tokio",
             "tokio_rustls",
+            "tokio_util",
             "tracing",
             "webpki_roots",
         ],

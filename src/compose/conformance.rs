@@ -134,6 +134,7 @@ impl Talk {
             outgoing,
             mut incoming,
             tasks: _tasks,
+            stop: _,
         } = self.pipe;
         drop(outgoing);
         while let Some(received) = incoming.recv().await {

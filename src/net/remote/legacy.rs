@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::speaker::{BOTH, EVENTS, Events, Lost, Speaker, accepts, is, message_of, refusal};
-use super::{Received, RemoteError};
+use super::{Host, Received, RemoteError};
 use crate::net::Address;
 
 /// How long a server may take to name the address for requests.
@@ -34,23 +34,17 @@ pub(super) async fn connect(speaker: &Speaker) -> Result<Events, RemoteError> {
 }
 
 /// Carries messages until the host lets go of its end, or the stream ends: the answers to come would have no way.
-pub(super) async fn run(
-    speaker: Speaker,
-    mut to_send: mpsc::Receiver<Value>,
-    received: mpsc::Sender<Received>,
-    opened: Option<(Events, Value)>,
-) {
-    let reason = match carry(&speaker, &mut to_send, &received, opened).await {
+pub(super) async fn run(speaker: Speaker, mut host: Host, opened: Option<(Events, Value)>) {
+    let reason = match carry(&speaker, &mut host, opened).await {
         Ok(()) => "the connection is closed".to_owned(),
         Err(error) => error.to_string(),
     };
-    let _ = received.send(Received::Ended(reason)).await;
+    let _ = host.received.send(Received::Ended(reason)).await;
 }
 
 async fn carry(
     speaker: &Speaker,
-    to_send: &mut mpsc::Receiver<Value>,
-    received: &mpsc::Sender<Received>,
+    host: &mut Host,
     opened: Option<(Events, Value)>,
 ) -> Result<(), RemoteError> {
     let (mut events, first) = match opened {
@@ -60,6 +54,7 @@ async fn carry(
     let target = tokio::time::timeout(NAMED, named(speaker, &mut events))
         .await
         .map_err(|_| speaker.protocol_error("it named no address for requests"))??;
+    let received = host.received.clone();
     let mut tasks = JoinSet::new();
     if let Some(first) = first {
         tasks.spawn(post(
@@ -71,7 +66,7 @@ async fn carry(
     }
     loop {
         tokio::select! {
-            message = to_send.recv() => {
+            message = host.next() => {
                 let Some(message) = message else { return Ok(()) };
                 let barrier = message["method"] == "notifications/initialized";
                 let posting = post(speaker.clone(), target.clone(), message, received.clone());

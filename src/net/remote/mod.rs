@@ -15,6 +15,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::oauth::{Authorizer, OAuthError};
 use super::{Address, Client, HttpError};
@@ -64,6 +65,27 @@ pub struct Pipe {
     pub incoming: mpsc::Receiver<Received>,
     /// What moves the messages.
     pub tasks: JoinSet<()>,
+    /// Ends it in order, while others still hold `outgoing`.
+    pub stop: CancellationToken,
+}
+
+/// The other ends of a pipe.
+struct Host {
+    to_send: mpsc::Receiver<Value>,
+    received: mpsc::Sender<Received>,
+    stop: CancellationToken,
+}
+
+impl Host {
+    /// Returns the next message to send, and none when there will be no other.
+    async fn next(&mut self) -> Option<Value> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            () = self.received.closed() => None,
+            message = self.to_send.recv() => message,
+        }
+    }
 }
 
 /// Why an endpoint cannot be made, or a message has no answer.
@@ -164,14 +186,21 @@ pub fn open(client: Client, endpoint: Endpoint, kind: Kind) -> Pipe {
     let (outgoing, to_send) = mpsc::channel(WAITING);
     let (received, incoming) = mpsc::channel(WAITING);
     let speaker = speaker::Speaker::new(client, endpoint);
+    let stop = CancellationToken::new();
+    let host = Host {
+        to_send,
+        received,
+        stop: stop.clone(),
+    };
     let mut tasks = JoinSet::new();
     match kind {
-        Kind::Streamable => tasks.spawn(streamable::run(speaker, to_send, received)),
-        Kind::Sse => tasks.spawn(legacy::run(speaker, to_send, received, None)),
+        Kind::Streamable => tasks.spawn(streamable::run(speaker, host)),
+        Kind::Sse => tasks.spawn(legacy::run(speaker, host, None)),
     };
     Pipe {
         outgoing,
         incoming,
         tasks,
+        stop,
     }
 }

@@ -20,7 +20,7 @@ use super::session::{Session, modern};
 use super::speaker::{
     BOTH, EVENTS, Events, JSON, Lost, Speaker, accepts, is, message_of, refused_with, status_error,
 };
-use super::{MESSAGE, Received, RemoteError, legacy};
+use super::{Host, MESSAGE, Received, RemoteError, legacy};
 use crate::net::Body;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -42,23 +42,18 @@ const LISTEN: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_millis(20);
 
 /// Carries messages until the host lets go of its end, or the server is gone.
-pub(super) async fn run(
-    speaker: Speaker,
-    mut to_send: mpsc::Receiver<Value>,
-    received: mpsc::Sender<Received>,
-) {
+pub(super) async fn run(speaker: Speaker, mut host: Host) {
     let shared = Arc::new(Shared {
         speaker,
         session: Session::default(),
-        received,
+        received: host.received.clone(),
         renewing: tokio::sync::Mutex::new(()),
     });
     let mut tasks = JoinSet::new();
     let mut open: HashMap<String, AbortHandle> = HashMap::new();
     loop {
         let message = tokio::select! {
-            message = to_send.recv() => message,
-            () = shared.received.closed() => None,
+            message = host.next() => message,
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {
                 open.retain(|_, task| !task.is_finished());
                 continue;
@@ -70,11 +65,12 @@ pub(super) async fn run(
             (Some("initialize"), true) => {
                 let began = tokio::select! {
                     began = shared.begin(&message) => began,
+                    () = host.stop.cancelled() => break,
                     () = shared.received.closed() => break,
                 };
                 if let Began::Older(events) = began {
-                    let (speaker, received) = (shared.speaker.clone(), shared.received.clone());
-                    return legacy::run(speaker, to_send, received, Some((events, message))).await;
+                    return legacy::run(shared.speaker.clone(), host, Some((events, message)))
+                        .await;
                 }
             }
             (Some(_), true) => {
