@@ -9,13 +9,16 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::effects::{Done, Tasks};
 use super::journal::{Entry, Journal, VERSION};
 use super::known::Catalog;
+use super::rules::{RuleFiles, RulesError};
+use super::serving::Fetched;
 use super::sweep::Sweep;
+use super::targets::Targets;
 use super::{Recovered, SessionId, files};
 use crate::agent::{Agent, Effect, Input, Settings};
 use crate::mcp::Host;
 use crate::model::{Generation, Model};
 use crate::protocol::{
-    CallId, Event, GenerationId, Level, ModelEvent, ModelFailure, Op, Risk, ServerState, ToolSpec,
+    CallId, Event, GenerationId, Level, ModelEvent, ModelFailure, Op, ToolSpec, redact,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
@@ -38,6 +41,8 @@ pub struct Setup {
     pub checkpoints: Checkpoints,
     /// What an earlier run of this session left.
     pub recovered: Option<Recovered>,
+    /// Where the user's rules are kept.
+    pub rules: RuleFiles,
 }
 
 /// A running session, held by its front end.
@@ -58,24 +63,31 @@ pub fn start(setup: Setup) -> Handle {
     Handle { ops, events, task }
 }
 
-struct Driver {
+pub(super) struct Driver {
     agent: Agent,
     journal: Journal,
     /// The journal failed; it was said once.
     journal_failed: bool,
     events: mpsc::UnboundedSender<Event>,
-    model: Model,
+    pub(super) model: Model,
     model_name: String,
     model_state: mpsc::UnboundedReceiver<ModelEvent>,
-    generation: Option<(GenerationId, Generation)>,
-    host: Host,
+    pub(super) generation: Option<(GenerationId, Generation)>,
+    pub(super) host: Host,
     tools: Vec<ToolSpec>,
-    roots: Roots,
+    pub(super) roots: Roots,
     tasks: Tasks,
     catalog: Catalog,
+    targets: Targets,
+    rules: RuleFiles,
     /// Calls that may make files which nobody tells of.
     unsure: HashSet<CallId>,
-    running: JoinSet<Done>,
+    pub(super) running: JoinSet<Done>,
+    /// What the model writes for servers.
+    pub(super) samples: JoinSet<()>,
+    pub(super) sampled: u64,
+    /// Messages whose attachments are being fetched.
+    pub(super) fetching: JoinSet<Result<Fetched, String>>,
     /// Kept for as long as the session runs.
     _sweep: Sweep,
     opening: Vec<Event>,
@@ -105,6 +117,11 @@ impl Driver {
             recovered.begun,
             events.clone(),
         );
+        let mut opening = vec![started];
+        if resumed || !setup.settings.rules.is_empty() {
+            let rules = setup.settings.rules.clone();
+            opening.push(Event::RulesChanged { rules });
+        }
         let mut driver = Self {
             agent: Agent::restore(setup.settings, recovered.memory),
             journal: setup.journal,
@@ -114,15 +131,25 @@ impl Driver {
             model_name: setup.model_name,
             model_state: setup.model_state,
             generation: None,
-            tasks: Tasks::new(setup.host.caller(), setup.roots.clone(), setup.checkpoints),
-            catalog: Catalog::new(setup.roots.clone()),
+            tasks: Tasks::new(
+                setup.host.caller(),
+                setup.host.knowledge().clone(),
+                setup.roots.clone(),
+                setup.checkpoints,
+            ),
+            catalog: Catalog::new(setup.roots.clone(), setup.host.knowledge().clone()),
+            targets: Targets::default(),
+            rules: setup.rules,
             unsure: HashSet::new(),
             host: setup.host,
             tools: setup.tools,
             roots: setup.roots,
             running: JoinSet::new(),
+            samples: JoinSet::new(),
+            sampled: 0,
+            fetching: JoinSet::new(),
             _sweep: sweep,
-            opening: vec![started],
+            opening,
             stopped: false,
         };
         if !resumed {
@@ -145,16 +172,8 @@ impl Driver {
         for event in std::mem::take(&mut self.opening) {
             self.emit(event);
         }
-        let servers: Vec<(String, usize)> = self
-            .host
-            .servers(&self.tools)
-            .map(|(name, tools)| (name.to_owned(), tools))
-            .collect();
-        for (server, tools) in servers {
-            self.emit(Event::ServerChanged {
-                server,
-                state: ServerState::Up { tools },
-            });
+        for (server, state) in self.host.servers(&self.tools) {
+            self.emit(Event::ServerChanged { server, state });
         }
         // What a resumed session knew of files is there before anything is asked of it.
         if let Some(Ok(Done(input))) = self.running.join_next().await {
@@ -173,6 +192,7 @@ impl Driver {
             tokio::select! {
                 op = ops.recv() => {
                     let op = op.unwrap_or(Op::Shutdown);
+                    let Some(op) = self.serve(op) else { continue };
                     let input = self.input_of(op);
                     if let Input::Submitted { files, .. } = &input {
                         self.catalog.begin_turn(files).await;
@@ -184,12 +204,24 @@ impl Driver {
                     None => model_is_there = false,
                 },
                 (id, event) = generating => self.model_spoke(id, event),
+                Some(event) = self.host.event() => self.host_told(event),
+                Some(_) = self.samples.join_next(), if !self.samples.is_empty() => {}
                 Some(done) = self.running.join_next(), if !self.running.is_empty() => {
                     // A task that was aborted on purpose has nothing to report; the agent settled its call.
                     if let Ok(Done(input)) = done {
                         self.feed(input);
                     }
                 }
+                Some(Ok(fetched)) = self.fetching.join_next(), if !self.fetching.is_empty() => match fetched {
+                    Ok(Fetched { text, files, attached }) => {
+                        for (content, text) in attached {
+                            self.feed(Input::Attached { content, text });
+                        }
+                        self.catalog.begin_turn(&files).await;
+                        self.feed(Input::Submitted { text, files });
+                    }
+                    Err(problem) => self.complain(problem),
+                },
             }
         }
         // Changes that were under way are finished, so that the journal tells what is on the disk.
@@ -204,7 +236,7 @@ impl Driver {
     }
 
     /// Turns an op into the agent's input: a message is accompanied by the files that it names.
-    fn input_of(&self, op: Op) -> Input {
+    pub(super) fn input_of(&self, op: Op) -> Input {
         match op {
             Op::Submit { text } => {
                 let files = crate::agent::mentioned_paths(&text);
@@ -249,7 +281,7 @@ impl Driver {
             }
         });
         if let ModelEvent::Call { name, arguments } = &event {
-            tracing::debug!(name, arguments = %serde_json::Value::Object(arguments.clone()), "the model calls");
+            tracing::debug!(name, arguments = %redact(&serde_json::Value::Object(arguments.clone()).to_string()), "the model calls");
         }
         if matches!(event, ModelEvent::Done { .. } | ModelEvent::Failed { .. }) {
             self.generation = None;
@@ -260,7 +292,7 @@ impl Driver {
         });
     }
 
-    fn feed(&mut self, input: Input) {
+    pub(super) fn feed(&mut self, input: Input) {
         for effect in self.agent.handle(input) {
             self.perform(effect);
         }
@@ -268,6 +300,17 @@ impl Driver {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
+            Effect::Emit(Event::ApprovalRequested { call, .. })
+                if let Some(targets) = self.targets.look(&self.roots, call) =>
+            {
+                // Asked again in a moment, with what is true.
+                let change = None;
+                self.feed(Input::Resolved {
+                    call,
+                    targets,
+                    change,
+                });
+            }
             Effect::Emit(event) => self.emit(event),
             Effect::Remember(message) => self.note(&Entry::Message(message)),
             Effect::Forget => self.note(&Entry::Forget),
@@ -286,6 +329,18 @@ impl Driver {
                     generation.cancel.cancel();
                 }
             }
+            Effect::RunCall { call, change }
+                if let Some(targets) = self.targets.look(&self.roots, call.id) =>
+            {
+                let call = call.id;
+                self.feed(Input::Resolved {
+                    call,
+                    targets,
+                    change,
+                });
+            }
+            Effect::KeepRule(kept) => self.kept(self.rules.add(&kept)),
+            Effect::ForgetRule(kept) => self.kept(self.rules.remove(&kept)),
             Effect::Preview(call) => self.tasks.preview(&mut self.running, call),
             Effect::RunCall { call, change } => {
                 self.note(&Entry::Intent {
@@ -326,12 +381,23 @@ impl Driver {
         }
     }
 
-    fn emit(&mut self, event: Event) {
+    /// Says what went wrong with a rule's file. The rule holds for the session all the same.
+    fn kept(&mut self, result: Result<(), RulesError>) {
+        if let Err(error) = result {
+            let text = format!("{error}. It holds for this session.");
+            let level = Level::Warning;
+            self.emit(Event::Notice { level, text });
+        }
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
         match &event {
-            Event::CallProposed {
-                call,
-                risk: Risk::Delete | Risk::Command | Risk::Foreign,
-            } => {
+            Event::CallProposed { call, .. } => self.targets.propose(call),
+            Event::CallFinished { call, .. } => self.targets.forget(*call),
+            _ => {}
+        }
+        match &event {
+            Event::CallProposed { call, risk } if risk.changes_unseen() => {
                 self.unsure.insert(call.id);
             }
             Event::ChangeApplied { call, change } => {

@@ -8,13 +8,17 @@
     reason = "the journal and the state folder are walden's own files"
 )]
 
+mod attach;
 mod driver;
 mod effects;
 mod files;
 mod journal;
 mod known;
 mod recover;
+mod rules;
+mod serving;
 mod sweep;
+mod targets;
 
 #[cfg(test)]
 mod tests;
@@ -23,3 +27,4 @@ pub use driver::{Handle, Setup, start};
 pub use files::{SessionFiles, SessionId, SessionInfo, StateError};
 pub use journal::{Entry, Journal, JournalError, read};
 pub use recover::{Recovered, recover};
+pub use rules::{RuleFiles, RulesError};
