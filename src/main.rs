@@ -129,6 +129,12 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             print!("{text}");
             Ok(code)
         }
+        Some(Command::Refactor(command)) => {
+            let done = compose::refactor(&cli.options, &command)?;
+            print!("{}", done.diff);
+            eprint!("{}", done.notes);
+            Ok(ExitCode::Success)
+        }
         Some(Command::Serve(serve)) => compose::serve(&serve),
         #[cfg(feature = "net")]
         Some(Command::McpConformance { url }) => compose::conformance(&url),

@@ -11,8 +11,10 @@ mod brokering;
 mod confine;
 #[cfg(feature = "net")]
 mod conformance;
+mod editor;
 mod mcp;
 mod own;
+mod refactor;
 mod sealing;
 mod serve;
 
@@ -23,6 +25,7 @@ pub use confine::sandbox;
 #[cfg(feature = "net")]
 pub use conformance::conformance;
 pub use mcp::mcp;
+pub use refactor::{Refactored, refactor};
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 
@@ -124,6 +127,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             history: Some(files.history()),
             themes: config::folder().map(|folder| folder.join("themes")),
             replay,
+            editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
         };
         let ended = tui::run(ops, events, options).await;
         // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.

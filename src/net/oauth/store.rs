@@ -182,6 +182,14 @@ impl Store {
         Ok(true)
     }
 
+    /// Returns whether there is a token for a resource.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn holds(&self, resource: &str) -> Result<bool, OAuthError> {
+        Ok(self.record(resource)?.is_some())
+    }
+
     fn read(&self) -> Result<Content, OAuthError> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
