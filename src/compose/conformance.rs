@@ -1,26 +1,34 @@
-//! `walden mcp-conformance URL`: this program's own way to a server, driven by the official conformance suite.
+//! `walden mcp-conformance URL`: this program's own host, driven by the official conformance suite.
 //!
-//! The suite starts a server and this command with its address, and watches what is said. What to say is the same for
-//! all of its scenarios: meet the server, list what it has, call each of its tools, answer what it asks.
+//! The suite starts a server and this command with its address, and watches what is said. What to do is the same for
+//! all of its scenarios: meet the server, call each of its tools, get its prompts, read its resources, and answer what
+//! it asks as a person would who takes what is proposed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::mcp::wire;
 use crate::error::{ExitCode, UserError};
+use crate::mcp::config::{Remote, Source, define};
+use crate::mcp::pins::Pins;
+use crate::mcp::{Attended, Caller, Host, HostEvent, OpenRemote, Opening, Options, Purpose};
 use crate::net::oauth::{Asked, Asking, Authorizer, Consent, OAuthError, Settings, Store};
-use crate::net::remote::{self, Endpoint, Kind, Pipe, Received};
+use crate::net::remote::{self, Endpoint, Kind};
 use crate::net::{Address, Client, Direct};
+use crate::protocol::{Answer, CallId, Field, FieldKind, QuestionKind, ToolCall, ToolSpec};
+use crate::sandbox::Launcher;
 
-/// How long one answer may take.
-const ANSWER: Duration = Duration::from_secs(20);
+/// What the suite's server is called.
+const NAME: &str = "suite";
+
+/// How long the server may take to come up.
+const START: Duration = Duration::from_secs(20);
 
 /// The revision that is stateless.
 const MODERN: &str = "2026-07-28";
-
-/// How often one call may come back with questions.
-const ROUNDS: usize = 10;
 
 /// Where the suite's authorization servers send the answer. Nobody listens there: it is read off the redirect.
 const REDIRECT: &str = "http://127.0.0.1:48763/callback";
@@ -31,19 +39,212 @@ const METADATA: &str = "https://conformance-test.local/client-metadata.json";
 /// Runs the command.
 ///
 /// # Errors
-/// When a scenario cannot be gone through.
+/// When the server does not come up.
 pub fn conformance(url: &str) -> Result<ExitCode, UserError> {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let context: Value =
+        serde_json::from_str(&variable("MCP_CONFORMANCE_CONTEXT")).unwrap_or_default();
+    let era = match variable("MCP_CONFORMANCE_PROTOCOL_VERSION").as_str() {
+        "" => "auto",
+        version if version >= MODERN => "modern",
+        _ => "legacy",
+    };
+    let folder = Folder::new();
+    let entry = json!({"type": "http", "url": url, "era": era, "startup_timeout_sec": 15});
+    let definition = define(NAME, &entry, &Source::User, &|_| None);
     super::runtime()?.block_on(async {
-        let mut talk = Talk::open(url).map_err(UserError::failure)?;
-        let gone = talk.scenario().await;
-        talk.close().await;
-        gone.map(|()| ExitCode::Success).map_err(UserError::failure)
+        let pins = Pins::open(folder.0.join("pins.json"), vec![NAME.to_owned()])
+            .map_err(UserError::from_error)?;
+        let options = Options {
+            attended: Attended::Yes,
+            roots: vec![folder.0.clone()],
+            launcher: Launcher::of_this_program().map_err(UserError::from_error)?,
+            scratch: folder.0.join("scratch"),
+            pins,
+            remote: Some(Arc::new(AtOnce::new(&context, &folder)?)),
+        };
+        let mut host = Host::with(vec![definition], options);
+        host.settle(START).await;
+        let caller = host.caller();
+        let tools = host.tools().await.map_err(UserError::from_error)?;
+        let inspection = host.inspect().swap_remove(0);
+        let names = |list: &[(String, String)]| -> Vec<String> {
+            list.iter().map(|(name, _)| name.clone()).collect()
+        };
+        let work = go_through(
+            &caller,
+            &tools,
+            context["toolCalls"].as_array(),
+            names(&inspection.prompts),
+            names(&inspection.resources),
+        );
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                () = &mut work => break,
+                event = host.event() => match event {
+                    Some(HostEvent::Asked(question)) => {
+                        host.answer(question.id, yes(&question.kind));
+                    }
+                    Some(HostEvent::Sample(sample)) => {
+                        // A server that is gone does not hear it.
+                        let _ = sample.reply.send(Ok("An answer.".to_owned()));
+                    }
+                    _ => {}
+                },
+            }
+        }
+        host.close().await;
+        match tools.is_empty() && inspection.version.is_empty() {
+            true => Err(UserError::failure(format!(
+                "the server did not come up: {}",
+                inspection.state
+            ))),
+            false => Ok(ExitCode::Success),
+        }
     })
 }
 
-/// Consents at once, as the suite's authorization servers do: they redirect without a page.
+/// Uses all that the server has; what fails is the suite's to judge.
+async fn go_through(
+    caller: &Caller,
+    tools: &[ToolSpec],
+    named: Option<&Vec<Value>>,
+    prompts: Vec<String>,
+    resources: Vec<String>,
+) {
+    let calls: Vec<(String, Value)> = match named {
+        Some(calls) => calls
+            .iter()
+            .map(|call| (text(&call["name"]), call["arguments"].clone()))
+            .filter(|(name, _)| tools.iter().any(|tool| tool.tool == *name))
+            .collect(),
+        None => tools
+            .iter()
+            .map(|tool| (tool.tool.clone(), sample(&tool.schema)))
+            .collect(),
+    };
+    for (number, (tool, arguments)) in calls.into_iter().enumerate() {
+        let call = ToolCall {
+            id: CallId(number as u64 + 1),
+            server: NAME.to_owned(),
+            tool,
+            arguments: arguments.as_object().cloned().unwrap_or_default(),
+        };
+        caller.call(&call, &Purpose::Run).await;
+    }
+    for prompt in prompts {
+        let _ = caller.prompt(NAME, &prompt, "").await;
+    }
+    for resource in resources {
+        let _ = caller.resource(NAME, &resource).await;
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Takes what is proposed.
+fn yes(kind: &QuestionKind) -> Answer {
+    let values = match kind {
+        QuestionKind::Form { fields, .. } => fields
+            .iter()
+            .filter_map(|field| Some((field.name.clone(), value(field)?)))
+            .collect(),
+        _ => Map::new(),
+    };
+    Answer::Accept { values, text: None }
+}
+
+fn value(field: &Field) -> Option<Value> {
+    let (default, other) = match &field.kind {
+        FieldKind::Text { default, .. } => (default.clone().map(Value::from), json!("text")),
+        FieldKind::Number { default, .. } => (default.clone().map(Value::Number), json!(5)),
+        FieldKind::Flag { default } => (default.map(Value::from), json!(true)),
+        FieldKind::Choice { options, default } => (
+            default.clone().map(Value::from),
+            options
+                .first()
+                .map(|one| json!(one.value))
+                .unwrap_or_default(),
+        ),
+        FieldKind::Choices { default, .. } => (Some(json!(default)), json!([])),
+    };
+    default.or_else(|| field.required.then_some(other))
+}
+
+/// Makes arguments that fit a schema: the defaults where there are any.
+fn sample(schema: &Value) -> Value {
+    let mut object = Map::new();
+    let required = schema["required"].as_array();
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        if let Some(default) = property.get("default") {
+            object.insert(name.clone(), default.clone());
+            continue;
+        }
+        if required.is_some_and(|required| !required.iter().any(|one| one == name)) {
+            continue;
+        }
+        let value = match (property.pointer("/enum/0"), property["type"].as_str()) {
+            (Some(first), _) => first.clone(),
+            (None, Some("boolean")) => json!(true),
+            (None, Some("integer" | "number")) => json!(5),
+            (None, Some("array")) => json!([]),
+            (None, Some("object")) => sample(property),
+            _ => json!("text"),
+        };
+        object.insert(name.clone(), value);
+    }
+    Value::Object(object)
+}
+
+/// Connects from this process, and consents at once, as the suite's authorization servers do: they redirect without a
+/// page.
+#[derive(Clone)]
 struct AtOnce {
     client: Client,
+    settings: Settings,
+    tokens: PathBuf,
+}
+
+impl AtOnce {
+    fn new(context: &Value, folder: &Folder) -> Result<Self, UserError> {
+        let text = |key: &str| context[key].as_str().map(str::to_owned);
+        let connect = Direct::new().map_err(UserError::from_error)?;
+        Ok(Self {
+            client: Client::new(Arc::new(connect)),
+            settings: Settings {
+                client_id: text("client_id"),
+                client_secret: text("client_secret"),
+                issuer: text("issuer"),
+                client_metadata_url: Some(METADATA.to_owned()),
+                scope: None,
+            },
+            tokens: folder.0.join("tokens.json"),
+        })
+    }
+}
+
+impl OpenRemote for AtOnce {
+    fn open(&self, remote: &Remote) -> Opening {
+        let (this, remote) = (self.clone(), remote.clone());
+        Box::pin(async move {
+            let address = Address::parse(&remote.url).map_err(|error| error.to_string())?;
+            let authorizer = Authorizer::new(
+                this.client.clone(),
+                address.clone(),
+                this.settings.clone(),
+                Store::new(this.tokens.clone()),
+                Arc::new(this.clone()),
+            );
+            let endpoint = Endpoint::new(address, [])
+                .map_err(|error| error.to_string())?
+                .authorized_by(Arc::new(authorizer));
+            let pipe = remote::open(this.client, endpoint, Kind::Streamable);
+            Ok(wire(pipe, remote.name))
+        })
+    }
 }
 
 impl Consent for AtOnce {
@@ -64,294 +265,19 @@ impl Consent for AtOnce {
     }
 }
 
-/// A conversation with the suite's server.
-struct Talk {
-    pipe: Pipe,
-    last: u64,
-    modern: bool,
-    version: String,
-    context: Value,
-    _folder: Folder,
-}
+/// What this run keeps: of no use to another one.
+struct Folder(PathBuf);
 
-/// Where this run's tokens are: they are of no use to another one.
-struct Folder(std::path::PathBuf);
+impl Folder {
+    fn new() -> Self {
+        let name = format!("walden-conformance-{}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
         #[expect(clippy::disallowed_methods, reason = "a folder of this run alone")]
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-impl Talk {
-    fn open(url: &str) -> Result<Self, String> {
-        let variable = |name: &str| std::env::var(name).unwrap_or_default();
-        let version = variable("MCP_CONFORMANCE_PROTOCOL_VERSION");
-        let version = if version.is_empty() {
-            MODERN.to_owned()
-        } else {
-            version
-        };
-        let context: Value =
-            serde_json::from_str(&variable("MCP_CONFORMANCE_CONTEXT")).unwrap_or_default();
-        let text = |key: &str| context[key].as_str().map(str::to_owned);
-        let address = Address::parse(url).map_err(|error| error.to_string())?;
-        let connect = Direct::new().map_err(|error| error.to_string())?;
-        let client = Client::new(Arc::new(connect));
-        let folder =
-            std::env::temp_dir().join(format!("walden-conformance-{}", std::process::id()));
-        let authorizer = Authorizer::new(
-            client.clone(),
-            address.clone(),
-            Settings {
-                client_id: text("client_id"),
-                client_secret: text("client_secret"),
-                issuer: text("issuer"),
-                client_metadata_url: Some(METADATA.to_owned()),
-                scope: None,
-            },
-            Store::new(folder.join("tokens.json")),
-            Arc::new(AtOnce {
-                client: client.clone(),
-            }),
-        );
-        let endpoint = Endpoint::new(address, [])
-            .map_err(|error| error.to_string())?
-            .authorized_by(Arc::new(authorizer));
-        Ok(Self {
-            pipe: remote::open(client, endpoint, Kind::Streamable),
-            last: 0,
-            modern: version.as_str() >= MODERN,
-            version,
-            context,
-            _folder: Folder(folder),
-        })
-    }
-
-    async fn close(self) {
-        let Pipe {
-            outgoing,
-            mut incoming,
-            tasks: _tasks,
-            stop: _,
-        } = self.pipe;
-        drop(outgoing);
-        while let Some(received) = incoming.recv().await {
-            if matches!(received, Received::Ended(_)) {
-                break;
-            }
-        }
-    }
-
-    fn capabilities() -> Value {
-        json!({"elicitation": {"form": {}}, "roots": {}, "sampling": {}})
-    }
-
-    async fn scenario(&mut self) -> Result<(), String> {
-        if self.modern {
-            self.request("server/discover", json!({})).await?;
-        } else {
-            let params = json!({
-                "protocolVersion": self.version,
-                "capabilities": Self::capabilities(),
-                "clientInfo": {"name": "walden", "version": env!("CARGO_PKG_VERSION")},
-            });
-            self.request("initialize", params).await?;
-            self.send(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-                .await?;
-        }
-        let listed = self.request("tools/list", json!({})).await?;
-        let tools = listed["tools"].as_array().cloned().unwrap_or_default();
-        let named = self.context["toolCalls"].as_array().cloned();
-        match named {
-            Some(calls) => {
-                for call in calls {
-                    let known = tools.iter().any(|tool| tool["name"] == call["name"]);
-                    if known {
-                        self.call(&call["name"], &call["arguments"]).await?;
-                    }
-                }
-            }
-            None => {
-                for tool in &tools {
-                    let arguments = sample(&tool["inputSchema"]);
-                    self.call(&tool["name"], &arguments).await?;
-                }
-            }
-        }
-        self.rest().await
-    }
-
-    /// Looks at what there is besides tools. Not every server has it.
-    async fn rest(&mut self) -> Result<(), String> {
-        let prompts = self
-            .request("prompts/list", json!({}))
-            .await
-            .unwrap_or_default();
-        for prompt in prompts["prompts"].as_array().cloned().unwrap_or_default() {
-            let _ = self
-                .request("prompts/get", json!({"name": prompt["name"]}))
-                .await;
-        }
-        let resources = self
-            .request("resources/list", json!({}))
-            .await
-            .unwrap_or_default();
-        for resource in resources["resources"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
-        {
-            let _ = self
-                .request("resources/read", json!({"uri": resource["uri"]}))
-                .await;
-        }
-        Ok(())
-    }
-
-    async fn call(&mut self, name: &Value, arguments: &Value) -> Result<(), String> {
-        let mut params = json!({"name": name, "arguments": arguments});
-        for _ in 0..ROUNDS {
-            let result = self.request("tools/call", params.clone()).await?;
-            if result["resultType"] != "input_required" {
-                return Ok(());
-            }
-            let mut answers = Map::new();
-            for (key, wish) in result["inputRequests"].as_object().into_iter().flatten() {
-                let method = wish["method"].as_str().unwrap_or_default();
-                answers.insert(
-                    key.clone(),
-                    answer(method, &wish["params"]).unwrap_or_default(),
-                );
-            }
-            params = json!({"name": name, "arguments": arguments, "inputResponses": answers});
-            if let Some(state) = result.get("requestState") {
-                params["requestState"] = state.clone();
-            }
-        }
-        Err("a call came back with questions again and again".to_owned())
-    }
-
-    async fn send(&mut self, message: Value) -> Result<(), String> {
-        self.pipe
-            .outgoing
-            .send(message)
-            .await
-            .map_err(|_| "the connection is closed".to_owned())
-    }
-
-    /// Makes a request. A server that refuses the revision, and names it among those that it speaks, is asked again.
-    async fn request(&mut self, method: &str, params: Value) -> Result<Value, String> {
-        match self.attempt(method, params.clone()).await? {
-            Ok(result) => Ok(result),
-            Err(error) => {
-                let speaks = error.pointer("/data/supported").and_then(Value::as_array);
-                let again = error["code"] == -32022
-                    && speaks.is_some_and(|all| all.iter().any(|one| *one == self.version));
-                if again && let Ok(result) = self.attempt(method, params).await? {
-                    return Ok(result);
-                }
-                Err(format!("`{method}` was refused: {error}"))
-            }
-        }
-    }
-
-    async fn attempt(
-        &mut self,
-        method: &str,
-        mut params: Value,
-    ) -> Result<Result<Value, Value>, String> {
-        self.last += 1;
-        let id = self.last;
-        if self.modern {
-            params["_meta"] = json!({
-                "io.modelcontextprotocol/protocolVersion": self.version,
-                "io.modelcontextprotocol/clientCapabilities": Self::capabilities(),
-                "io.modelcontextprotocol/clientInfo":
-                    {"name": "walden", "version": env!("CARGO_PKG_VERSION")},
-            });
-        }
-        self.send(json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
-            .await?;
-        loop {
-            let received = tokio::time::timeout(ANSWER, self.pipe.incoming.recv())
-                .await
-                .map_err(|_| format!("`{method}` got no answer"))?;
-            match received {
-                Some(Received::Message(message)) if message["method"].is_string() => {
-                    let Some(asked) = message.get("id") else {
-                        continue;
-                    };
-                    let method = message["method"].as_str().unwrap_or_default();
-                    let reply = match answer(method, &message["params"]) {
-                        Some(result) => json!({"jsonrpc": "2.0", "id": asked, "result": result}),
-                        None => json!({"jsonrpc": "2.0", "id": asked, "error":
-                            {"code": -32601, "message": "not known here"}}),
-                    };
-                    self.send(reply).await?;
-                }
-                Some(Received::Message(mut message)) if message["id"] == id => {
-                    if let Some(error) = message.get_mut("error") {
-                        return Ok(Err(error.take()));
-                    }
-                    return Ok(Ok(message["result"].take()));
-                }
-                Some(Received::Message(_)) => {}
-                Some(Received::Failed { id: failed, error }) => {
-                    if failed == Some(json!(id)) {
-                        return Err(format!("`{method}` failed: {error}"));
-                    }
-                }
-                Some(Received::Ended(reason)) => return Err(reason),
-                None => return Err("the connection ended".to_owned()),
-            }
-        }
-    }
-}
-
-/// Answers what a server asks, as a person would who takes what is proposed.
-fn answer(method: &str, params: &Value) -> Option<Value> {
-    match method {
-        "ping" => Some(json!({})),
-        "roots/list" => Some(json!({"roots": []})),
-        "elicitation/create" => {
-            Some(json!({"action": "accept", "content": sample(&params["requestedSchema"])}))
-        }
-        "sampling/createMessage" => Some(json!({
-            "role": "assistant",
-            "content": {"type": "text", "text": "An answer."},
-            "model": "walden",
-            "stopReason": "endTurn",
-        })),
-        _ => None,
-    }
-}
-
-/// Makes a value that fits a schema: the default where there is one.
-fn sample(schema: &Value) -> Value {
-    let mut object = Map::new();
-    let required = schema["required"].as_array();
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        if let Some(default) = property.get("default") {
-            object.insert(name.clone(), default.clone());
-            continue;
-        }
-        if required.is_some_and(|required| !required.iter().any(|one| one == name)) {
-            continue;
-        }
-        let first = property
-            .pointer("/enum/0")
-            .or(property.pointer("/oneOf/0/const"));
-        let value = match (first, property["type"].as_str()) {
-            (Some(first), _) => first.clone(),
-            (None, Some("boolean")) => json!(true),
-            (None, Some("integer" | "number")) => json!(5),
-            (None, Some("array")) => json!([]),
-            (None, Some("object")) => sample(property),
-            _ => json!("text"),
-        };
-        object.insert(name.clone(), value);
-    }
-    Value::Object(object)
 }

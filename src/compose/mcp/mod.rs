@@ -6,6 +6,8 @@ mod edit;
 mod remote;
 
 pub use command::mcp;
+#[cfg(feature = "net")]
+pub(super) use remote::wire;
 
 use std::path::{Path, PathBuf};
 

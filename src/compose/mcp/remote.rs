@@ -118,7 +118,7 @@ impl OpenRemote for Remotes {
 }
 
 /// Says in the host's words what comes from a server.
-fn wire(pipe: Pipe, name: String) -> Wire {
+pub(in crate::compose) fn wire(pipe: Pipe, name: String) -> Wire {
     let Pipe {
         outgoing,
         mut incoming,
