@@ -1,10 +1,5 @@
 //! What a command needs to reach, and the seal that leaves it that.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "looks for the folders that the seal is to leave open"
-)]
-
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
