@@ -159,6 +159,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "sha2",
             "rustix",
             "thiserror",
+            "toml",
             "tracing",
         ],
     ),

@@ -9,6 +9,7 @@ mod auditing;
 #[cfg(feature = "net")]
 mod brokering;
 mod confine;
+mod own;
 mod sealing;
 mod serve;
 
@@ -494,6 +495,7 @@ async fn build(
     host.attach("fs", Filesystem::new(roots.clone()))
         .await
         .map_err(UserError::from_error)?;
+    own::attach(&mut host, root, &roots, files).await?;
     let check = find_check(config, &roots, &dir)?;
     if let Some((runner, _)) = &check {
         host.attach(CHECKING_SERVER, runner.clone())
@@ -513,6 +515,7 @@ async fn build(
         ),
         Err(error) => crate::model::Model::missing(error.to_string(), &state),
     };
+    let rules = own::rule_files(root, files);
     let defaults = Settings::default();
     let settings = Settings {
         repository: root.file_name().map_or_else(
@@ -528,6 +531,8 @@ async fn build(
             temperature: config.temperature.unwrap_or(defaults.sampling.temperature),
             ..defaults.sampling
         },
+        rules: rules.load().map_err(UserError::from_error)?,
+        confined: own::confined(),
     };
     let setup = Setup {
         id,
@@ -541,6 +546,7 @@ async fn build(
         journal,
         checkpoints,
         recovered,
+        rules,
     };
     Ok((session::start(setup), replay))
 }
