@@ -172,6 +172,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "syntect",
             "two_face",
             "pulldown_cmark",
+            "nucleo_matcher",
+            "serde_json",
             "similar",
             "toml",
             "unicode_width",
@@ -341,6 +343,8 @@ const NETWORK: &[&str] = &[
 const PROCESS: &[&str] = &[
     "bench",
     "compose/brokering.rs",
+    // The editor that the user names, for a text that is long to write.
+    "compose/editor.rs",
     "model/store",
     "main.rs",
     "sandbox",

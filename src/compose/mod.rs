@@ -9,6 +9,7 @@ mod auditing;
 #[cfg(feature = "net")]
 mod brokering;
 mod confine;
+mod editor;
 mod own;
 mod sealing;
 mod serve;
@@ -110,6 +111,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             history: Some(files.history()),
             themes: config::folder().map(|folder| folder.join("themes")),
             replay,
+            editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
         };
         let ended = tui::run(ops, events, options).await;
         // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
