@@ -136,7 +136,7 @@ fn run(state: &Path, entries: &[String]) -> Result<(), String> {
     let name = format!("network-{}", std::process::id());
     // Opened before the files are out of reach: nobody else is asked to note what this process does.
     let mut audit =
-        Audit::open(state, &name, super::auditing::as_it_is).map_err(|error| error.to_string())?;
+        Audit::open(state, &name, crate::protocol::redact).map_err(|error| error.to_string())?;
     let began = Entry::Network {
         allowed: allowed.to_string(),
     };
