@@ -212,6 +212,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
+    ("threat_model.rs", &[], &[]),
     (
         "audit",
         &["chain", "protocol"],
