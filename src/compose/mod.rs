@@ -11,6 +11,7 @@ mod brokering;
 mod confine;
 mod editor;
 mod own;
+mod refactor;
 mod sealing;
 mod serve;
 
@@ -18,6 +19,7 @@ pub use auditing::audit;
 #[cfg(feature = "net")]
 pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
+pub use refactor::{Refactored, refactor};
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 
