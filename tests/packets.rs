@@ -84,11 +84,13 @@ fn a_whole_session_sends_no_packet_and_its_control_does() {
             WALDEN,
             "exec",
             "--auto",
-            "all",
+            "read",
             "--max-turns",
             "2",
+            "--budget",
+            "2000",
             "--check",
-            "python3 send.py",
+            "off",
         ])
         .args([
             "Look up the newest release on the network, connect to 192.0.2.1, and edit send.py.",
