@@ -1,5 +1,10 @@
 //! Whether a check could be run, without running anything: a repository that was only opened starts no program.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "looks into the folders of the system's programs"
+)]
+
 use std::path::{Path, PathBuf};
 
 use crate::sandbox::launchable;
