@@ -538,8 +538,11 @@ impl Traced {
                     return false;
                 };
                 let place = Path::new(place.1.trim_end_matches('>'));
+                // Memory of its own, which libgit2 reads as if it were a file.
+                let is_own_memory = place.starts_with("/memfd:walden-git");
                 let is_system = place == Path::new("/")
-                    || SYSTEM.iter().any(|folder| place.starts_with(folder));
+                    || SYSTEM.iter().any(|folder| place.starts_with(folder))
+                    || is_own_memory;
                 !is_system && !inside.iter().any(|folder| place.starts_with(folder))
             })
             .collect()

@@ -86,7 +86,7 @@ fn a_whole_session_sends_no_packet_and_its_control_does() {
             "--auto",
             "read",
             "--max-turns",
-            "2",
+            "1",
             "--budget",
             "2000",
             "--check",
