@@ -36,8 +36,8 @@ impl Cli {
                 | Command::Sandbox(_)
                 | Command::Serve(_)
                 | Command::Audit(_)
-                | Command::Mcp(_)
                 | Command::Refactor(_)
+                | Command::Mcp(_)
                 | Command::Completions { .. },
             ) => None,
         }
