@@ -37,10 +37,12 @@ impl Cli {
                 | Command::Rules(_)
                 | Command::Serve(_)
                 | Command::Audit(_)
-                | Command::Refactor(_)
                 | Command::Mcp(_)
+                | Command::Refactor(_)
                 | Command::Completions { .. },
             ) => None,
+            #[cfg(feature = "net")]
+            Some(Command::McpConformance { .. }) => None,
         }
     }
 }
@@ -143,6 +145,10 @@ pub enum Command {
     Serve(Serve),
     /// Measure what this machine and the model do, beside `llama-bench` where that is installed
     Bench(Bench),
+    /// Go through one scenario of the official conformance suite
+    #[cfg(feature = "net")]
+    #[command(hide = true)]
+    McpConformance { url: String },
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
 }

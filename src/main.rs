@@ -141,6 +141,8 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             Ok(ExitCode::Success)
         }
         Some(Command::Serve(serve)) => compose::serve(&serve),
+        #[cfg(feature = "net")]
+        Some(Command::McpConformance { url }) => compose::conformance(&url),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "walden", &mut std::io::stdout());
             Ok(ExitCode::Success)

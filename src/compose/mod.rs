@@ -9,6 +9,8 @@ mod auditing;
 #[cfg(feature = "net")]
 mod brokering;
 mod confine;
+#[cfg(feature = "net")]
+mod conformance;
 mod editor;
 mod mcp;
 mod own;
@@ -19,8 +21,10 @@ mod serve;
 
 pub use auditing::audit;
 #[cfg(feature = "net")]
-pub use brokering::{act_as_broker, broker};
+pub use brokering::{Brokered, act_as_broker, broker};
 pub use confine::sandbox;
+#[cfg(feature = "net")]
+pub use conformance::conformance;
 pub use mcp::mcp;
 pub use refactor::{Refactored, refactor};
 pub use rules::rules;
