@@ -31,6 +31,11 @@
 //! - A change's way: the model writes an `edit` call; the filesystem server previews it ([`protocol::FileChange`] with
 //!   the hash of the bytes it was planned on); the policy allows, asks or denies; the pre-image is kept, the intent is
 //!   journaled and fsynced; the server makes exactly that change or refuses.
+//! - A call's judgement: the server rates it ([`protocol::Risk`]), the driver looks where its paths really lead
+//!   ([`protocol::Target`]), [`agent::Policy`] judges it by the mode's table, the user's rules ([`protocol::Rule`], kept
+//!   by [`session::RuleFiles`]) and what was read that the user did not write; a question carries an
+//!   [`protocol::Ask`]. A result that holds a secret is asked about before the model has it, and blacked out otherwise.
+//!   `tests/attacks.rs` plays a model that obeys every order it reads.
 //! - Another host's way: [`serve`] gives it the same servers with all their tools; [`servers::filesystem`] says where
 //!   they differ from the reference ones.
 //!
