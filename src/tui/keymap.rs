@@ -111,6 +111,7 @@ pub(super) enum Answer {
     AllowForSession,
     /// All waiting calls of this tool, each as far as it was left in.
     AllowAlike,
+    AllowForProject,
     Deny,
     DenyWithReason,
 }
@@ -213,6 +214,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Char('y'), NONE, Approval, Action::Answer(Answer::AllowOnce), "allow this call"),
         bind(Char('a'), NONE, Approval, Action::Answer(Answer::AllowForSession), "allow this tool for the session"),
         bind(Char('A'), NONE, Approval, Action::Answer(Answer::AllowAlike), "allow all calls of this tool that wait"),
+        bind(Char('p'), NONE, Approval, Action::Answer(Answer::AllowForProject), "allow this tool in this project from now on"),
         bind(Char('n'), NONE, Approval, Action::Answer(Answer::Deny), "deny this call"),
         bind(Char('e'), NONE, Approval, Action::Answer(Answer::DenyWithReason), "deny it and tell the model why"),
         bind(Char('x'), NONE, Approval, Action::Review(Review::LeaveOut), "leave this hunk, or the chosen lines, out of the change; again: take it in"),

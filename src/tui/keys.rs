@@ -160,6 +160,20 @@ impl App {
                     return Vec::new();
                 }
             },
+            Command::Rules => {
+                let number = argument.strip_prefix("remove").map(str::trim);
+                match number.map(str::parse) {
+                    None if argument.is_empty() => vec![Cmd::Send(Op::ListRules)],
+                    Some(Ok(number)) => vec![Cmd::Send(Op::RemoveRule { number })],
+                    None | Some(Err(_)) => {
+                        self.flash(
+                            Level::Warning,
+                            "`/rules` lists them, `/rules remove 2` takes the second one back",
+                        );
+                        return Vec::new();
+                    }
+                }
+            }
             Command::Undo => vec![Cmd::Send(Op::Undo)],
             Command::Copy => self.copy(),
             Command::Details => {
@@ -422,13 +436,16 @@ impl App {
                 _ if approval.answered => Vec::new(),
                 Answer::AllowOnce => self.allow_rest(),
                 Answer::AllowAlike => self.allow_alike(),
-                Answer::AllowForSession if !approval.is_whole() => {
+                Answer::AllowForSession | Answer::AllowForProject if !approval.is_whole() => {
                     let key = key_of(Action::Answer(Answer::AllowOnce));
                     let text =
                         format!("something was left out or edited: {key} allows the rest once");
                     self.flash(Level::Info, text);
                     Vec::new()
                 }
+                Answer::AllowForProject => self.decide(Decision::Allow {
+                    scope: Scope::Project,
+                }),
                 Answer::AllowForSession => self.decide(Decision::Allow {
                     scope: Scope::Session,
                 }),

@@ -27,6 +27,7 @@ impl App {
                 risk,
                 reason,
                 change,
+                ask: self.transcript.ask_of(call.id),
             })
     }
 
