@@ -1,6 +1,6 @@
 //! The state of the UI, and what each message makes of it. No IO and no clock: time comes in with the messages.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
@@ -9,11 +9,13 @@ use crate::protocol::{Event, Level, Op, Transcript, TurnState, sanitize};
 
 use super::approval::{Approval, Question};
 use super::asked::Asked;
+use super::choosing::Mention;
 use super::commands;
 use super::composer::Composer;
 use super::drafting::Drafting;
 use super::highlight::Highlighter;
 use super::overlay::Overlay;
+use super::picker::{Found, Want};
 use super::theme::Theme;
 use super::transcript::TranscriptPane;
 use super::view::{self, Panes};
@@ -45,6 +47,8 @@ pub enum Msg {
     Theme(Result<Theme, String>),
     /// The highlighter has something new.
     Highlighted,
+    /// What was looked up.
+    Found(Found),
     /// A text came back from the editor, changed or not, or could not be written there.
     Written(Result<Option<String>, String>),
     /// The session ended without being asked to.
@@ -63,9 +67,26 @@ pub enum Cmd {
     SetTheme(String),
     /// A message that belongs into the history file.
     Remember(String),
+    /// Looks something up; [`Msg::Found`] brings it back.
+    Find(Want),
+    /// Leaves this session and goes on with another one.
+    Switch(Switch),
     Redraw,
     Suspend,
     Quit,
+}
+
+/// What the UI goes on with after this session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Switch {
+    /// An earlier session, by its id.
+    Session(String),
+    /// This session, with another model.
+    Model {
+        name: String,
+        session: Option<String>,
+    },
+    New,
 }
 
 /// What the UI is told at its start.
@@ -93,6 +114,16 @@ pub struct App {
     pub(super) approval: Option<Approval>,
     pub(super) asked: Option<Asked>,
     pub(super) overlay: Option<Overlay>,
+    /// The files beneath the roots, once they were asked for.
+    pub(super) files: Option<Arc<[String]>>,
+    /// The files were asked for; so was the beginning of one.
+    pub(super) listing: bool,
+    pub(super) previewing: bool,
+    pub(super) mention: Option<Mention>,
+    /// What is to be done besides what a key does by itself.
+    pub(super) later: Vec<Cmd>,
+    /// The session's id.
+    session: Option<String>,
     /// The chosen line of the completion, and whether it was closed for the text as it is.
     pub(super) chosen: usize,
     pub(super) closed: bool,
@@ -126,6 +157,12 @@ impl App {
             approval: None,
             asked: None,
             overlay: None,
+            files: None,
+            listing: false,
+            previewing: false,
+            mention: None,
+            later: Vec::new(),
+            session: None,
             chosen: 0,
             closed: false,
             flash: None,
@@ -140,6 +177,14 @@ impl App {
             leaving: false,
             stopping: false,
             suspended: false,
+        }
+    }
+
+    /// Goes on with this session and another model.
+    pub(super) fn with_model(&self, name: String) -> Switch {
+        Switch::Model {
+            name,
+            session: self.session.clone(),
         }
     }
 
@@ -160,6 +205,12 @@ impl App {
 
     /// Takes a message in, and says what is to be done.
     pub fn update(&mut self, msg: Msg) -> Vec<Cmd> {
+        let mut cmds = self.take_in(msg);
+        cmds.append(&mut self.later);
+        cmds
+    }
+
+    fn take_in(&mut self, msg: Msg) -> Vec<Cmd> {
         match msg {
             Msg::Key { key, at } => {
                 self.now = self.now.max(at);
@@ -196,6 +247,10 @@ impl App {
             }
             Msg::Highlighted => {
                 self.highlighter.collect();
+                Vec::new()
+            }
+            Msg::Found(found) => {
+                self.found(found);
                 Vec::new()
             }
             Msg::Written(Ok(text)) => {
@@ -300,7 +355,10 @@ impl App {
         if self.closed || hidden {
             return Vec::new();
         }
-        commands::complete(self.composer.text())
+        match &self.mention {
+            Some(mention) => mention.found.clone(),
+            None => commands::complete(self.composer.text()),
+        }
     }
 
     pub(super) fn area(&self) -> Rect {
@@ -318,6 +376,7 @@ impl App {
             self.step_since = at;
         }
         match event {
+            Event::SessionStarted { id, .. } => self.session = Some(id.clone()),
             Event::TurnStarted { .. } => {
                 self.reading = None;
                 self.stopping = false;
@@ -359,9 +418,10 @@ impl App {
     fn paste(&mut self, text: &str, at: Duration) {
         self.flash = None;
         let line = || sanitize(text).replace(['\n', '\t'], " ");
-        if let Some(Overlay::Palette { query, selected }) = &mut self.overlay {
-            query.paste(&line());
-            *selected = 0;
+        if let Some(Overlay::Picker(picker)) = &mut self.overlay {
+            picker.query.paste(&line());
+            picker.selected = 0;
+            picker.rank();
             return;
         }
         if let Some(approval) = &mut self.approval {
@@ -385,6 +445,7 @@ impl App {
     pub(super) fn edited(&mut self) {
         self.chosen = 0;
         self.closed = false;
+        self.mention();
         self.drafting.typed(self.now);
     }
 }

@@ -72,6 +72,34 @@ impl Composer {
         &self.text
     }
 
+    /// Returns what stands before the cursor.
+    pub(super) fn before_cursor(&self) -> &str {
+        &self.text[..self.cursor]
+    }
+
+    /// Returns the `@word` that ends at the cursor: where its `@` is, and the word without it.
+    pub(super) fn mention(&self) -> Option<(usize, &str)> {
+        let before = self.before_cursor();
+        let start = before.rfind(char::is_whitespace).map_or(0, |at| {
+            at + before[at..].chars().next().map_or(1, char::len_utf8)
+        });
+        let query = before[start..].strip_prefix('@')?;
+        // In the middle of a word it is being moved through, not written.
+        let ends = self.text[self.cursor..]
+            .chars()
+            .next()
+            .is_none_or(char::is_whitespace);
+        ends.then_some((start, query))
+    }
+
+    /// Writes a text in place of what stands from `start` to the cursor.
+    pub(super) fn complete(&mut self, start: usize, text: &str) {
+        self.save(Kind::Other);
+        self.text.replace_range(start..self.cursor, text);
+        self.cursor = start + text.len();
+        self.goal = None;
+    }
+
     /// Tells whether nothing is written.
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()

@@ -33,6 +33,7 @@ pub(super) enum Action {
     NextMode,
     Help,
     Palette,
+    Files,
     Copy,
     Details,
     Redraw,
@@ -153,13 +154,14 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Char('j'), CTRL, Composer, Action::Edit(Edit::Newline), "begin a new line"),
         bind(Enter, ALT, Composer, Action::Edit(Edit::Newline), ""),
         bind(Enter, SHIFT, Composer, Action::Edit(Edit::Newline), ""),
-        bind(Tab, NONE, Composer, Action::Complete, "complete a `/command`"),
+        bind(Tab, NONE, Composer, Action::Complete, "complete a `/command` or an `@file`"),
         bind(Esc, NONE, Always, Action::Escape, "stop the turn; close what is open"),
         bind(Char('c'), CTRL, Always, Action::Break, "stop the turn; empty the message; twice: quit"),
         bind(Char('d'), CTRL, Composer, Action::EndOfInput, "quit, when the message is empty"),
         bind(BackTab, NONE, Composer, Action::NextMode, "next mode: plan, ask, edit, auto"),
         bind(BackTab, NONE, Approval, Action::NextMode, UNLISTED),
         bind(Char('p'), CTRL, Always, Action::Palette, "commands"),
+        bind(Char('t'), CTRL, Always, Action::Files, "find a file; `@` and a few letters do it too, in a message"),
         bind(F(1), NONE, Always, Action::Help, "this help; `?` too, while the message is empty"),
         bind(Char('?'), NONE, Composer, Action::Help, UNLISTED),
         bind(Char('y'), CTRL, Always, Action::Copy, "copy the last answer"),
@@ -216,6 +218,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Down, NONE, Overlay, Action::Scroll(Scroll::LineDown), UNLISTED),
         bind(Backspace, NONE, Overlay, Action::Edit(Edit::Backspace), UNLISTED),
         bind(Char('u'), CTRL, Overlay, Action::Edit(Edit::KillLine), UNLISTED),
+        bind(Delete, NONE, Overlay, Action::Edit(Edit::Delete), UNLISTED),
         bind(Tab, NONE, Form, Action::Ask(Ask::Next), "next field"),
         bind(Down, NONE, Form, Action::Ask(Ask::Next), ""),
         bind(BackTab, NONE, Form, Action::Ask(Ask::Previous), "field before"),
@@ -281,6 +284,22 @@ pub(super) fn help(context: Context) -> Vec<(String, &'static str)> {
         }
     }
     out
+}
+
+/// Lists what keys do wherever one is, for the palette.
+pub(super) fn anywhere() -> Vec<(Action, String, String)> {
+    BINDINGS
+        .iter()
+        .filter(|binding| binding.context == Context::Always)
+        .filter(|binding| !matches!(binding.help, "" | UNLISTED))
+        .filter(|binding| {
+            !matches!(
+                binding.action,
+                Action::Palette | Action::Escape | Action::Break | Action::Scroll(_)
+            )
+        })
+        .map(|binding| (binding.action, name(binding), binding.help.to_owned()))
+        .collect()
 }
 
 /// Lists all keys and what they do, for the documentation and `--help`.

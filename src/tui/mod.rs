@@ -7,9 +7,12 @@
 mod app;
 mod approval;
 mod asked;
+mod choosing;
 mod clipboard;
 mod commands;
 mod composer;
+#[cfg(test)]
+mod contrast;
 mod diff;
 mod drafting;
 mod highlight;
@@ -19,6 +22,9 @@ mod keymap;
 mod keys;
 mod markdown;
 mod overlay;
+mod pages;
+mod picker;
+mod plain;
 mod role;
 mod run;
 mod screen;
@@ -30,10 +36,12 @@ mod transcript;
 mod view;
 mod welcome;
 
-pub use app::{App, Cmd, Facts, Msg};
+pub use app::{App, Cmd, Facts, Msg, Switch};
 pub use commands::COMMANDS;
 pub use highlight::Highlighter;
 pub use keymap::key_table;
+pub use picker::{Found, Hit, Kept, Library, Offered, Ranker, Subject, Want};
+pub use plain::run_plain;
 pub use role::Role;
 pub use run::{Editor, Exit, Options, TuiError, run};
 pub use terminal::restore;

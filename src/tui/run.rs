@@ -13,14 +13,15 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{
         Notify,
-        mpsc::{Sender, UnboundedReceiver, unbounded_channel},
+        mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel},
     },
     time::{Instant, sleep_until},
 };
 
 use crate::protocol::{Event, Level, Op};
 
-use super::app::{App, Cmd, Facts, Msg};
+use super::app::{App, Cmd, Facts, Msg, Switch};
+use super::picker::{Found, Library, Want};
 use super::screen::Screen;
 use super::terminal::{self, Guard};
 use super::theme::{Depth, Theme};
@@ -62,10 +63,12 @@ pub struct Options {
     /// A resumed session's events, applied before the first frame.
     pub replay: Vec<Event>,
     pub editor: Option<Editor>,
+    /// What can be looked up outside of the session.
+    pub library: Option<Arc<dyn Library>>,
 }
 
 /// Why the UI ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exit {
     /// The user left; the session was asked to shut down.
     Quit,
@@ -73,6 +76,8 @@ pub enum Exit {
     Signal,
     /// The session ended by itself.
     SessionEnded,
+    /// The user goes on with something else; the session was asked to shut down.
+    Switched(Switch),
 }
 
 /// Why the UI cannot be.
@@ -97,7 +102,8 @@ pub async fn run(
     }
     let started = Instant::now();
     let guard = Guard::enter()?;
-    let mut shell = Shell::start(options, started)?;
+    let (found, mut lookups) = unbounded_channel();
+    let mut shell = Shell::start(options, started, found)?;
     shell.draw()?;
 
     // After the first frame: nothing of this is needed to show it.
@@ -132,7 +138,7 @@ pub async fn run(
     let mut open = true;
 
     loop {
-        if let Some(exit) = shell.exit {
+        if let Some(exit) = shell.exit.take() {
             shell.hand_over(&ops).await;
             return Ok(exit);
         }
@@ -166,6 +172,7 @@ pub async fn run(
                 Some(event) => shell.event(event),
                 None => shell.lose(&mut open),
             },
+            Some(found) = lookups.recv() => shell.take(Msg::Found(found)),
             () = woken.notified() => shell.take(Msg::Highlighted),
             () = sleep_until(alarm.unwrap_or(started)), if alarm.is_some() => {
                 let now = started.elapsed();
@@ -193,6 +200,8 @@ struct Shell {
     themes: Option<PathBuf>,
     history: Option<PathBuf>,
     editor: Option<Editor>,
+    library: Option<Arc<dyn Library>>,
+    found: UnboundedSender<Found>,
     /// A text that is to be written in the editor when the shell is done with this message.
     writing: Option<String>,
     /// Ops that the session has no room for yet.
@@ -206,14 +215,18 @@ struct Shell {
 }
 
 impl Shell {
-    fn start(options: Options, started: Instant) -> io::Result<Self> {
+    fn start(
+        options: Options,
+        started: Instant,
+        found: UnboundedSender<Found>,
+    ) -> io::Result<Self> {
         let variable = |name: &str| std::env::var(name).ok();
         let depth = Depth::from_environment(
             variable("COLORTERM").as_deref(),
             variable("TERM").as_deref(),
         );
         let (width, height) = crossterm::terminal::size()?;
-        let wanted = match (&options.theme, options.no_color) {
+        let wanted = match (&options.theme, options.no_color || depth == Depth::None) {
             (_, true) => "mono",
             (Some(name), false) => name,
             (None, false) => "default",
@@ -247,6 +260,8 @@ impl Shell {
             themes: options.themes,
             history: options.history,
             editor: options.editor,
+            library: options.library,
+            found,
             writing: None,
             pending: VecDeque::new(),
             dirty: true,
@@ -388,10 +403,23 @@ impl Shell {
                     self.history = None;
                 }
             }
+            Cmd::Find(want) => self.find(want),
+            Cmd::Switch(to) => self.leave(Exit::Switched(to)),
             Cmd::Redraw => self.screen.forget(),
             Cmd::Suspend => self.app.suspended = true,
             Cmd::Quit => self.exit = Some(Exit::Quit),
         }
+    }
+
+    /// Looks something up on a thread of its own: a large tree on a slow disk must not stop the keys.
+    fn find(&self, want: Want) {
+        let Some(library) = self.library.clone() else {
+            return;
+        };
+        let found = self.found.clone();
+        let thread = std::thread::Builder::new().name("look-up".to_owned());
+        // Nobody waits for it when the UI is gone; without a thread the picker stays empty.
+        let _ = thread.spawn(move || found.send(want.look_up(&*library)));
     }
 
     /// Gives the session what it had no room for, so that the shutdown reaches it.
