@@ -19,6 +19,28 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+impl Cli {
+    /// Returns the options of a command that runs the model on a repository: those are the sealed ones.
+    pub fn session_options(&self) -> Option<Options> {
+        let under = |over: &Options| Some(self.options.clone().under(over.clone()));
+        match &self.command {
+            None => Some(self.options.clone()),
+            Some(Command::Resume(resume)) => under(&resume.options),
+            Some(Command::Exec(exec)) => under(&exec.options),
+            Some(Command::Bench(bench)) => under(&bench.options),
+            Some(
+                Command::Sessions { .. }
+                | Command::Model(_)
+                | Command::Doctor(_)
+                | Command::Sandbox(_)
+                | Command::Serve(_)
+                | Command::Audit(_)
+                | Command::Completions { .. },
+            ) => None,
+        }
+    }
+}
+
 /// Options of every command that runs a session.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -47,6 +69,10 @@ pub struct Options {
     /// Layers to put on the GPU (all that fit by default)
     #[arg(long, value_name = "N")]
     pub gpu_layers: Option<u32>,
+    /// A smaller model of the same family that writes ahead where that is faster (pays on a graphics card, or for a
+    /// large model)
+    #[arg(long, value_name = "NAME|FILE")]
+    pub draft: Option<String>,
     /// How the context is kept: `q8_0` halves its memory, and is slower on processors
     #[arg(long, value_name = "TYPE")]
     pub kv: Option<Kv>,
@@ -69,6 +95,12 @@ pub struct Options {
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
     #[arg(long)]
     pub free_arguments: bool,
+    /// Refuse to start where the kernel, or running as root, weakens what walden promises
+    #[arg(long)]
+    pub strict: bool,
+    /// Start without the seal: the kernel then keeps walden neither from the network nor from other files
+    #[arg(long)]
+    pub no_seal: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -91,6 +123,9 @@ pub enum Command {
     /// Run programs confined, and show that it holds
     #[command(subcommand)]
     Sandbox(SandboxCommand),
+    /// Look into the audit log: what sessions were asked for, what was decided and done, where they connected to
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Serve a built-in MCP server to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),
@@ -102,7 +137,7 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// Try every way out, in a confined program and beside it in one that is not, and print what the kernel answered
+    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered
     Prove {
         /// Print JSON
         #[arg(long)]
@@ -118,7 +153,23 @@ pub enum SandboxCommand {
     },
     /// Make the attempts of `prove`
     #[command(hide = true)]
-    Probe { ground: String },
+    Probe {
+        /// Seal this process first
+        #[arg(long)]
+        sealed: bool,
+        ground: String,
+    },
+}
+
+/// The audit log. A log is named by its session, or by the beginning of its name; all of them are meant without one.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Show that no record was changed, moved or taken out, and print the heads to note elsewhere
+    Verify { log: Option<String> },
+    /// Print a log for reading (the last one by default)
+    Show { log: Option<String> },
+    /// Print the records of all logs as lines of JSON, in the order of their times
+    Export { log: Option<String> },
 }
 
 /// A server that another host can use.
@@ -345,6 +396,7 @@ impl Options {
             context: layer.context,
             threads: layer.threads,
             gpu_layers: layer.gpu_layers,
+            draft: layer.draft,
             kv: over.kv.or(self.kv),
             max_turns: layer.max_turns,
             budget: layer.budget,
@@ -352,6 +404,8 @@ impl Options {
             check: layer.check,
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
+            strict: self.strict || over.strict,
+            no_seal: self.no_seal || over.no_seal,
         }
     }
 
@@ -364,6 +418,7 @@ impl Options {
             context: self.context,
             threads: self.threads,
             gpu_layers: self.gpu_layers,
+            draft: self.draft.clone(),
             kv: self.kv.map(KvType::from),
             max_turns: self.max_turns,
             budget: self.budget,
@@ -371,6 +426,7 @@ impl Options {
             check: self.check.clone(),
             tries: self.tries,
             real_arguments: self.free_arguments.then_some(false),
+            ..Config::default()
         }
     }
 }
@@ -387,8 +443,8 @@ fn tui_help() -> String {
         text.push_str(&format!("  {call:<29} {}\n", command.help));
     }
     text.push_str(
-        "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, kv, max_turns, \
-         budget, temperature, check, tries, real_arguments), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
+        "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, \
+         budget, temperature, check, tries, real_arguments, [seal] read and write, [network] allow), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
          WALDEN_LOG=debug writes a log to the state folder.",
     );
     text

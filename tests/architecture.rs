@@ -143,7 +143,15 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "session",
-        &["agent", "model", "mcp", "workspace", "protocol"],
+        &[
+            "agent",
+            "audit",
+            "chain",
+            "model",
+            "mcp",
+            "workspace",
+            "protocol",
+        ],
         &[
             "tokio",
             "serde",
@@ -151,6 +159,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "sha2",
             "rustix",
             "thiserror",
+            "toml",
             "tracing",
         ],
     ),
@@ -184,7 +193,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "doctor",
         &["error", "model", "protocol", "sandbox"],
-        &["serde", "serde_json", "tokio"],
+        &["rustix", "serde", "serde_json", "tokio"],
     ),
     ("serve", &[], &["rmcp", "tokio", "thiserror"]),
     ("serve/token.rs", &[], &["rustix", "sha2"]),
@@ -203,6 +212,30 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
+    (
+        "audit",
+        &["chain", "protocol"],
+        &["serde", "serde_json", "sha2"],
+    ),
+    // What it connects for is not its business.
+    (
+        "broker",
+        &[],
+        &[
+            "serde",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tokio_util",
+            "tracing",
+        ],
+    ),
+    // Knows nothing of what is written into it.
+    (
+        "chain.rs",
+        &[],
+        &["rustix", "serde", "serde_json", "sha2", "thiserror"],
+    ),
     ("bench", &["model", "protocol"], &["serde", "serde_json"]),
     ("config.rs", &["error", "protocol"], &["serde", "toml"]),
     (
@@ -214,7 +247,9 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         "compose",
         &[
             "agent",
+            "audit",
             "bench",
+            "broker",
             "cli",
             "config",
             "doctor",
@@ -297,10 +332,17 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// The only places that may open a network connection or start a process.
-const NETWORK: &[&str] = &["model/store", "serve/http.rs"];
+const NETWORK: &[&str] = &[
+    "broker/serve.rs",
+    "broker/tests.rs",
+    "model/store",
+    "serve/http.rs",
+];
 /// `bench` runs `llama-bench` where the user installed it, to compare with.
+/// The broker is this program under another name.
 const PROCESS: &[&str] = &[
     "bench",
+    "compose/brokering.rs",
     // The editor that the user names, for a text that is long to write.
     "compose/editor.rs",
     "model/store",

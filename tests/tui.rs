@@ -31,6 +31,7 @@ impl Desk {
             model: "tiny-coder".to_owned(),
             root: "/srv/project".to_owned(),
             enforced: "roots by openat2 · not sealed".to_owned(),
+            still: false,
         };
         let theme = Theme::built_in_or_default(theme, Depth::Ansi16);
         let app = App::new(facts, theme, vec!["an earlier message".to_owned()], size);
@@ -212,6 +213,7 @@ fn ask(desk: &mut Desk) {
         call: CallId(2),
         reason: "the mode is ask, and this changes a file".to_owned(),
         change: Some(change()),
+        ask: None,
     });
 }
 
@@ -802,6 +804,7 @@ fn foreign_text_reaches_the_screen_without_its_escapes() {
             call: CallId(2),
             reason: hostile(),
             change: Some(hostile_change),
+            ask: None,
         },
     ] {
         desk.event(event);
@@ -824,6 +827,7 @@ fn foreign_text_reaches_the_screen_without_its_escapes() {
         call: CallId(3),
         reason: hostile(),
         change: None,
+        ask: None,
     });
     clean(&desk);
     desk.wait(400);

@@ -5,6 +5,7 @@
 //! clock, no file and no random number, and knows neither llama.cpp nor MCP nor the screen: everything comes in as an
 //! input, everything goes out as an effect.
 
+mod asking;
 mod calls;
 mod input;
 mod intent;
@@ -22,19 +23,24 @@ mod tests;
 use std::collections::VecDeque;
 
 pub use input::{Effect, Input, Preview};
-pub use policy::{Policy, Verdict};
+pub use policy::{Facts, Policy, Verdict};
 pub use prompt::system_text;
 
 use crate::protocol::{
-    CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, Lane, Level, Message,
-    Mode, ModelFailure, ModelInfo, Op, Outcome, Passages, Sampling, Scope, ToolCall, ToolList,
-    ToolSpec, Undone,
+    CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, KeptRule, Lane, Level,
+    Message, Mode, ModelFailure, ModelInfo, Op, Outcome, Passages, Risk, Sampling, ToolCall,
+    ToolList, ToolSpec, Undone, find_secret,
 };
 use calls::{CallTable, Stage};
 use turn::Turn;
 
 /// The longest file whose text constrains the edits of it, in bytes.
 const PASSAGE_LIMIT: usize = 1 << 20;
+
+/// The least parameters of a model that may make several calls in one answer, and how many. Smaller ones go on with a
+/// call that they would not make if they saw what the first one gave.
+const LARGE_MODEL: u64 = 4_000_000_000;
+const CALLS_AT_ONCE: u32 = 8;
 
 /// Finds the words of a request that look like paths of files, in order.
 pub fn mentioned_paths(request: &str) -> Vec<String> {
@@ -59,6 +65,10 @@ pub struct Settings {
     pub check_is_named: bool,
     /// The most edits that are tried in a turn before one passes the check.
     pub tries: u32,
+    /// The rules that the user keeps.
+    pub rules: Vec<KeptRule>,
+    /// What confines each server, as a question says it.
+    pub confined: Vec<(String, String)>,
 }
 
 impl Default for Settings {
@@ -71,6 +81,8 @@ impl Default for Settings {
             sampling: Sampling::default(),
             check_is_named: false,
             tries: 16,
+            rules: Vec::new(),
+            confined: Vec::new(),
         }
     }
 }
@@ -85,6 +97,8 @@ pub struct Memory {
     pub changes: Vec<(u32, FileChange)>,
     /// The files that the model has read or changed, each once, the latest at the end.
     pub seen: Vec<String>,
+    /// What in the conversation the user did not write.
+    pub taints: Vec<String>,
 }
 
 impl Memory {
@@ -122,6 +136,9 @@ pub struct Agent {
     late: Vec<(CallId, u32)>,
     /// What the next message to the model begins with: things that happened between turns.
     aside: Vec<String>,
+    /// What in the conversation the user did not write, and files that the user named.
+    taints: Vec<String>,
+    named: Vec<String>,
 }
 
 impl Agent {
@@ -133,7 +150,7 @@ impl Agent {
     /// Creates an agent that goes on with an earlier session's conversation.
     pub fn restore(settings: Settings, memory: Memory) -> Self {
         Self {
-            policy: Policy::new(settings.mode),
+            policy: Policy::new(settings.mode, settings.rules.clone()),
             settings,
             messages: memory.messages,
             tools: Vec::new(),
@@ -148,6 +165,8 @@ impl Agent {
             passages: Vec::new(),
             late: Vec::new(),
             aside: Vec::new(),
+            taints: memory.taints,
+            named: Vec::new(),
         }
     }
 
@@ -169,6 +188,19 @@ impl Agent {
             }
             Input::Model { generation, event } => self.hear(generation, event, &mut out),
             Input::Previewed { call, preview } => self.previewed(call, preview, &mut out),
+            Input::Resolved {
+                call,
+                targets,
+                change,
+            } => self.resolved(call, targets, change, &mut out),
+            Input::Foreign {
+                content,
+                path,
+                then,
+            } => {
+                self.taint(&content, path.as_deref(), &mut out);
+                out.extend(self.handle(*then));
+            }
             Input::CallProgressed { call, text } => {
                 if self.calls.get_mut(call).is_some() {
                     out.push(Effect::Emit(Event::CallProgressed { call, text }));
@@ -191,7 +223,9 @@ impl Agent {
             Input::Recalled(files) => {
                 for (path, text) in files {
                     // What a call has told by now is newer.
-                    if !self.passages.iter().any(|known| known.path == path) {
+                    let told = self.passages.iter().any(|known| known.path == path);
+                    // Whether the model saw a secret is not known any more: then it quotes nothing of it.
+                    if !told && find_secret(&text).is_none() {
                         self.learn(path, text);
                     }
                 }
@@ -217,6 +251,17 @@ impl Agent {
                 self.policy.set_mode(mode);
                 out.push(Effect::Emit(Event::ModeChanged { mode }));
             }
+            Op::AddRule { scope, rule } => match rule.check() {
+                Ok(()) => self.add_rule(scope, rule, out),
+                Err(problem) => {
+                    notice(
+                        Level::Warning,
+                        &format!("The rule was not added: {problem}."),
+                        out,
+                    );
+                }
+            },
+            Op::RemoveRule { number } => self.remove_rule(number, out),
             Op::Undo => self.undo(out),
             Op::Shutdown => {
                 self.queued.clear();
@@ -295,19 +340,25 @@ impl Agent {
         let Some(open) = self.calls.get_mut(id) else {
             return;
         };
-        let Stage::Asking(change) = &mut open.stage else {
-            return;
+        let waiting = match &mut open.stage {
+            Stage::Asking(change) => Ok(change.take()),
+            Stage::Holding(result) => Err((**result).clone()),
+            _ => return,
         };
-        let change = change.take();
         out.push(Effect::Emit(Event::Decided {
             call: id,
             decision: decision.clone(),
         }));
+        if let Decision::Allow { scope } = decision {
+            open.cleared = open.risk == Risk::SensitiveRead;
+            self.keep_rule(id, scope, out);
+        }
+        let change = match waiting {
+            Ok(change) => change,
+            Err(result) => return self.release(id, result, &decision, out),
+        };
         match decision {
-            Decision::Allow { scope } => {
-                if scope == Scope::Session {
-                    self.policy.grant(&open.call, open.risk);
-                }
+            Decision::Allow { .. } => {
                 self.run_call(id, change, out);
             }
             Decision::Deny { reason } => {
@@ -375,12 +426,20 @@ impl Agent {
 
     /// Makes a request of everything said so far.
     fn request(&self, choice: crate::protocol::ToolChoice) -> Box<crate::protocol::ModelRequest> {
+        let is_large = self
+            .model
+            .as_ref()
+            .is_some_and(|model| model.parameters >= LARGE_MODEL);
+        let sampling = Sampling {
+            max_calls: if is_large { CALLS_AT_ONCE } else { 1 },
+            ..self.settings.sampling.clone()
+        };
         Box::new(crate::protocol::ModelRequest {
             id: GenerationId(self.generations),
             messages: self.messages.clone(),
             tools: self.tools.clone(),
             choice,
-            sampling: self.settings.sampling.clone(),
+            sampling,
             passages: self.passages.clone(),
             // What is known of the workspace is added where the workspace is seen.
             known: Vec::new(),
@@ -427,6 +486,8 @@ impl Agent {
         let request = turn.request.clone();
         let system = self.messages.first().cloned();
         self.messages.clear();
+        // What is forgotten cannot lead to anything.
+        self.taints.clear();
         out.push(Effect::Forget);
         if let Some(system) = system {
             self.remember(system, out);

@@ -5,12 +5,21 @@
     reason = "reads the prompt file and makes the log file, before any session"
 )]
 
+mod auditing;
+#[cfg(feature = "net")]
+mod brokering;
 mod confine;
 mod editor;
 mod library;
+mod own;
+mod sealing;
 mod serve;
 
+pub use auditing::audit;
+#[cfg(feature = "net")]
+pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
+pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -35,9 +44,6 @@ use crate::servers::run::{self, Runner};
 use crate::session::{self, Handle, Journal, Recovered, SessionFiles, SessionId, Setup};
 use crate::tui;
 use crate::workspace::{Checkpoints, Roots, hash_of};
-
-/// What is kept inside the roots by what, as the status bar says it. Named by what is really enforced.
-const ENFORCED: &str = "files in the root · not sealed";
 
 /// Starts the log, where `WALDEN_LOG` asks for one: into the state folder, never onto the screen.
 pub fn start_log() {
@@ -85,6 +91,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
     };
     llama::on_crash(tui::restore);
     llama::on_abort(gave_up);
+    let weaker = sealing::tell_weaker();
     let runtime = runtime()?;
     // One session after the other, as the user goes from one to the next.
     loop {
@@ -94,6 +101,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             &root,
             &files,
             resumed.take(),
+            &weaker,
         ))?;
         let tui::Exit::Switched(to) = exit else {
             return Ok(ExitCode::Success);
@@ -118,8 +126,9 @@ async fn one_session(
     root: &Path,
     files: &SessionFiles,
     resumed: Option<SessionId>,
+    weaker: &[Event],
 ) -> Result<tui::Exit, UserError> {
-    let (handle, replay) = build(
+    let (handle, mut replay) = build(
         config,
         root,
         files,
@@ -127,6 +136,7 @@ async fn one_session(
         config.mode.unwrap_or_default(),
     )
     .await?;
+    replay.extend(weaker.iter().cloned());
     let Handle { ops, events, task } = handle;
     let library = library::Library {
         root: root.to_owned(),
@@ -138,10 +148,14 @@ async fn one_session(
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
         model_name: model_name(config),
         root: root.to_owned(),
-        enforced: ENFORCED.to_owned(),
+        enforced: crate::sandbox::enforced(),
         history: Some(files.history()),
         themes: config::folder().map(|folder| folder.join("themes")),
         replay,
+        keys: config::folder().map(|folder| folder.join("keys.toml")),
+        vim: config.vim.unwrap_or_default(),
+        mouse: config.mouse.unwrap_or_default(),
+        still: config.reduced_motion.unwrap_or_default(),
         editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
         library: Some(std::sync::Arc::new(library)),
     };
@@ -186,6 +200,7 @@ pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
         .unwrap_or_else(|| exec.auto.mode());
     // Asked before anything is started: a missing model is the most likely mistake of a first run.
     locate_model(&config)?;
+    sealing::tell_weaker();
     runtime()?.block_on(async {
         let (handle, _) = build(&config, &root, &files, None, mode).await?;
         exec::run(
@@ -249,14 +264,13 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
     let config = configure(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     // Its states are its own, and gone with it.
-    let states = files
-        .snapshots()
-        .with_file_name(format!("bench-{}", std::process::id()));
+    let states = files.passing("bench");
     let options = LlamaOptions {
         name: model_name(&config),
         context: Some(config.context.unwrap_or(BENCH_CONTEXT)),
         threads: config.threads,
         gpu_layers: config.gpu_layers,
+        draft: locate_draft(&config)?,
         kv: config.kv.unwrap_or_default(),
         snapshots: Some(states.clone()),
         ..LlamaOptions::new(locate_model(&config)?)
@@ -271,7 +285,7 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
         let _ = writeln!(std::io::stderr(), "measuring: {what}");
     };
     let measured = bench::run(&options, extent, &mut told);
-    // What stays behind is swept with the other states.
+    // What stays behind is swept by the next run.
     let _ = std::fs::remove_dir_all(&states);
     let report = measured
         .map_err(|message| UserError::failure(format!("cannot measure the model: {message}")))?;
@@ -349,6 +363,8 @@ fn llama_options(config: &Config, path: PathBuf) -> LlamaOptions {
         context: config.context,
         threads: config.threads,
         gpu_layers: config.gpu_layers,
+        // A draft model that is not there was told of when the session was built.
+        draft: locate_draft(config).ok().flatten(),
         kv: config.kv.unwrap_or_default(),
         real_arguments: config.real_arguments.unwrap_or(true),
         ..LlamaOptions::new(path)
@@ -380,6 +396,15 @@ fn locate_model(config: &Config) -> Result<PathBuf, UserError> {
     store
         .resolve(&model_name(config))
         .map_err(|error| store_error(&error))
+}
+
+fn locate_draft(config: &Config) -> Result<Option<PathBuf>, UserError> {
+    let Some(name) = &config.draft else {
+        return Ok(None);
+    };
+    let store = Store::open(None).map_err(|error| store_error(&error))?;
+    let path = store.resolve(name).map_err(|error| store_error(&error))?;
+    Ok(Some(path))
 }
 
 /// Finds the repository that a folder belongs to; outside of any, the folder itself is the root.
@@ -500,12 +525,16 @@ async fn build(
     resumed: Option<SessionId>,
     mode: crate::protocol::Mode,
 ) -> Result<(Handle, Vec<Event>), UserError> {
+    locate_draft(config)?;
     let roots = Roots::open(&[root.to_owned()]).map_err(UserError::from_error)?;
     let (id, dir) = match resumed {
         Some(id) => (id.clone(), files.dir(&id)),
         None => files.create().map_err(UserError::from_error)?,
     };
     let (journal, entries) = Journal::open(&files.journal(&id)).map_err(UserError::from_error)?;
+    let state = files.log();
+    let audit = auditing::open(state.parent().unwrap_or(&dir), &id.0)?;
+    let journal = journal.audited(audit);
     let checkpoints = Checkpoints::open(&dir.join("blobs")).map_err(UserError::from_error)?;
     let recovered = (!entries.is_empty())
         .then(|| session::recover(entries, |change: &FileChange| stands(&roots, change)));
@@ -518,6 +547,7 @@ async fn build(
     host.attach("fs", Filesystem::new(roots.clone()))
         .await
         .map_err(UserError::from_error)?;
+    own::attach(&mut host, root, &roots, files).await?;
     let check = find_check(config, &roots, &dir)?;
     if let Some((runner, _)) = &check {
         host.attach(CHECKING_SERVER, runner.clone())
@@ -537,6 +567,7 @@ async fn build(
         ),
         Err(error) => crate::model::Model::missing(error.to_string(), &state),
     };
+    let rules = own::rule_files(root, files);
     let defaults = Settings::default();
     let settings = Settings {
         repository: root.file_name().map_or_else(
@@ -552,6 +583,8 @@ async fn build(
             temperature: config.temperature.unwrap_or(defaults.sampling.temperature),
             ..defaults.sampling
         },
+        rules: rules.load().map_err(UserError::from_error)?,
+        confined: own::confined(),
     };
     let setup = Setup {
         id,
@@ -565,6 +598,7 @@ async fn build(
         journal,
         checkpoints,
         recovered,
+        rules,
     };
     Ok((session::start(setup), replay))
 }

@@ -14,7 +14,9 @@ mod files;
 mod journal;
 mod known;
 mod recover;
+mod rules;
 mod sweep;
+mod targets;
 
 #[cfg(test)]
 mod tests;
@@ -23,3 +25,4 @@ pub use driver::{Handle, Setup, start};
 pub use files::{SessionFiles, SessionId, SessionInfo, StateError};
 pub use journal::{Entry, Journal, JournalError, read};
 pub use recover::{Recovered, recover};
+pub use rules::{RuleFiles, RulesError};

@@ -39,7 +39,10 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                 written.clear();
                 memory.messages.push(message);
             }
-            Entry::Forget => memory.messages.clear(),
+            Entry::Forget => {
+                memory.messages.clear();
+                memory.taints.clear();
+            }
             Entry::Intent { call, change } => {
                 intents.extend(change.map(|change| (call.id, change)))
             }
@@ -57,6 +60,7 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                         memory.calls = memory.calls.max(call.id.0);
                         open.push((call.id, call.clone()));
                     }
+                    Event::Tainted { content } => memory.taints.push(content.clone()),
                     Event::Text { text } => written.push_str(text),
                     Event::CallFinished { call, outcome } => {
                         let read = open

@@ -14,11 +14,13 @@ use super::commands;
 use super::composer::Composer;
 use super::drafting::Drafting;
 use super::highlight::Highlighter;
+use super::keymap::Scroll;
 use super::overlay::Overlay;
 use super::picker::{Found, Want};
 use super::theme::Theme;
 use super::transcript::TranscriptPane;
 use super::view::{self, Panes};
+use super::vim::Vim;
 
 /// What comes in. Times are counted from the start of the program.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub enum Msg {
         text: String,
         at: Duration,
     },
+    /// The mouse's wheel.
+    Wheel(Scroll),
     Resize {
         width: u16,
         height: u16,
@@ -95,6 +99,8 @@ pub struct Facts {
     pub model: String,
     pub root: String,
     pub enforced: String,
+    /// Nothing moves but what has news: no seconds are counted.
+    pub still: bool,
 }
 
 /// The reading of a prompt, to tell how long it still takes.
@@ -110,6 +116,8 @@ pub struct App {
     pub(super) transcript: Transcript,
     pub(super) pane: TranscriptPane,
     pub(super) composer: Composer,
+    /// Vim's keys, where they are asked for.
+    pub(super) vim: Option<Vim>,
     drafting: Drafting,
     pub(super) approval: Option<Approval>,
     pub(super) asked: Option<Asked>,
@@ -153,6 +161,7 @@ impl App {
             transcript: Transcript::default(),
             pane: TranscriptPane::default(),
             composer: Composer::new(history),
+            vim: None,
             drafting: Drafting::default(),
             approval: None,
             asked: None,
@@ -188,6 +197,11 @@ impl App {
         }
     }
 
+    /// Lets Vim's keys edit the message.
+    pub fn with_vim(&mut self) {
+        self.vim = Some(Vim::default());
+    }
+
     /// Returns what draws code in colours.
     pub fn highlighter(&self) -> &Highlighter {
         &self.highlighter
@@ -219,6 +233,10 @@ impl App {
             Msg::Paste { text, at } => {
                 self.now = self.now.max(at);
                 self.paste(&text, at);
+                Vec::new()
+            }
+            Msg::Wheel(by) => {
+                self.wheel(by);
                 Vec::new()
             }
             Msg::Resize { width, height } => {
@@ -310,7 +328,7 @@ impl App {
             TurnState::Reading { total, .. } => total > 0 && self.eta().is_some(),
             TurnState::Writing | TurnState::Calling => true,
         };
-        if !counting || self.lost {
+        if !counting || self.lost || self.facts.still {
             return None;
         }
         let elapsed = self.now.saturating_sub(self.step_since).as_secs();

@@ -31,6 +31,17 @@ impl App {
         if self.asked.is_some() {
             return self.question_key(key, typed, at, leaving);
         }
+        let width = self.composer_width();
+        if let Some(vim) = &mut self.vim
+            && self
+                .mention
+                .as_ref()
+                .is_none_or(|mention| mention.found.is_empty())
+            && vim.key(key, &mut self.composer, width)
+        {
+            self.edited();
+            return Vec::new();
+        }
         // A bound character, such as `?`, is one only where it cannot be meant as text.
         if let Some(c) = typed.filter(|c| *c != '?' || !self.composer.is_empty()) {
             self.composer.insert(c);
@@ -125,6 +136,9 @@ impl App {
             return Vec::new();
         }
         let message = self.composer.take();
+        if let Some(vim) = &mut self.vim {
+            vim.reset();
+        }
         self.edited();
         self.pane.follow();
         let text = message.strip_prefix(" /").map_or_else(
@@ -326,6 +340,20 @@ impl App {
             None => {
                 self.flash(Level::Warning, "there is no answer to copy yet");
                 Vec::new()
+            }
+        }
+    }
+
+    /// Scrolls what lies under the wheel, three lines at a time.
+    pub(super) fn wheel(&mut self, by: Scroll) {
+        for _ in 0..3 {
+            let area = self.area();
+            if let Some(overlay) = &mut self.overlay {
+                overlay.scroll(by, &self.transcript, area);
+            } else if self.approval.is_some() {
+                self.scroll_question(by);
+            } else {
+                self.scroll(by);
             }
         }
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crossterm::event::{Event as Input, KeyEventKind};
+use crossterm::event::{Event as Input, KeyEventKind, MouseEventKind};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{
@@ -21,11 +21,12 @@ use tokio::{
 use crate::protocol::{Event, Level, Op};
 
 use super::app::{App, Cmd, Facts, Msg, Switch};
+use super::keymap::{self, Scroll};
 use super::picker::{Found, Library, Want};
 use super::screen::Screen;
-use super::terminal::{self, Guard};
+use super::terminal::{self, Guard, Mouse};
 use super::theme::{Depth, Theme};
-use super::{clipboard, history, view};
+use super::{clipboard, history, keys_file, view};
 
 /// The time between two frames that no key asked for: 30 a second, and 10 over a network.
 const FRAME: Duration = Duration::from_millis(33);
@@ -63,6 +64,14 @@ pub struct Options {
     /// A resumed session's events, applied before the first frame.
     pub replay: Vec<Event>,
     pub editor: Option<Editor>,
+    /// The file of the user's own keys.
+    pub keys: Option<PathBuf>,
+    /// Vim's keys in the message.
+    pub vim: bool,
+    /// The wheel scrolls, and the terminal selects no text by itself.
+    pub mouse: bool,
+    /// Nothing moves but what has news.
+    pub still: bool,
     /// What can be looked up outside of the session.
     pub library: Option<Arc<dyn Library>>,
 }
@@ -101,7 +110,12 @@ pub async fn run(
         return Err(TuiError::NoTerminal);
     }
     let started = Instant::now();
-    let guard = Guard::enter()?;
+    let mouse = if options.mouse {
+        Mouse::Taken
+    } else {
+        Mouse::Left
+    };
+    let guard = Guard::enter(mouse)?;
     let (found, mut lookups) = unbounded_channel();
     let mut shell = Shell::start(options, started, found)?;
     shell.draw()?;
@@ -239,16 +253,22 @@ impl Shell {
             model: options.model_name,
             root: options.root.display().to_string(),
             enforced: options.enforced,
+            still: options.still,
         };
         let warning = theme.warnings.first().cloned();
         let mut app = App::new(facts, theme, Vec::new(), (width, height));
+        if options.vim {
+            app.with_vim();
+        }
+        let told = options.keys.as_deref().map_or_else(Vec::new, own_keys);
         for event in options.replay {
             app.update(Msg::Session {
                 event,
                 at: Duration::ZERO,
             });
         }
-        if let Some(text) = problem.or(warning) {
+        let told = (!told.is_empty()).then(|| told.join("\n"));
+        if let Some(text) = problem.or(warning).or(told) {
             app.flash(Level::Warning, text);
         }
         let remote = std::env::var_os("SSH_CONNECTION").is_some();
@@ -310,6 +330,11 @@ impl Shell {
                 text.truncate(end);
                 self.take(Msg::Paste { text, at });
             }
+            Input::Mouse(mouse) => match mouse.kind {
+                MouseEventKind::ScrollUp => self.take(Msg::Wheel(Scroll::LineUp)),
+                MouseEventKind::ScrollDown => self.take(Msg::Wheel(Scroll::LineDown)),
+                _ => return Ok(()),
+            },
             Input::Resize(width, height) => {
                 self.screen.resize(width, height);
                 self.take(Msg::Resize { width, height });
@@ -431,6 +456,21 @@ impl Shell {
             }
         }
     }
+}
+
+/// Takes the user's own keys, and returns what is to be told about them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the keymap is a file of the user's configuration"
+)]
+fn own_keys(path: &Path) -> Vec<String> {
+    let Ok(text) = std::fs::read_to_string(path) else {
+        // There need not be one.
+        return Vec::new();
+    };
+    let keys = keys_file::read(&text);
+    keymap::install(keys.bindings);
+    keys.told
 }
 
 #[expect(

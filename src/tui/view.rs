@@ -18,6 +18,7 @@ use super::role::Role;
 use super::status;
 use super::text::{Row, clean_line, count, draw_rows, thousands, width};
 use super::transcript::Source;
+use super::vim::Mode;
 use super::welcome;
 
 /// What stands before the message.
@@ -220,6 +221,12 @@ fn draw_welcome(app: &App, buffer: &mut Buffer, area: Rect) {
 
 /// Returns the line above the message. It fills up while a model loads or a prompt is read.
 fn rule(app: &App, limit: usize) -> Row {
+    let normal = app.vim.as_ref().is_some_and(|vim| vim.mode == Mode::Normal);
+    if normal && limit >= 20 {
+        let left = Row::new("── ", Role::Border).with("normal ", Role::TextDim);
+        let rest = "─".repeat(limit - left.width());
+        return left.with(rest, Role::Border);
+    }
     let share = match app.transcript.turn {
         TurnState::Reading { done, total, .. } if total > 0 => {
             Some(f64::from(done) / f64::from(total))

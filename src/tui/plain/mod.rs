@@ -111,6 +111,7 @@ impl Plain {
                 call,
                 reason,
                 change,
+                ..
             } => {
                 self.waiting = Waiting::Decision(*call);
                 out.push(format!("this asks because {}", sanitize_line(reason)));

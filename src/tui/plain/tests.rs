@@ -64,6 +64,7 @@ fn a_change_is_read_out_and_decided_by_a_line() {
             call: CallId(1),
             reason: "it changes a file".to_owned(),
             change: Some(change),
+            ask: None,
         },
     );
     assert!(
