@@ -35,6 +35,7 @@ impl Cli {
                 | Command::Sandbox(_)
                 | Command::Serve(_)
                 | Command::Audit(_)
+                | Command::Refactor(_)
                 | Command::Completions { .. },
             ) => None,
         }
@@ -126,6 +127,9 @@ pub enum Command {
     /// Look into the audit log: what sessions were asked for, what was decided and done, where they connected to
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Change many files at once by what their syntax tells, without a model
+    #[command(subcommand)]
+    Refactor(Refactor),
     /// Serve a built-in MCP server to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),
@@ -170,6 +174,27 @@ pub enum AuditCommand {
     Show { log: Option<String> },
     /// Print the records of all logs as lines of JSON, in the order of their times
     Export { log: Option<String> },
+}
+
+/// A mechanical change of many files.
+#[derive(Debug, Subcommand)]
+pub enum Refactor {
+    /// Rename a function, type, method, field or constant with all its uses (Rust, Python, JavaScript, TypeScript, Go,
+    /// Java, C, C++), and list the places that may mean something else
+    Rename {
+        /// Its name, alone or with its type or module: `parse`, `Reader::parse`
+        old: String,
+        new: String,
+        /// The file that defines it, where several do
+        #[arg(long, value_name = "FILE")]
+        path: Option<String>,
+        /// Rename also in code where the name may mean something else
+        #[arg(long)]
+        unsure: bool,
+        /// Make the change (without it, the difference is only printed)
+        #[arg(long)]
+        apply: bool,
+    },
 }
 
 /// A server that another host can use.

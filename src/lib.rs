@@ -70,6 +70,7 @@ pub mod bench;
 pub mod broker;
 pub mod chain;
 pub mod cli;
+pub mod code;
 pub mod compose;
 pub mod config;
 pub mod doctor;

@@ -128,6 +128,12 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             print!("{text}");
             Ok(code)
         }
+        Some(Command::Refactor(command)) => {
+            let done = compose::refactor(&cli.options, &command)?;
+            print!("{}", done.diff);
+            eprint!("{}", done.notes);
+            Ok(ExitCode::Success)
+        }
         Some(Command::Serve(serve)) => compose::serve(&serve),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "walden", &mut std::io::stdout());

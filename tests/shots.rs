@@ -152,7 +152,8 @@ fn read(desk: &mut Desk) {
         },
     });
     desk.event(Event::Text {
-        text: "`Retry::wait` doubles the pause without a bound. I cap it with a constant.".to_owned(),
+        text: "`Retry::wait` doubles the pause without a bound. I cap it with a constant."
+            .to_owned(),
     });
     desk.event(Event::Generated {
         usage: Usage {
@@ -212,10 +213,19 @@ fn change() -> FileChange {
             new_lines: 7,
             lines: vec![
                 line(LineKind::Context, "impl Retry {"),
-                line(LineKind::Added, "    /// The longest pause between two attempts."),
-                line(LineKind::Added, "    const LONGEST: Duration = Duration::from_secs(60);"),
+                line(
+                    LineKind::Added,
+                    "    /// The longest pause between two attempts.",
+                ),
+                line(
+                    LineKind::Added,
+                    "    const LONGEST: Duration = Duration::from_secs(60);",
+                ),
                 line(LineKind::Context, ""),
-                line(LineKind::Context, "    fn wait(&self, attempt: u32) -> Duration {"),
+                line(
+                    LineKind::Context,
+                    "    fn wait(&self, attempt: u32) -> Duration {",
+                ),
                 line(LineKind::Removed, "        self.base * 2_u32.pow(attempt)"),
                 line(
                     LineKind::Added,
@@ -227,6 +237,7 @@ fn change() -> FileChange {
         added: 3,
         removed: 1,
         notes: Vec::new(),
+        others: Vec::new(),
     }
 }
 
@@ -343,7 +354,11 @@ fn sessions(desk: &mut Desk) {
         ("Wait longer between the attempts", 3, "2026-11-21 09:30"),
         ("Explain how a route is found", 1, "2026-11-20 17:02"),
         ("Rename `Table` to `Routes`", 6, "2026-11-20 14:45"),
-        ("Find what reads the configuration twice", 2, "2026-11-19 11:20"),
+        (
+            "Find what reads the configuration twice",
+            2,
+            "2026-11-19 11:20",
+        ),
     ];
     let kept = kept.map(|(title, turns, began)| Kept {
         id: began.to_owned(),
@@ -377,7 +392,8 @@ fn svg(buffer: &Buffer) -> String {
             let (from, mut text) = (x, String::new());
             while x < SIZE.0 {
                 let cell = &buffer[(x, y)];
-                let same = (cell.fg, cell.bg, cell.modifier) == (first.fg, first.bg, first.modifier);
+                let same =
+                    (cell.fg, cell.bg, cell.modifier) == (first.fg, first.bg, first.modifier);
                 if !same {
                     break;
                 }
@@ -473,7 +489,11 @@ fn every_picture_in_the_readme_is_one_of_them() {
     let readme = std::fs::read_to_string(readme).expect("readable");
     let mut named = 0;
     for part in readme.split("](assets/").skip(1) {
-        let Some(name) = part.split(')').next().and_then(|file| file.strip_suffix(".svg")) else {
+        let Some(name) = part
+            .split(')')
+            .next()
+            .and_then(|file| file.strip_suffix(".svg"))
+        else {
             continue;
         };
         assert!(SHOTS.iter().any(|(shot, ..)| *shot == name), "{name}");

@@ -139,6 +139,7 @@ fn change() -> FileChange {
         added: 2,
         removed: 1,
         notes: Vec::new(),
+        others: Vec::new(),
     }
 }
 

@@ -202,8 +202,14 @@ pub(super) fn risk_of(rated: Risk, change: Option<&FileChange>, targets: &[Targe
     let is_secret = targets.iter().any(|target| secret_of(target).is_some());
     match (rated, change) {
         (Risk::Read, _) if is_secret => Risk::SensitiveRead,
-        (Risk::Edit, Some(change)) if change.kind == ChangeKind::Delete => Risk::Delete,
-        (Risk::Edit, Some(change)) if change.is_executable_data() => Risk::EditExecutable,
+        (Risk::Edit, Some(change))
+            if change.files().any(|file| file.kind == ChangeKind::Delete) =>
+        {
+            Risk::Delete
+        }
+        (Risk::Edit, Some(change)) if change.files().any(FileChange::is_executable_data) => {
+            Risk::EditExecutable
+        }
         // Programs take their settings from it, among them where to send things.
         (Risk::Edit, _) if is_secret => Risk::EditExecutable,
         _ => rated,

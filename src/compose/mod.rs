@@ -12,6 +12,7 @@ mod confine;
 mod editor;
 mod library;
 mod own;
+mod refactor;
 mod sealing;
 mod serve;
 
@@ -19,6 +20,7 @@ pub use auditing::audit;
 #[cfg(feature = "net")]
 pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
+pub use refactor::{Refactored, refactor};
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 

@@ -24,7 +24,9 @@ mod transcript;
 
 pub use ask::{Ask, Target, Why};
 pub use call::{CallId, CheckResult, Outcome, ToolCall, ToolSpec};
-pub use change::{ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind};
+pub use change::{
+    BREAKS_SYNTAX, ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind,
+};
 pub use command::command_of;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};

@@ -87,8 +87,9 @@ impl Tasks {
             if let Some(change) = change.clone() {
                 let roots = roots.clone();
                 let kept = tokio::task::spawn_blocking(move || {
-                    checkpoints
-                        .keep(&roots, &change)
+                    change
+                        .files()
+                        .try_for_each(|change| checkpoints.keep(&roots, change))
                         .map_err(|error| error.to_string())
                 });
                 if let Err(problem) = kept.await.unwrap_or_else(|error| Err(error.to_string())) {

@@ -44,7 +44,8 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                 memory.taints.clear();
             }
             Entry::Intent { call, change } => {
-                intents.extend(change.map(|change| (call.id, change)))
+                let files = change.into_iter().flat_map(FileChange::into_files);
+                intents.extend(files.map(|change| (call.id, change)))
             }
             Entry::Event(event) => {
                 match &event {
@@ -77,11 +78,11 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                             intents.retain(|(id, _)| id != call);
                         }
                     }
-                    Event::ChangeApplied { call, change } => {
+                    Event::ChangeApplied { change, .. } => {
                         memory.changes.push((memory.turns, change.clone()));
                         memory.see(&change.path);
                         // An earlier call that meant to change this file is past telling: this change stands now.
-                        intents.retain(|(id, meant)| id != call && meant.path != change.path);
+                        intents.retain(|(_, meant)| meant.path != change.path);
                     }
                     Event::ChangesUndone { turn, undone } => {
                         for file in undone.iter().filter(|file| file.refused.is_none()) {

@@ -987,6 +987,7 @@ fn the_change() -> FileChange {
         added: 1,
         removed: 1,
         notes: Vec::new(),
+        others: Vec::new(),
     }
 }
 

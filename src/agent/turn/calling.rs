@@ -74,8 +74,23 @@ impl Agent {
                     out,
                 );
             }
-            Preview::Change(change) => self.judge(id, Some(change), out),
+            Preview::Change(change) => match self.sends_back(&change) {
+                Some(text) => self.settle(id, Outcome::Failed { text }, out),
+                None => self.judge(id, Some(change), out),
+            },
         }
+    }
+
+    /// Says, once a turn for each file, that an edit would break the file's syntax. What the model means all the same
+    /// is shown with its note: a grammar can be behind its language.
+    fn sends_back(&mut self, change: &FileChange) -> Option<String> {
+        let turn = self.turn.as_mut()?;
+        let broken = change.files().find(|file| file.breaks_syntax().is_some())?;
+        if turn.sent_back.contains(&broken.path) {
+            return None;
+        }
+        turn.sent_back.push(broken.path.clone());
+        Some(unparsable(broken))
     }
 
     /// Tells, once a turn, that a change takes out lines which the turn itself added.
@@ -178,15 +193,20 @@ impl Agent {
         let number = late.unwrap_or(self.turns);
         if let Some(turn) = self.turn.as_mut().filter(|turn| turn.number == number) {
             turn.repeats.clear();
-            turn.added.extend(
-                lines(&change, LineKind::Added).map(|line| (change.path.clone(), line.to_owned())),
-            );
-            if !turn.changed.contains(&change.path) {
-                turn.changed.push(change.path.clone());
-            }
         }
-        self.changes.push((number, change.clone()));
-        out.push(Effect::Emit(Event::ChangeApplied { call: id, change }));
+        for change in change.into_files() {
+            if let Some(turn) = self.turn.as_mut().filter(|turn| turn.number == number) {
+                turn.added.extend(
+                    lines(&change, LineKind::Added)
+                        .map(|line| (change.path.clone(), line.to_owned())),
+                );
+                if !turn.changed.contains(&change.path) {
+                    turn.changed.push(change.path.clone());
+                }
+            }
+            self.changes.push((number, change.clone()));
+            out.push(Effect::Emit(Event::ChangeApplied { call: id, change }));
+        }
     }
 
     /// Ends a call: tells the front ends and the model, watches for loops, and goes on.
@@ -267,6 +287,16 @@ impl Agent {
         }
         self.advance(out);
     }
+}
+
+/// Tells the model where its edit breaks the syntax of a file.
+pub(super) fn unparsable(change: &FileChange) -> String {
+    format!(
+        "Nothing was changed: `{}` would not parse any more, see {}. Write the edit again, whole and with all of its \
+         brackets.",
+        change.path,
+        change.breaks_syntax().unwrap_or("its end")
+    )
 }
 
 /// How the host lets the model go on after a call.

@@ -59,6 +59,8 @@ pub(super) struct Turn {
     /// Lines that this turn added, with their files: a change that takes them out again is asked about once.
     added: Vec<(String, String)>,
     warned: bool,
+    /// Files an edit of which was sent back for breaking their syntax.
+    sent_back: Vec<String>,
     /// Calls that the user refused in this turn: nobody is asked the same thing twice.
     refused: Vec<ToolCall>,
     /// How the next generation may go on, where the host decides it.

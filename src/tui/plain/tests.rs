@@ -57,6 +57,7 @@ fn a_change_is_read_out_and_decided_by_a_line() {
         added: 1,
         removed: 1,
         notes: Vec::new(),
+        others: Vec::new(),
     };
     let said = heard(
         &mut plain,
