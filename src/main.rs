@@ -123,6 +123,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             print!("{text}");
             Ok(code)
         }
+        Some(Command::Mcp(command)) => compose::mcp(&cli.options, &command),
         Some(Command::Audit(command)) => {
             let (text, code) = compose::audit(&command)?;
             print!("{text}");

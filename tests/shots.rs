@@ -427,9 +427,6 @@ fn run(out: &mut String, cell: &ratatui::buffer::Cell, text: &str, x: u16, wide:
     if shown.is_empty() {
         return;
     }
-    let lead = shown.len() - shown.trim_start().len();
-    let left = left + lead as f32 * CELL.0;
-    let shown = shown.trim_start();
     let mut style = String::new();
     for (modifier, attribute) in [
         (Modifier::BOLD, " font-weight=\"bold\""),
@@ -442,16 +439,27 @@ fn run(out: &mut String, cell: &ratatui::buffer::Cell, text: &str, x: u16, wide:
             style.push_str(attribute);
         }
     }
-    let escaped = shown
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
-    let _ = writeln!(
-        out,
-        "<text x=\"{left:.1}\" y=\"{:.1}\" fill=\"{fg}\"{style} textLength=\"{:.1}\" xml:space=\"preserve\">{escaped}</text>",
-        top + 13.5,
-        shown.width() as f32 * CELL.0
-    );
+    // Each word where its cells are, whatever font draws it.
+    let mut at = 0;
+    for word in shown.split_inclusive("  ") {
+        let lead = word.len() - word.trim_start().len();
+        let text = word.trim();
+        if !text.is_empty() {
+            let escaped = text
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;");
+            let _ = writeln!(
+                out,
+                "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{fg}\"{style} textLength=\"{:.1}\" \
+                 lengthAdjust=\"spacingAndGlyphs\">{escaped}</text>",
+                left + (at + lead) as f32 * CELL.0,
+                top + 13.5,
+                text.width() as f32 * CELL.0
+            );
+        }
+        at += word.width();
+    }
 }
 
 fn hex(colour: Color, otherwise: &str) -> String {

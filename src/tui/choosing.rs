@@ -40,7 +40,7 @@ impl App {
             Kind::Sessions | Kind::Models => Picker::empty(kind),
         };
         self.later.extend(want.map(Cmd::Find));
-        self.overlay = Some(Overlay::Picker(picker));
+        self.overlay = Some(Overlay::Picker(Box::new(picker)));
         self.preview();
     }
 

@@ -144,6 +144,7 @@ impl Keys {
             }
             !clashes
         });
+        lost.dedup_by_key(|(_, other)| *other);
         for (key, other) in lost {
             if other != action {
                 self.told.push(format!(

@@ -20,7 +20,7 @@ use super::theme::Theme;
 #[derive(Debug)]
 pub(super) enum Overlay {
     Help { scroll: usize },
-    Picker(Picker),
+    Picker(Box<Picker>),
     Page(Page),
 }
 

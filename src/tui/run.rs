@@ -21,6 +21,7 @@ use tokio::{
 use crate::protocol::{Event, Level, Op};
 
 use super::app::{App, Cmd, Facts, Msg, Switch};
+use super::input::Inputs;
 use super::keymap::{self, Scroll};
 use super::picker::{Found, Library, Want};
 use super::screen::Screen;
@@ -39,7 +40,10 @@ const LONGEST_PASTE: usize = 1 << 20;
 /// Lets a text be written in the user's editor while the terminal is theirs: returns it where it was changed, or says
 /// why it could not be.
 #[derive(Clone)]
-pub struct Editor(pub Arc<dyn Fn(&str) -> Result<Option<String>, String> + Send + Sync>);
+pub struct Editor(pub Arc<Write>);
+
+/// What an [`Editor`] does.
+pub type Write = dyn Fn(&str) -> Result<Option<String>, String> + Send + Sync;
 
 impl std::fmt::Debug for Editor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -125,28 +129,7 @@ pub async fn run(
     let wake = Arc::clone(&woken);
     shell.app.highlighter().start(move || wake.notify_one());
     shell.read_history();
-    let (keys, mut inputs) = unbounded_channel();
-    let (done, dealt_with) = std::sync::mpsc::channel();
-    // Blocks in `read`, so it cannot be asked to end; it does with the next key once nobody listens.
-    std::thread::Builder::new()
-        .name("input".to_owned())
-        .spawn(move || {
-            let mut open = 0_usize;
-            while let Ok(input) = crossterm::event::read() {
-                open += 1;
-                if keys.send(input).is_err() {
-                    break;
-                }
-                // What is there is taken at once; before waiting for more, all of it was dealt with: a key may have
-                // given the terminal to an editor, whose keys are not to be read here.
-                while open > 0 && !crossterm::event::poll(Duration::ZERO).unwrap_or(false) {
-                    if dealt_with.recv().is_err() {
-                        return;
-                    }
-                    open -= 1;
-                }
-            }
-        })?;
+    let mut inputs = Inputs::listen()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut open = true;
@@ -166,10 +149,10 @@ pub async fn run(
             biased;
             _ = terminate.recv() => shell.leave(Exit::Signal),
             _ = hangup.recv() => shell.leave(Exit::Signal),
-            input = inputs.recv() => match input {
+            input = inputs.coming.recv() => match input {
                 Some(input) => {
                     shell.input(input, &guard)?;
-                    let _ = done.send(());
+                    inputs.done();
                 }
                 // The terminal is gone.
                 None => shell.leave(Exit::Signal),
@@ -194,9 +177,9 @@ pub async fn run(
             }
         }
         for _ in 0..MOST_DRAINED {
-            if let Ok(input) = inputs.try_recv() {
+            if let Ok(input) = inputs.coming.try_recv() {
                 shell.input(input, &guard)?;
-                let _ = done.send(());
+                inputs.done();
             } else if let Ok(event) = events.try_recv() {
                 shell.event(event);
             } else {

@@ -293,9 +293,9 @@ fn lines(composer: &Composer, count: usize) -> Span {
     }
     if to < text.len() {
         to += 1;
-    } else if from > 0 {
+    } else {
         // The last line goes with the break before it.
-        from -= 1;
+        from = from.saturating_sub(1);
     }
     Span { from, to, at: from }
 }

@@ -122,6 +122,16 @@ impl Asked {
                     None => body.said("the answer", text, wide),
                 }
             }
+            QuestionKind::Definition { title, text } => {
+                body.say(title, wide);
+                body.said("as it is defined", text, wide);
+                body.rows.push(Row::default());
+                body.note(
+                    "walden asks this. The server is started, or used, only if you accept, and you are asked again when \
+                     any of it changes.",
+                    wide,
+                );
+            }
         }
         body.rows.truncate(MOST_ROWS);
         body

@@ -127,6 +127,12 @@ impl Asked {
                 hint(Action::Escape, "cancel");
                 hint(Action::Scroll(Scroll::PageDown), "scroll");
             }
+            QuestionKind::Definition { .. } => {
+                hint(reply(Reply::Accept), "trust it as it is");
+                hint(reply(Reply::Decline), "do not use it");
+                hint(Action::Escape, "ask later");
+                hint(Action::Scroll(Scroll::PageDown), "scroll");
+            }
         }
         wrap(&row, wide, &Row::default())
     }
@@ -139,6 +145,7 @@ fn title(question: &Question, first: usize, height: usize, total: usize, wide: u
         QuestionKind::Page { .. } => "asks you to open a page",
         QuestionKind::Prompt { .. } => "wants to ask the model",
         QuestionKind::Completion { .. } => "waits for the model's answer",
+        QuestionKind::Definition { .. } => "is not part of walden",
     };
     let mut title = Row::new("━━ ", Role::ApprovalBorder);
     title.push(server, Role::Approval);

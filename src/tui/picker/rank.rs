@@ -32,6 +32,9 @@ impl Default for Ranker {
     }
 }
 
+/// How well a line was hit, how short it is and how early: the greatest is the best.
+type Rank = (u32, Reverse<u32>, Reverse<u32>);
+
 /// What the lines are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
@@ -84,8 +87,7 @@ impl Ranker {
         // A longer query finds some of what the shorter one found, unless case began to count.
         let narrows =
             !self.query.is_empty() && query.starts_with(&self.query) && self.of == lines.len();
-        let mut heap: BinaryHeap<Reverse<(u32, Reverse<u32>, Reverse<u32>)>> =
-            BinaryHeap::with_capacity(limit + 1);
+        let mut heap: BinaryHeap<Reverse<Rank>> = BinaryHeap::with_capacity(limit + 1);
         let mut kept = Vec::new();
         let mut buffer = Vec::new();
         let mut look = |at: u32| {

@@ -335,6 +335,11 @@ impl Plain {
                 }
                 out.push("y: let it, n: no, c: cancel".to_owned());
             }
+            QuestionKind::Definition { title, text } => {
+                out.push(format!("walden asks: {}", sanitize_line(title)));
+                out.extend(sanitize(text).lines().map(str::to_owned));
+                out.push("y: trust it as it is, n: do not use it, c: ask later".to_owned());
+            }
             QuestionKind::Completion { text } => {
                 out.push(format!("the model wrote this for the server {server}:"));
                 out.extend(sanitize(text).lines().map(str::to_owned));
