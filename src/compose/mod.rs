@@ -9,20 +9,26 @@ mod auditing;
 #[cfg(feature = "net")]
 mod brokering;
 mod confine;
+#[cfg(feature = "net")]
+mod conformance;
 mod editor;
 mod library;
 mod mcp;
 mod own;
 mod refactor;
+mod rules;
 mod sealing;
 mod serve;
 
 pub use auditing::audit;
 #[cfg(feature = "net")]
-pub use brokering::{act_as_broker, broker};
+pub use brokering::{Brokered, act_as_broker, broker};
 pub use confine::sandbox;
+#[cfg(feature = "net")]
+pub use conformance::conformance;
 pub use mcp::mcp;
 pub use refactor::{Refactored, refactor};
+pub use rules::rules;
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 

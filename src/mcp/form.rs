@@ -53,8 +53,9 @@ fn field(name: &str, of: &Value, required: bool, whole: &Value) -> Result<Field,
     let shown = super::text::short(name, 60);
     let (plain, nullable) = plain(of, whole, 0)
         .ok_or_else(|| format!("the field `{shown}` has a form that cannot be filled in"))?;
+    let inner = |key: &str| plain.get(key).unwrap_or(&Value::Null);
     let text = |key: &str| {
-        let text = of[key].as_str().or_else(|| plain[key].as_str());
+        let text = of[key].as_str().or_else(|| inner(key).as_str());
         text.map(|text| super::text::short(text, LABEL))
     };
     let (title, description) = (text("title"), text("description"));
@@ -64,7 +65,7 @@ fn field(name: &str, of: &Value, required: bool, whole: &Value) -> Result<Field,
         ));
     }
     let default = match &of["default"] {
-        Value::Null => &plain["default"],
+        Value::Null => inner("default"),
         default => default,
     };
     let kind = kind(&plain, default)

@@ -364,6 +364,7 @@ impl App {
                 risk,
                 reason,
                 change,
+                ask: self.transcript.ask_of(call.id),
             })
     }
 
