@@ -223,6 +223,14 @@ fn key(text: &str) -> Option<(KeyCode, KeyModifiers)> {
         modifiers |= modifier;
         rest = &rest[length..];
     }
+    // As the help writes them.
+    rest = match rest {
+        "↑" => "Up",
+        "↓" => "Down",
+        "←" => "Left",
+        "→" => "Right",
+        _ => rest,
+    };
     let mut chars = rest.chars();
     let code = match (chars.next(), chars.next()) {
         (Some(c), None) if modifiers.contains(KeyModifiers::CONTROL) => {
@@ -241,10 +249,10 @@ fn key(text: &str) -> Option<(KeyCode, KeyModifiers)> {
             "end" => KeyCode::End,
             "pgup" => KeyCode::PageUp,
             "pgdn" => KeyCode::PageDown,
-            "up" | "↑" => KeyCode::Up,
-            "down" | "↓" => KeyCode::Down,
-            "left" | "←" => KeyCode::Left,
-            "right" | "→" => KeyCode::Right,
+            "up" => KeyCode::Up,
+            "down" => KeyCode::Down,
+            "left" => KeyCode::Left,
+            "right" => KeyCode::Right,
             other => KeyCode::F(
                 other
                     .strip_prefix('f')?
