@@ -59,9 +59,13 @@ pub struct Options {
     /// What may be done without asking
     #[arg(long, value_name = "MODE")]
     pub mode: Option<ModeName>,
-    /// The theme: default, light, dark, high-contrast, mono, or one of your own
+    /// The theme: default, light, dark, high-contrast, colour-blind, colour-blind-light, mono,
+    /// or one of your own
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
+    /// Lines instead of a screen: for screen readers, and terminals that can do nothing
+    #[arg(long)]
+    pub plain: bool,
     /// The context window in tokens
     #[arg(long, value_name = "TOKENS")]
     pub context: Option<u32>,
@@ -502,6 +506,7 @@ impl Options {
     pub fn under(self, over: Self) -> Self {
         let layer = self.layer().under(over.layer());
         Self {
+            plain: self.plain || over.plain,
             cwd: over.cwd.or(self.cwd),
             mode: over.mode.or(self.mode),
             model: layer.model,

@@ -252,6 +252,7 @@ impl Agent {
             Op::Decide { call, decision } => self.decide(call, decision, out),
             // The servers' questions are between them and the user.
             Op::Answer { .. } => {}
+            Op::Unqueue { text } => self.unqueue(&text, out),
             Op::Interrupt => {
                 if self.turn.is_some() {
                     self.end_turn(EndReason::Interrupted, out);
@@ -292,6 +293,14 @@ impl Agent {
             return;
         }
         self.start_turn(text, files, out);
+    }
+
+    fn unqueue(&mut self, text: &str, out: &mut Vec<Effect>) {
+        if let Some(at) = self.queued.iter().position(|(queued, _)| queued == text) {
+            self.queued.remove(at);
+            let text = text.to_owned();
+            out.push(Effect::Emit(Event::Unqueued { text }));
+        }
     }
 
     /// A turn can start: the model is loaded and its tools are known.

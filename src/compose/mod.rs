@@ -12,6 +12,7 @@ mod confine;
 #[cfg(feature = "net")]
 mod conformance;
 mod editor;
+mod library;
 mod mcp;
 mod own;
 mod refactor;
@@ -90,53 +91,102 @@ pub fn start_log() {
 /// # Errors
 /// When the session cannot be built, or there is no terminal.
 pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<ExitCode, UserError> {
-    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if !terminal && !options.plain {
         return Err(UserError::usage("the terminal UI needs a terminal")
             .hint("`walden exec PROMPT` runs a turn without one"));
     }
-    let config = configure(options)?;
+    let mut config = configure(options)?;
     let root = find_root(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
-    let resumed = match resume {
+    let mut resumed = match resume {
         None => None,
         Some(id) => Some(pick(&files, &root, id.as_deref())?),
     };
-    let theme = config.theme.clone();
     llama::on_crash(tui::restore);
     llama::on_abort(gave_up);
     let weaker = sealing::tell_weaker();
-    runtime()?.block_on(async {
-        let (handle, mut replay) = build(
+    let runtime = runtime()?;
+    // One session after the other, as the user goes from one to the next.
+    loop {
+        let exit = runtime.block_on(one_session(
             &config,
+            options.plain,
             &root,
             &files,
-            resumed,
-            config.mode.unwrap_or_default(),
-            &Treatment {
-                attended: Attended::Yes,
-                trusted: &options.trust_server,
-            },
-        )
-        .await?;
-        replay.extend(weaker);
-        let Handle { ops, events, task } = handle;
-        let options = tui::Options {
-            theme,
-            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
-            model_name: model_name(&config),
-            root: root.clone(),
-            enforced: crate::sandbox::enforced(),
-            history: Some(files.history()),
-            themes: config::folder().map(|folder| folder.join("themes")),
-            replay,
-            editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
+            resumed.take(),
+            &options.trust_server,
+            &weaker,
+        ))?;
+        let tui::Exit::Switched(to) = exit else {
+            return Ok(ExitCode::Success);
         };
-        let ended = tui::run(ops, events, options).await;
-        // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
-        let _ = task.await;
-        ended.map_err(UserError::from_error)?;
-        Ok(ExitCode::Success)
-    })
+        // A session without a message is not kept: then a new one is what it was.
+        let kept = |id: &str| files.find(id).ok().map(|info| info.id);
+        match to {
+            tui::Switch::New => {}
+            tui::Switch::Session(id) => resumed = kept(&id),
+            tui::Switch::Model { name, session } => {
+                config.model = Some(name);
+                resumed = session.and_then(|id| kept(&id));
+            }
+        }
+    }
+}
+
+/// Runs one session in the terminal, and says how it was left.
+async fn one_session(
+    config: &Config,
+    plain: bool,
+    root: &Path,
+    files: &SessionFiles,
+    resumed: Option<SessionId>,
+    trusted: &[String],
+    weaker: &[Event],
+) -> Result<tui::Exit, UserError> {
+    let (handle, mut replay) = build(
+        config,
+        root,
+        files,
+        resumed,
+        config.mode.unwrap_or_default(),
+        &Treatment {
+            attended: Attended::Yes,
+            trusted,
+        },
+    )
+    .await?;
+    replay.extend(weaker.iter().cloned());
+    let Handle { ops, events, task } = handle;
+    let library = library::Library {
+        root: root.to_owned(),
+        roots: Roots::open(&[root.to_owned()]).map_err(UserError::from_error)?,
+        files: files.clone(),
+    };
+    let options = tui::Options {
+        theme: config.theme.clone(),
+        no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        model_name: model_name(config),
+        root: root.to_owned(),
+        enforced: crate::sandbox::enforced(),
+        history: Some(files.history()),
+        themes: config::folder().map(|folder| folder.join("themes")),
+        replay,
+        keys: config::folder().map(|folder| folder.join("keys.toml")),
+        vim: config.vim.unwrap_or_default(),
+        mouse: config.mouse.unwrap_or_default(),
+        still: config.reduced_motion.unwrap_or_default(),
+        editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
+        library: Some(std::sync::Arc::new(library)),
+    };
+    let ended = if plain {
+        tui::run_plain(ops, events, options).await
+    } else {
+        tui::run(ops, events, options).await
+    };
+    // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
+    let _ = task.await;
+    ended.map_err(UserError::from_error)
 }
 
 /// Gives the terminal back and says why, just before the process aborts.

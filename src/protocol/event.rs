@@ -39,6 +39,10 @@ pub enum Event {
     Queued {
         text: String,
     },
+    /// A waiting message was taken back.
+    Unqueued {
+        text: String,
+    },
     TurnStarted {
         turn: u32,
         text: String,

@@ -28,6 +28,10 @@ pub enum Op {
     },
     /// Stops the running turn: generation, calls and questions.
     Interrupt,
+    /// Takes back the first waiting message with this text.
+    Unqueue {
+        text: String,
+    },
     SetMode {
         mode: Mode,
     },

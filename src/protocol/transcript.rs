@@ -133,6 +133,11 @@ impl Transcript {
             }
             Event::ModeChanged { mode } => self.mode = *mode,
             Event::Queued { text } => self.queued.push(text.clone()),
+            Event::Unqueued { text } => {
+                if let Some(at) = self.queued.iter().position(|queued| queued == text) {
+                    self.queued.remove(at);
+                }
+            }
             Event::TurnStarted { turn, text } => {
                 if self.queued.first() == Some(text) {
                     self.queued.remove(0);
