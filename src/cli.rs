@@ -19,6 +19,30 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+impl Cli {
+    /// Returns the options of a command that runs the model on a repository: those are the sealed ones.
+    pub fn session_options(&self) -> Option<Options> {
+        let under = |over: &Options| Some(self.options.clone().under(over.clone()));
+        match &self.command {
+            None => Some(self.options.clone()),
+            Some(Command::Resume(resume)) => under(&resume.options),
+            Some(Command::Exec(exec)) => under(&exec.options),
+            Some(Command::Bench(bench)) => under(&bench.options),
+            Some(
+                Command::Sessions { .. }
+                | Command::Model(_)
+                | Command::Doctor(_)
+                | Command::Sandbox(_)
+                | Command::Serve(_)
+                | Command::Audit(_)
+                | Command::Refactor(_)
+                | Command::Map(_)
+                | Command::Completions { .. },
+            ) => None,
+        }
+    }
+}
+
 /// Options of every command that runs a session.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -43,6 +67,10 @@ pub struct Options {
     /// Layers to put on the GPU (all that fit by default)
     #[arg(long, value_name = "N")]
     pub gpu_layers: Option<u32>,
+    /// A smaller model of the same family that writes ahead where that is faster (pays on a graphics card, or for a
+    /// large model)
+    #[arg(long, value_name = "NAME|FILE")]
+    pub draft: Option<String>,
     /// How the context is kept: `q8_0` halves its memory, and is slower on processors
     #[arg(long, value_name = "TYPE")]
     pub kv: Option<Kv>,
@@ -65,6 +93,12 @@ pub struct Options {
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
     #[arg(long)]
     pub free_arguments: bool,
+    /// Refuse to start where the kernel, or running as root, weakens what walden promises
+    #[arg(long)]
+    pub strict: bool,
+    /// Start without the seal: the kernel then keeps walden neither from the network nor from other files
+    #[arg(long)]
+    pub no_seal: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,9 +121,14 @@ pub enum Command {
     /// Run programs confined, and show that it holds
     #[command(subcommand)]
     Sandbox(SandboxCommand),
+    /// Show where in the code a request may be about: the files and symbols that a model is told of
+    Map(Map),
     /// Change many files at once by what their syntax tells, without a model
     #[command(subcommand)]
     Refactor(Refactor),
+    /// Look into the audit log: what sessions were asked for, what was decided and done, where they connected to
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Serve a built-in MCP server to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),
@@ -101,7 +140,7 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// Try every way out, in a confined program and beside it in one that is not, and print what the kernel answered
+    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered
     Prove {
         /// Print JSON
         #[arg(long)]
@@ -117,7 +156,32 @@ pub enum SandboxCommand {
     },
     /// Make the attempts of `prove`
     #[command(hide = true)]
-    Probe { ground: String },
+    Probe {
+        /// Seal this process first
+        #[arg(long)]
+        sealed: bool,
+        ground: String,
+    },
+}
+
+/// The audit log. A log is named by its session, or by the beginning of its name; all of them are meant without one.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Show that no record was changed, moved or taken out, and print the heads to note elsewhere
+    Verify { log: Option<String> },
+    /// Print a log for reading (the last one by default)
+    Show { log: Option<String> },
+    /// Print the records of all logs as lines of JSON, in the order of their times
+    Export { log: Option<String> },
+}
+
+#[derive(Debug, Args)]
+pub struct Map {
+    /// What is looked for, in words or names
+    pub request: String,
+    /// The most bytes that are printed
+    #[arg(long, value_name = "N", default_value_t = 4_000)]
+    pub bytes: usize,
 }
 
 /// A mechanical change of many files.
@@ -364,6 +428,7 @@ impl Options {
             context: layer.context,
             threads: layer.threads,
             gpu_layers: layer.gpu_layers,
+            draft: layer.draft,
             kv: over.kv.or(self.kv),
             max_turns: layer.max_turns,
             budget: layer.budget,
@@ -371,6 +436,8 @@ impl Options {
             check: layer.check,
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
+            strict: self.strict || over.strict,
+            no_seal: self.no_seal || over.no_seal,
         }
     }
 
@@ -383,6 +450,7 @@ impl Options {
             context: self.context,
             threads: self.threads,
             gpu_layers: self.gpu_layers,
+            draft: self.draft.clone(),
             kv: self.kv.map(KvType::from),
             max_turns: self.max_turns,
             budget: self.budget,
@@ -390,6 +458,7 @@ impl Options {
             check: self.check.clone(),
             tries: self.tries,
             real_arguments: self.free_arguments.then_some(false),
+            ..Config::default()
         }
     }
 }
@@ -406,8 +475,8 @@ fn tui_help() -> String {
         text.push_str(&format!("  {call:<29} {}\n", command.help));
     }
     text.push_str(
-        "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, kv, max_turns, \
-         budget, temperature, check, tries, real_arguments), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
+        "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, \
+         budget, temperature, check, tries, real_arguments, [seal] read and write, [network] allow), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
          WALDEN_LOG=debug writes a log to the state folder.",
     );
     text

@@ -64,7 +64,11 @@
 #![deny(unsafe_code)]
 
 pub mod agent;
+pub mod audit;
 pub mod bench;
+#[cfg(feature = "net")]
+pub mod broker;
+pub mod chain;
 pub mod cli;
 pub mod code;
 pub mod compose;

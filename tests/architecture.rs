@@ -159,7 +159,16 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "session",
-        &["agent", "model", "mcp", "workspace", "protocol"],
+        &[
+            "code",
+            "agent",
+            "audit",
+            "chain",
+            "model",
+            "mcp",
+            "workspace",
+            "protocol",
+        ],
         &[
             "tokio",
             "serde",
@@ -198,7 +207,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "doctor",
         &["error", "model", "protocol", "sandbox"],
-        &["serde", "serde_json", "tokio"],
+        &["rustix", "serde", "serde_json", "tokio"],
     ),
     ("serve", &[], &["rmcp", "tokio", "thiserror"]),
     ("serve/token.rs", &[], &["rustix", "sha2"]),
@@ -217,6 +226,30 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
+    (
+        "audit",
+        &["chain", "protocol"],
+        &["serde", "serde_json", "sha2"],
+    ),
+    // What it connects for is not its business.
+    (
+        "broker",
+        &[],
+        &[
+            "serde",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tokio_util",
+            "tracing",
+        ],
+    ),
+    // Knows nothing of what is written into it.
+    (
+        "chain.rs",
+        &[],
+        &["rustix", "serde", "serde_json", "sha2", "thiserror"],
+    ),
     ("bench", &["model", "protocol"], &["serde", "serde_json"]),
     ("config.rs", &["error", "protocol"], &["serde", "toml"]),
     (
@@ -228,7 +261,9 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         "compose",
         &[
             "agent",
+            "audit",
             "bench",
+            "broker",
             "cli",
             "code",
             "config",
@@ -313,9 +348,22 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// The only places that may open a network connection or start a process.
-const NETWORK: &[&str] = &["model/store", "serve/http.rs"];
+const NETWORK: &[&str] = &[
+    "broker/serve.rs",
+    "broker/tests.rs",
+    "model/store",
+    "serve/http.rs",
+];
 /// `bench` runs `llama-bench` where the user installed it, to compare with.
-const PROCESS: &[&str] = &["bench", "model/store", "main.rs", "sandbox", "servers/run"];
+/// The broker is this program under another name.
+const PROCESS: &[&str] = &[
+    "bench",
+    "compose/brokering.rs",
+    "model/store",
+    "main.rs",
+    "sandbox",
+    "servers/run",
+];
 
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -8,6 +8,7 @@
 mod calls;
 mod input;
 mod intent;
+mod locating;
 mod policy;
 mod prepare;
 mod prompt;
@@ -21,7 +22,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-pub use input::{Effect, Input, Preview};
+pub use input::{Effect, Input, Located, Preview};
 pub use policy::{Policy, Verdict};
 pub use prompt::system_text;
 
@@ -35,6 +36,11 @@ use turn::Turn;
 
 /// The longest file whose text constrains the edits of it, in bytes.
 const PASSAGE_LIMIT: usize = 1 << 20;
+
+/// The least parameters of a model that may make several calls in one answer, and how many. Smaller ones go on with a
+/// call that they would not make if they saw what the first one gave.
+const LARGE_MODEL: u64 = 4_000_000_000;
+const CALLS_AT_ONCE: u32 = 8;
 
 /// Finds the words of a request that look like paths of files, in order.
 pub fn mentioned_paths(request: &str) -> Vec<String> {
@@ -115,6 +121,8 @@ pub struct Agent {
     turns: u32,
     generations: u64,
     queued: VecDeque<(String, Vec<String>)>,
+    /// Where messages that come next may be about.
+    located: Vec<(String, Located)>,
     /// The changes that stand, with the turns that made them, oldest first.
     changes: Vec<(u32, FileChange)>,
     passages: Vec<Passages>,
@@ -144,6 +152,7 @@ impl Agent {
             turns: memory.turns,
             generations: 0,
             queued: VecDeque::new(),
+            located: Vec::new(),
             changes: memory.changes,
             passages: Vec::new(),
             late: Vec::new(),
@@ -157,6 +166,7 @@ impl Agent {
         match input {
             Input::Op(op) => self.operate(op, &mut out),
             Input::Submitted { text, files } => self.submit(text, files, &mut out),
+            Input::Located { text, located } => self.note_located(text, located),
             Input::ModelReady(info) => {
                 self.model = Some(info);
                 self.start_queued(&mut out);
@@ -205,6 +215,8 @@ impl Agent {
             Op::Submit { text } => self.submit(text, Vec::new(), out),
             Op::Drafted { text } => self.prepare(&text, out),
             Op::Decide { call, decision } => self.decide(call, decision, out),
+            // The servers' questions are between them and the user.
+            Op::Answer { .. } => {}
             Op::Interrupt => {
                 if self.turn.is_some() {
                     self.end_turn(EndReason::Interrupted, out);
@@ -364,12 +376,20 @@ impl Agent {
 
     /// Makes a request of everything said so far.
     fn request(&self, choice: crate::protocol::ToolChoice) -> Box<crate::protocol::ModelRequest> {
+        let is_large = self
+            .model
+            .as_ref()
+            .is_some_and(|model| model.parameters >= LARGE_MODEL);
+        let sampling = Sampling {
+            max_calls: if is_large { CALLS_AT_ONCE } else { 1 },
+            ..self.settings.sampling.clone()
+        };
         Box::new(crate::protocol::ModelRequest {
             id: GenerationId(self.generations),
             messages: self.messages.clone(),
             tools: self.tools.clone(),
             choice,
-            sampling: self.settings.sampling.clone(),
+            sampling,
             passages: self.passages.clone(),
             // What is known of the workspace is added where the workspace is seen.
             known: Vec::new(),

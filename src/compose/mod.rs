@@ -5,12 +5,22 @@
     reason = "reads the prompt file and makes the log file, before any session"
 )]
 
+mod auditing;
+#[cfg(feature = "net")]
+mod brokering;
 mod confine;
+mod mapping;
 mod refactor;
+mod sealing;
 mod serve;
 
+pub use auditing::audit;
+#[cfg(feature = "net")]
+pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
+pub use mapping::map;
 pub use refactor::{Refactored, refactor};
+pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -35,9 +45,6 @@ use crate::servers::run::{self, Runner};
 use crate::session::{self, Handle, Journal, Recovered, SessionFiles, SessionId, Setup};
 use crate::tui;
 use crate::workspace::{Checkpoints, Roots, hash_of};
-
-/// What is kept inside the roots by what, as the status bar says it. Named by what is really enforced.
-const ENFORCED: &str = "files in the root · not sealed";
 
 /// Starts the log, where `WALDEN_LOG` asks for one: into the state folder, never onto the screen.
 pub fn start_log() {
@@ -85,8 +92,9 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
     let theme = config.theme.clone();
     llama::on_crash(tui::restore);
     llama::on_abort(gave_up);
+    let weaker = sealing::tell_weaker();
     runtime()?.block_on(async {
-        let (handle, replay) = build(
+        let (handle, mut replay) = build(
             &config,
             &root,
             &files,
@@ -94,13 +102,14 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             config.mode.unwrap_or_default(),
         )
         .await?;
+        replay.extend(weaker);
         let Handle { ops, events, task } = handle;
         let options = tui::Options {
             theme,
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
             model_name: model_name(&config),
             root: root.clone(),
-            enforced: ENFORCED.to_owned(),
+            enforced: crate::sandbox::enforced(),
             history: Some(files.history()),
             themes: config::folder().map(|folder| folder.join("themes")),
             replay,
@@ -144,6 +153,7 @@ pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
         .unwrap_or_else(|| exec.auto.mode());
     // Asked before anything is started: a missing model is the most likely mistake of a first run.
     locate_model(&config)?;
+    sealing::tell_weaker();
     runtime()?.block_on(async {
         let (handle, _) = build(&config, &root, &files, None, mode).await?;
         exec::run(
@@ -207,14 +217,13 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
     let config = configure(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     // Its states are its own, and gone with it.
-    let states = files
-        .snapshots()
-        .with_file_name(format!("bench-{}", std::process::id()));
+    let states = files.passing("bench");
     let options = LlamaOptions {
         name: model_name(&config),
         context: Some(config.context.unwrap_or(BENCH_CONTEXT)),
         threads: config.threads,
         gpu_layers: config.gpu_layers,
+        draft: locate_draft(&config)?,
         kv: config.kv.unwrap_or_default(),
         snapshots: Some(states.clone()),
         ..LlamaOptions::new(locate_model(&config)?)
@@ -229,7 +238,7 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
         let _ = writeln!(std::io::stderr(), "measuring: {what}");
     };
     let measured = bench::run(&options, extent, &mut told);
-    // What stays behind is swept with the other states.
+    // What stays behind is swept by the next run.
     let _ = std::fs::remove_dir_all(&states);
     let report = measured
         .map_err(|message| UserError::failure(format!("cannot measure the model: {message}")))?;
@@ -307,6 +316,8 @@ fn llama_options(config: &Config, path: PathBuf) -> LlamaOptions {
         context: config.context,
         threads: config.threads,
         gpu_layers: config.gpu_layers,
+        // A draft model that is not there was told of when the session was built.
+        draft: locate_draft(config).ok().flatten(),
         kv: config.kv.unwrap_or_default(),
         real_arguments: config.real_arguments.unwrap_or(true),
         ..LlamaOptions::new(path)
@@ -338,6 +349,15 @@ fn locate_model(config: &Config) -> Result<PathBuf, UserError> {
     store
         .resolve(&model_name(config))
         .map_err(|error| store_error(&error))
+}
+
+fn locate_draft(config: &Config) -> Result<Option<PathBuf>, UserError> {
+    let Some(name) = &config.draft else {
+        return Ok(None);
+    };
+    let store = Store::open(None).map_err(|error| store_error(&error))?;
+    let path = store.resolve(name).map_err(|error| store_error(&error))?;
+    Ok(Some(path))
 }
 
 /// Finds the repository that a folder belongs to; outside of any, the folder itself is the root.
@@ -458,12 +478,16 @@ async fn build(
     resumed: Option<SessionId>,
     mode: crate::protocol::Mode,
 ) -> Result<(Handle, Vec<Event>), UserError> {
+    locate_draft(config)?;
     let roots = Roots::open(&[root.to_owned()]).map_err(UserError::from_error)?;
     let (id, dir) = match resumed {
         Some(id) => (id.clone(), files.dir(&id)),
         None => files.create().map_err(UserError::from_error)?,
     };
     let (journal, entries) = Journal::open(&files.journal(&id)).map_err(UserError::from_error)?;
+    let state = files.log();
+    let audit = auditing::open(state.parent().unwrap_or(&dir), &id.0)?;
+    let journal = journal.audited(audit);
     let checkpoints = Checkpoints::open(&dir.join("blobs")).map_err(UserError::from_error)?;
     let recovered = (!entries.is_empty())
         .then(|| session::recover(entries, |change: &FileChange| stands(&roots, change)));

@@ -9,6 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::effects::{Done, Tasks};
 use super::journal::{Entry, Journal, VERSION};
 use super::known::Catalog;
+use super::locating::Locator;
 use super::sweep::Sweep;
 use super::{Recovered, SessionId, files};
 use crate::agent::{Agent, Effect, Input, Settings};
@@ -73,6 +74,7 @@ struct Driver {
     roots: Roots,
     tasks: Tasks,
     catalog: Catalog,
+    locator: Locator,
     /// Calls that may make files which nobody tells of.
     unsure: HashSet<CallId>,
     running: JoinSet<Done>,
@@ -116,6 +118,7 @@ impl Driver {
             generation: None,
             tasks: Tasks::new(setup.host.caller(), setup.roots.clone(), setup.checkpoints),
             catalog: Catalog::new(setup.roots.clone()),
+            locator: Locator::new(setup.roots.clone()),
             unsure: HashSet::new(),
             host: setup.host,
             tools: setup.tools,
@@ -174,8 +177,12 @@ impl Driver {
                 op = ops.recv() => {
                     let op = op.unwrap_or(Op::Shutdown);
                     let input = self.input_of(op);
-                    if let Input::Submitted { files, .. } = &input {
+                    if let Input::Submitted { text, files } = &input {
                         self.catalog.begin_turn(files).await;
+                        if files.is_empty() && let Some(located) = self.locator.locate(text).await {
+                            let text = text.clone();
+                            self.feed(Input::Located { text, located });
+                        }
                     }
                     self.feed(input);
                 }

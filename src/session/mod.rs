@@ -13,6 +13,7 @@ mod effects;
 mod files;
 mod journal;
 mod known;
+mod locating;
 mod recover;
 mod sweep;
 

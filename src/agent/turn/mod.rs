@@ -91,7 +91,12 @@ pub(super) struct Turn {
 }
 
 impl Agent {
-    pub(super) fn start_turn(&mut self, text: String, files: Vec<String>, out: &mut Vec<Effect>) {
+    pub(super) fn start_turn(
+        &mut self,
+        text: String,
+        mut files: Vec<String>,
+        out: &mut Vec<Effect>,
+    ) {
         self.turns += 1;
         if self.messages.is_empty() {
             self.remember(self.system(), out);
@@ -100,10 +105,15 @@ impl Agent {
             turn: self.turns,
             text: text.clone(),
         }));
-        let asked = self.asked(&text);
+        let mut asked = self.asked(&text);
         self.aside.clear();
-        self.remember(Message::User { text: asked }, out);
         let intent = intent::intent(&text);
+        let located = self.take_located(&text).filter(|_| files.is_empty());
+        if let Some(located) = &located {
+            asked = located.after(&asked);
+            files.extend(located.file.clone());
+        }
+        self.remember(Message::User { text: asked }, out);
         let wants_change = match (intent, self.policy.mode()) {
             (_, Mode::Plan) | (Intent::Question, _) | (Intent::Unclear, Mode::Ask) => false,
             // Where edits need no question, somebody expects them.
@@ -114,7 +124,7 @@ impl Agent {
             .into_iter()
             .map(|path| ("read".to_owned(), with("path", path)))
             .collect();
-        if opening.is_empty() && wants_change && self.turns == 1 {
+        if opening.is_empty() && wants_change && self.turns == 1 && located.is_none() {
             opening.push_back(("list".to_owned(), Map::new()));
         }
         opening.retain(|(name, _)| {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 
 use super::cache::Cache;
+use super::draft::Drafter;
 use super::identity::Template;
 use super::log;
 use super::native::{DecodeError, Token};
@@ -29,7 +30,7 @@ use crate::protocol::{
 };
 
 use ahead::Ahead;
-use calls::{Draft, Step};
+use calls::{Between, Draft, Step};
 use runaway::{RUNAWAY_CHECK, repeated_unit};
 use tell::text_of;
 
@@ -43,6 +44,7 @@ pub(super) struct Engine<'w> {
     real_arguments: bool,
     speculation: Speculation,
     curve: Curve,
+    drafter: Option<Drafter<'w>>,
     /// What the last answer cost, for measuring.
     pub(super) tally: Tally,
 }
@@ -71,6 +73,7 @@ impl<'w> Engine<'w> {
             real_arguments: true,
             speculation: Speculation::default(),
             curve: Curve::default(),
+            drafter: None,
             tally: Tally::default(),
         }
     }
@@ -92,6 +95,11 @@ impl<'w> Engine<'w> {
     /// Sets whether tokens are guessed and evaluated ahead.
     pub(super) fn speculate(&mut self, speculation: Speculation) {
         self.speculation = speculation;
+    }
+
+    /// Sets the model that writes ahead where there is nothing to copy.
+    pub(super) fn draft_with(&mut self, drafter: Option<Drafter<'w>>) {
+        self.drafter = drafter;
     }
 
     /// Tells whether there is something worth keeping between runs.
@@ -134,6 +142,9 @@ impl<'w> Engine<'w> {
             raw: Vec::new(),
             usage: Usage::default(),
             called: false,
+            calls: 0,
+            between: Between::No,
+            ends_at: 0,
             cut: false,
             body_start: 0,
             draft: Draft::None,
@@ -145,6 +156,9 @@ impl<'w> Engine<'w> {
         };
         let last = answer.run();
         self.cache.context().rest();
+        if let Some(drafter) = &mut self.drafter {
+            drafter.rest();
+        }
         // A session that dropped the receiver does not wait for the answer.
         let _ = events.blocking_send(last);
     }
@@ -204,6 +218,11 @@ struct Answer<'a, 'w> {
     raw: Vec<u8>,
     usage: Usage,
     called: bool,
+    /// Calls that were made before the one that is being written.
+    calls: u32,
+    between: Between,
+    /// Where in `raw` the last complete call ends.
+    ends_at: usize,
     /// A call was cut off an answer that was to be words.
     cut: bool,
     /// Where in `raw` the body of the last call begins.
@@ -240,7 +259,7 @@ impl Answer<'_, '_> {
             Err(Halt::Cancelled) => Finish::Cancelled,
             Err(Halt::Failed(failure)) => return ModelEvent::Failed { failure },
         };
-        if !self.called && !self.cut {
+        if !self.called && !self.cut && self.between == Between::No {
             // What is still held back is said; a call that was cut off by the user is no mistake of the model.
             for piece in self.parser.finish() {
                 if finish != Finish::Cancelled || !matches!(piece, Piece::BadCall { .. }) {
@@ -286,7 +305,10 @@ impl Answer<'_, '_> {
                 .and_then(|logits| sampler.draw(logits, mask.as_ref()))
                 .ok_or_else(|| failed("it computed no usable numbers".to_owned()))?;
             if weights.ends_generation(token) {
-                return Ok(Finish::Stop);
+                return Ok(match self.between {
+                    Between::No => Finish::Stop,
+                    Between::Calls | Between::Strayed => self.end_calls(),
+                });
             }
             let mut tokens = vec![token];
             self.usage.generated += 1;
@@ -298,9 +320,14 @@ impl Answer<'_, '_> {
                     return Ok(Finish::Stop);
                 }
             } else if self.is_call_complete() {
-                return Ok(self.end_call());
+                if !self.goes_on_after_call() {
+                    return Ok(self.end_call());
+                }
             } else {
                 self.watch_for_a_call();
+            }
+            if self.between == Between::Strayed {
+                return Ok(self.end_calls());
             }
             let forced = self.forced();
             for token in &forced {
@@ -308,13 +335,16 @@ impl Answer<'_, '_> {
             }
             self.usage.generated += count(forced.len());
             tokens.extend(forced);
-            if self.is_call_complete() {
+            if self.is_call_complete() && !self.goes_on_after_call() {
                 return Ok(self.end_call());
             }
             if self.usage.generated >= self.request.sampling.max_tokens
                 || tokens.len() >= self.engine.cache.room() + self.ahead.len()
             {
-                return Ok(Finish::Length);
+                return Ok(match self.between {
+                    Between::No => Finish::Length,
+                    Between::Calls | Between::Strayed => self.end_calls(),
+                });
             }
             let (cancel, events) = (self.cancel, self.events);
             let stop = || cancel.is_cancelled() || events.is_closed();
