@@ -206,7 +206,12 @@ struct Asked {
     words: Vec<(String, f64)>,
     /// Its words that the repository defines as they are written, with the number of files that do.
     names: HashMap<String, usize>,
+    /// The request as one line of words, to find phrases in.
+    line: String,
 }
+
+/// How many words of a long request are counted, those that tell the most.
+const WORDS: usize = 24;
 
 impl Asked {
     fn of(request: &str, repository: &Repository) -> Self {
@@ -228,6 +233,8 @@ impl Asked {
                 words.push((word, tells));
             }
         }
+        words.sort_by(|a: &(String, f64), b| b.1.total_cmp(&a.1));
+        words.truncate(WORDS);
         let mut names: HashMap<String, usize> = HashMap::new();
         let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
         for name in request.split(|c| !is_part(c)) {
@@ -247,7 +254,8 @@ impl Asked {
                 names.insert(name.to_owned(), homes);
             }
         }
-        Self { words, names }
+        let line = format!(" {} ", words_of(request).join(" "));
+        Self { words, names, line }
     }
 
     fn score(&self, path: &str, known: &Known, average: f64) -> f64 {
@@ -263,6 +271,16 @@ impl Asked {
                 + if place.contains(word) { 6.0 } else { 0.0 };
             score += tells * weight * 2.2 / (weight + 1.2 * (0.4 + 0.6 * length));
         }
+        // What the file is called, or defines, said in words.
+        let stem = path.rsplit('/').next().unwrap_or(path);
+        let stem = stem.split('.').next().unwrap_or(stem);
+        score += 6.0 * self.said(stem) as f64;
+        let phrases = known.symbols.definitions.iter();
+        let longest = phrases.map(|symbol| self.said(&symbol.name)).max();
+        score += match longest {
+            Some(words) if words > 1 => 3.0 * words as f64,
+            _ => 0.0,
+        };
         for (name, homes) in &self.names {
             if defines(known, name) {
                 score += 24.0 / *homes as f64;
@@ -271,6 +289,17 @@ impl Asked {
             }
         }
         score
+    }
+
+    /// Returns how many words a name has, if the request says them one after the other.
+    fn said(&self, name: &str) -> usize {
+        let words = words_of(name);
+        let is_common = words.iter().all(|word| COMMON.contains(&word.as_str()));
+        let phrase = format!(" {} ", words.join(" "));
+        match !words.is_empty() && !is_common && self.line.contains(&phrase) {
+            true => words.len(),
+            false => 0,
+        }
     }
 
     fn is_named_in(&self, known: &Known) -> bool {

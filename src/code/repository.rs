@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(
             words_of("parseHTTPRequests, parse_http_request: x [parsing]"),
             [
-                "parse", "http", "request", "parse", "http", "request", "pars"
+                "parse", "http", "request", "parse", "http", "request", "parsing"
             ]
         );
     }

@@ -10,6 +10,7 @@ pub enum Command {
     Help,
     Mode,
     Undo,
+    Rename,
     Copy,
     Details,
     Theme,
@@ -46,6 +47,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "undo",
         argument: "",
         help: "put back the files that the last turn changed",
+    },
+    Entry {
+        command: Command::Rename,
+        name: "rename",
+        argument: "OLD NEW",
+        help: "rename a symbol in all files",
     },
     Entry {
         command: Command::Copy,

@@ -132,6 +132,9 @@ impl Agent {
                 .iter()
                 .any(|tool| tool.name == *name && tool.risk == Risk::Read)
         });
+        if let Some(whole) = self.whole_request(&text).filter(|_| wants_change) {
+            opening = VecDeque::from([whole]);
+        }
         let checking = if wants_change && self.may_check() {
             Checking::Wanted
         } else {
