@@ -121,14 +121,14 @@ pub enum Command {
     /// Run programs confined, and show that it holds
     #[command(subcommand)]
     Sandbox(SandboxCommand),
-    /// Show where in the code a request may be about: the files and symbols that a model is told of
-    Map(Map),
-    /// Change many files at once by what their syntax tells, without a model
-    #[command(subcommand)]
-    Refactor(Refactor),
     /// Look into the audit log: what sessions were asked for, what was decided and done, where they connected to
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Change many files at once by what their syntax tells, without a model
+    #[command(subcommand)]
+    Refactor(Refactor),
+    /// Show where in the code a request may be about: the files and symbols that a model is told of
+    Map(Map),
     /// Serve a built-in MCP server to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),

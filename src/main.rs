@@ -127,16 +127,16 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             print!("{}", compose::map(&cli.options, &asked)?);
             Ok(ExitCode::Success)
         }
+        Some(Command::Audit(command)) => {
+            let (text, code) = compose::audit(&command)?;
+            print!("{text}");
+            Ok(code)
+        }
         Some(Command::Refactor(command)) => {
             let done = compose::refactor(&cli.options, &command)?;
             print!("{}", done.diff);
             eprint!("{}", done.notes);
             Ok(ExitCode::Success)
-        }
-        Some(Command::Audit(command)) => {
-            let (text, code) = compose::audit(&command)?;
-            print!("{text}");
-            Ok(code)
         }
         Some(Command::Serve(serve)) => compose::serve(&serve),
         Some(Command::Completions { shell }) => {

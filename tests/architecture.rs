@@ -176,6 +176,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "sha2",
             "rustix",
             "thiserror",
+            "toml",
             "tracing",
         ],
     ),
@@ -188,6 +189,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "syntect",
             "two_face",
             "pulldown_cmark",
+            "nucleo_matcher",
+            "serde_json",
             "similar",
             "toml",
             "unicode_width",
@@ -359,6 +362,8 @@ const NETWORK: &[&str] = &[
 const PROCESS: &[&str] = &[
     "bench",
     "compose/brokering.rs",
+    // The editor that the user names, for a text that is long to write.
+    "compose/editor.rs",
     "model/store",
     "main.rs",
     "sandbox",

@@ -5,6 +5,7 @@
 //! clock, no file and no random number, and knows neither llama.cpp nor MCP nor the screen: everything comes in as an
 //! input, everything goes out as an effect.
 
+mod asking;
 mod calls;
 mod input;
 mod intent;
@@ -23,13 +24,13 @@ mod tests;
 use std::collections::VecDeque;
 
 pub use input::{Effect, Input, Located, Preview};
-pub use policy::{Policy, Verdict};
+pub use policy::{Facts, Policy, Verdict};
 pub use prompt::system_text;
 
 use crate::protocol::{
-    CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, Lane, Level, Message,
-    Mode, ModelFailure, ModelInfo, Op, Outcome, Passages, Sampling, Scope, ToolCall, ToolList,
-    ToolSpec, Undone,
+    CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, KeptRule, Lane, Level,
+    Message, Mode, ModelFailure, ModelInfo, Op, Outcome, Passages, Risk, Sampling, ToolCall,
+    ToolList, ToolSpec, Undone, find_secret,
 };
 use calls::{CallTable, Stage};
 use turn::Turn;
@@ -65,6 +66,10 @@ pub struct Settings {
     pub check_is_named: bool,
     /// The most edits that are tried in a turn before one passes the check.
     pub tries: u32,
+    /// The rules that the user keeps.
+    pub rules: Vec<KeptRule>,
+    /// What confines each server, as a question says it.
+    pub confined: Vec<(String, String)>,
 }
 
 impl Default for Settings {
@@ -77,6 +82,8 @@ impl Default for Settings {
             sampling: Sampling::default(),
             check_is_named: false,
             tries: 16,
+            rules: Vec::new(),
+            confined: Vec::new(),
         }
     }
 }
@@ -91,6 +98,8 @@ pub struct Memory {
     pub changes: Vec<(u32, FileChange)>,
     /// The files that the model has read or changed, each once, the latest at the end.
     pub seen: Vec<String>,
+    /// What in the conversation the user did not write.
+    pub taints: Vec<String>,
 }
 
 impl Memory {
@@ -130,6 +139,9 @@ pub struct Agent {
     late: Vec<(CallId, u32)>,
     /// What the next message to the model begins with: things that happened between turns.
     aside: Vec<String>,
+    /// What in the conversation the user did not write, and files that the user named.
+    taints: Vec<String>,
+    named: Vec<String>,
 }
 
 impl Agent {
@@ -141,7 +153,7 @@ impl Agent {
     /// Creates an agent that goes on with an earlier session's conversation.
     pub fn restore(settings: Settings, memory: Memory) -> Self {
         Self {
-            policy: Policy::new(settings.mode),
+            policy: Policy::new(settings.mode, settings.rules.clone()),
             settings,
             messages: memory.messages,
             tools: Vec::new(),
@@ -157,6 +169,8 @@ impl Agent {
             passages: Vec::new(),
             late: Vec::new(),
             aside: Vec::new(),
+            taints: memory.taints,
+            named: Vec::new(),
         }
     }
 
@@ -179,6 +193,19 @@ impl Agent {
             }
             Input::Model { generation, event } => self.hear(generation, event, &mut out),
             Input::Previewed { call, preview } => self.previewed(call, preview, &mut out),
+            Input::Resolved {
+                call,
+                targets,
+                change,
+            } => self.resolved(call, targets, change, &mut out),
+            Input::Foreign {
+                content,
+                path,
+                then,
+            } => {
+                self.taint(&content, path.as_deref(), &mut out);
+                out.extend(self.handle(*then));
+            }
             Input::CallProgressed { call, text } => {
                 if self.calls.get_mut(call).is_some() {
                     out.push(Effect::Emit(Event::CallProgressed { call, text }));
@@ -201,7 +228,9 @@ impl Agent {
             Input::Recalled(files) => {
                 for (path, text) in files {
                     // What a call has told by now is newer.
-                    if !self.passages.iter().any(|known| known.path == path) {
+                    let told = self.passages.iter().any(|known| known.path == path);
+                    // Whether the model saw a secret is not known any more: then it quotes nothing of it.
+                    if !told && find_secret(&text).is_none() {
                         self.learn(path, text);
                     }
                 }
@@ -226,6 +255,17 @@ impl Agent {
                 self.policy.set_mode(mode);
                 out.push(Effect::Emit(Event::ModeChanged { mode }));
             }
+            Op::AddRule { scope, rule } => match rule.check() {
+                Ok(()) => self.add_rule(scope, rule, out),
+                Err(problem) => {
+                    notice(
+                        Level::Warning,
+                        &format!("The rule was not added: {problem}."),
+                        out,
+                    );
+                }
+            },
+            Op::RemoveRule { number } => self.remove_rule(number, out),
             Op::Undo => self.undo(out),
             Op::Shutdown => {
                 self.queued.clear();
@@ -296,19 +336,25 @@ impl Agent {
         let Some(open) = self.calls.get_mut(id) else {
             return;
         };
-        let Stage::Asking(change) = &mut open.stage else {
-            return;
+        let waiting = match &mut open.stage {
+            Stage::Asking(change) => Ok(change.take()),
+            Stage::Holding(result) => Err((**result).clone()),
+            _ => return,
         };
-        let change = change.take();
         out.push(Effect::Emit(Event::Decided {
             call: id,
             decision: decision.clone(),
         }));
+        if let Decision::Allow { scope } = decision {
+            open.cleared = open.risk == Risk::SensitiveRead;
+            self.keep_rule(id, scope, out);
+        }
+        let change = match waiting {
+            Ok(change) => change,
+            Err(result) => return self.release(id, result, &decision, out),
+        };
         match decision {
-            Decision::Allow { scope } => {
-                if scope == Scope::Session {
-                    self.policy.grant(&open.call, open.risk);
-                }
+            Decision::Allow { .. } => {
                 self.run_call(id, change, out);
             }
             Decision::Deny { reason } => {
@@ -436,6 +482,8 @@ impl Agent {
         let request = turn.request.clone();
         let system = self.messages.first().cloned();
         self.messages.clear();
+        // What is forgotten cannot lead to anything.
+        self.taints.clear();
         out.push(Effect::Forget);
         if let Some(system) = system {
             self.remember(system, out);

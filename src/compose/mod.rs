@@ -9,7 +9,9 @@ mod auditing;
 #[cfg(feature = "net")]
 mod brokering;
 mod confine;
+mod editor;
 mod mapping;
+mod own;
 mod refactor;
 mod sealing;
 mod serve;
@@ -113,6 +115,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             history: Some(files.history()),
             themes: config::folder().map(|folder| folder.join("themes")),
             replay,
+            editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
         };
         let ended = tui::run(ops, events, options).await;
         // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
@@ -500,6 +503,7 @@ async fn build(
     host.attach("fs", Filesystem::new(roots.clone()))
         .await
         .map_err(UserError::from_error)?;
+    own::attach(&mut host, root, &roots, files).await?;
     let check = find_check(config, &roots, &dir)?;
     if let Some((runner, _)) = &check {
         host.attach(CHECKING_SERVER, runner.clone())
@@ -519,6 +523,7 @@ async fn build(
         ),
         Err(error) => crate::model::Model::missing(error.to_string(), &state),
     };
+    let rules = own::rule_files(root, files);
     let defaults = Settings::default();
     let settings = Settings {
         repository: root.file_name().map_or_else(
@@ -534,6 +539,8 @@ async fn build(
             temperature: config.temperature.unwrap_or(defaults.sampling.temperature),
             ..defaults.sampling
         },
+        rules: rules.load().map_err(UserError::from_error)?,
+        confined: own::confined(),
     };
     let setup = Setup {
         id,
@@ -547,6 +554,7 @@ async fn build(
         journal,
         checkpoints,
         recovered,
+        rules,
     };
     Ok((session::start(setup), replay))
 }

@@ -17,6 +17,7 @@ mod conflicts;
 mod date;
 mod diff;
 mod error;
+mod known;
 mod log;
 mod names;
 mod open;

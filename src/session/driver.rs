@@ -10,13 +10,15 @@ use super::effects::{Done, Tasks};
 use super::journal::{Entry, Journal, VERSION};
 use super::known::Catalog;
 use super::locating::Locator;
+use super::rules::{RuleFiles, RulesError};
 use super::sweep::Sweep;
+use super::targets::Targets;
 use super::{Recovered, SessionId, files};
 use crate::agent::{Agent, Effect, Input, Settings};
 use crate::mcp::Host;
 use crate::model::{Generation, Model};
 use crate::protocol::{
-    CallId, Event, GenerationId, Level, ModelEvent, ModelFailure, Op, Risk, ServerState, ToolSpec,
+    CallId, Event, GenerationId, Level, ModelEvent, ModelFailure, Op, ServerState, ToolSpec, redact,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
@@ -39,6 +41,8 @@ pub struct Setup {
     pub checkpoints: Checkpoints,
     /// What an earlier run of this session left.
     pub recovered: Option<Recovered>,
+    /// Where the user's rules are kept.
+    pub rules: RuleFiles,
 }
 
 /// A running session, held by its front end.
@@ -75,6 +79,8 @@ struct Driver {
     tasks: Tasks,
     catalog: Catalog,
     locator: Locator,
+    targets: Targets,
+    rules: RuleFiles,
     /// Calls that may make files which nobody tells of.
     unsure: HashSet<CallId>,
     running: JoinSet<Done>,
@@ -107,6 +113,11 @@ impl Driver {
             recovered.begun,
             events.clone(),
         );
+        let mut opening = vec![started];
+        if resumed || !setup.settings.rules.is_empty() {
+            let rules = setup.settings.rules.clone();
+            opening.push(Event::RulesChanged { rules });
+        }
         let mut driver = Self {
             agent: Agent::restore(setup.settings, recovered.memory),
             journal: setup.journal,
@@ -116,8 +127,15 @@ impl Driver {
             model_name: setup.model_name,
             model_state: setup.model_state,
             generation: None,
-            tasks: Tasks::new(setup.host.caller(), setup.roots.clone(), setup.checkpoints),
-            catalog: Catalog::new(setup.roots.clone()),
+            tasks: Tasks::new(
+                setup.host.caller(),
+                setup.host.knowledge().clone(),
+                setup.roots.clone(),
+                setup.checkpoints,
+            ),
+            catalog: Catalog::new(setup.roots.clone(), setup.host.knowledge().clone()),
+            targets: Targets::default(),
+            rules: setup.rules,
             locator: Locator::new(setup.roots.clone()),
             unsure: HashSet::new(),
             host: setup.host,
@@ -125,7 +143,7 @@ impl Driver {
             roots: setup.roots,
             running: JoinSet::new(),
             _sweep: sweep,
-            opening: vec![started],
+            opening,
             stopped: false,
         };
         if !resumed {
@@ -256,7 +274,7 @@ impl Driver {
             }
         });
         if let ModelEvent::Call { name, arguments } = &event {
-            tracing::debug!(name, arguments = %serde_json::Value::Object(arguments.clone()), "the model calls");
+            tracing::debug!(name, arguments = %redact(&serde_json::Value::Object(arguments.clone()).to_string()), "the model calls");
         }
         if matches!(event, ModelEvent::Done { .. } | ModelEvent::Failed { .. }) {
             self.generation = None;
@@ -275,6 +293,17 @@ impl Driver {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
+            Effect::Emit(Event::ApprovalRequested { call, .. })
+                if let Some(targets) = self.targets.look(&self.roots, call) =>
+            {
+                // Asked again in a moment, with what is true.
+                let change = None;
+                self.feed(Input::Resolved {
+                    call,
+                    targets,
+                    change,
+                });
+            }
             Effect::Emit(event) => self.emit(event),
             Effect::Remember(message) => self.note(&Entry::Message(message)),
             Effect::Forget => self.note(&Entry::Forget),
@@ -293,6 +322,18 @@ impl Driver {
                     generation.cancel.cancel();
                 }
             }
+            Effect::RunCall { call, change }
+                if let Some(targets) = self.targets.look(&self.roots, call.id) =>
+            {
+                let call = call.id;
+                self.feed(Input::Resolved {
+                    call,
+                    targets,
+                    change,
+                });
+            }
+            Effect::KeepRule(kept) => self.kept(self.rules.add(&kept)),
+            Effect::ForgetRule(kept) => self.kept(self.rules.remove(&kept)),
             Effect::Preview(call) => self.tasks.preview(&mut self.running, call),
             Effect::RunCall { call, change } => {
                 self.note(&Entry::Intent {
@@ -333,12 +374,23 @@ impl Driver {
         }
     }
 
+    /// Says what went wrong with a rule's file. The rule holds for the session all the same.
+    fn kept(&mut self, result: Result<(), RulesError>) {
+        if let Err(error) = result {
+            let text = format!("{error}. It holds for this session.");
+            let level = Level::Warning;
+            self.emit(Event::Notice { level, text });
+        }
+    }
+
     fn emit(&mut self, event: Event) {
         match &event {
-            Event::CallProposed {
-                call,
-                risk: Risk::Delete | Risk::Command | Risk::Foreign,
-            } => {
+            Event::CallProposed { call, .. } => self.targets.propose(call),
+            Event::CallFinished { call, .. } => self.targets.forget(*call),
+            _ => {}
+        }
+        match &event {
+            Event::CallProposed { call, risk } if risk.changes_unseen() => {
                 self.unsure.insert(call.id);
             }
             Event::ChangeApplied { call, change } => {

@@ -15,7 +15,9 @@ mod journal;
 mod known;
 mod locating;
 mod recover;
+mod rules;
 mod sweep;
+mod targets;
 
 #[cfg(test)]
 mod tests;
@@ -24,3 +26,4 @@ pub use driver::{Handle, Setup, start};
 pub use files::{SessionFiles, SessionId, SessionInfo, StateError};
 pub use journal::{Entry, Journal, JournalError, read};
 pub use recover::{Recovered, recover};
+pub use rules::{RuleFiles, RulesError};

@@ -39,7 +39,10 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                 written.clear();
                 memory.messages.push(message);
             }
-            Entry::Forget => memory.messages.clear(),
+            Entry::Forget => {
+                memory.messages.clear();
+                memory.taints.clear();
+            }
             Entry::Intent { call, change } => {
                 let files = change.into_iter().flat_map(FileChange::into_files);
                 intents.extend(files.map(|change| (call.id, change)))
@@ -58,6 +61,7 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                         memory.calls = memory.calls.max(call.id.0);
                         open.push((call.id, call.clone()));
                     }
+                    Event::Tainted { content } => memory.taints.push(content.clone()),
                     Event::Text { text } => written.push_str(text),
                     Event::CallFinished { call, outcome } => {
                         let read = open

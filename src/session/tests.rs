@@ -105,6 +105,7 @@ impl World {
             journal,
             checkpoints: Checkpoints::open(&self.state.join("blobs")).expect("a folder"),
             recovered,
+            rules: RuleFiles::default(),
         };
         Play {
             handle: start(setup),

@@ -24,6 +24,7 @@ mod look;
 mod part;
 mod pattern;
 mod protect;
+mod resolve;
 mod roots;
 mod scratch;
 mod search;

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::super::asking::Result;
 use super::super::calls::Stage;
 use super::super::input::{Effect, Preview};
-use super::super::policy::{Verdict, risk_of};
+use super::super::policy::Verdict;
 use super::super::repeats::Repetition;
 use super::{Agent, unmoved};
 use crate::protocol::{
@@ -106,13 +107,13 @@ impl Agent {
     }
 
     /// Asks the policy, and then runs the call, asks the user, or refuses.
-    pub(super) fn judge(
+    pub(in crate::agent) fn judge(
         &mut self,
         id: CallId,
         change: Option<Box<FileChange>>,
         out: &mut Vec<Effect>,
     ) {
-        let Some(open) = self.calls.get_mut(id) else {
+        let Some(open) = self.calls.get(id) else {
             return;
         };
         let refused = self.turn.as_ref().is_some_and(|turn| {
@@ -131,19 +132,13 @@ impl Agent {
                 out,
             );
         }
-        open.risk = risk_of(open.risk, change.as_deref());
-        match self.policy.judge(&open.call, open.risk) {
+        let Some(verdict) = self.verdict(id, change.as_deref()) else {
+            return;
+        };
+        match verdict {
             Verdict::Allow => self.run_call(id, change, out),
             Verdict::Deny(reason) => self.settle(id, Outcome::Denied { reason }, out),
-            Verdict::Ask(reason) => {
-                let shown = change.as_deref().cloned();
-                open.stage = Stage::Asking(change);
-                out.push(Effect::Emit(Event::ApprovalRequested {
-                    call: id,
-                    reason,
-                    change: shown,
-                }));
-            }
+            Verdict::Ask(why) => self.ask(id, why, change, out),
         }
     }
 
@@ -178,13 +173,15 @@ impl Agent {
             }
             return;
         }
-        if let Some((path, text)) = passage {
-            self.learn(path, text);
-        }
         if let Some(change) = change {
             self.record_change(id, change, out);
         }
-        self.settle(id, outcome, out);
+        let open = self.calls.get(id).filter(|open| open.risk.is_foreign());
+        if let Some(open) = open {
+            let content = format!("an answer of `{}.{}`", open.call.server, open.call.tool);
+            self.taint(&content, None, out);
+        }
+        self.take_result(id, Result { outcome, passage }, out);
     }
 
     fn record_change(&mut self, id: CallId, change: FileChange, out: &mut Vec<Effect>) {
@@ -231,7 +228,7 @@ impl Agent {
         }
         turn.retrying = matches!(outcome, Outcome::Failed { .. } | Outcome::Invalid { .. });
         let repetition = turn.repeats.note(&open.call, &outcome);
-        let searched = if outcome.is_done() && open.risk != Risk::Read {
+        let searched = if outcome.is_done() && !open.risk.is_read() {
             self.after_searched(outcome.for_model())
         } else {
             None
@@ -248,7 +245,7 @@ impl Agent {
                 let text = "You made this very call before; its result stands above. Answer now, in words only.";
                 (text.to_owned(), Next::Words)
             }
-            Repetition::First if outcome.is_done() && open.risk != Risk::Read => {
+            Repetition::First if outcome.is_done() && !open.risk.is_read() => {
                 let done = outcome.for_model();
                 let text = format!(
                     "{done}\nIf that was all that was asked for, say so in one sentence without a call."

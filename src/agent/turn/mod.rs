@@ -120,6 +120,7 @@ impl Agent {
             (Intent::Change, _) | (Intent::Unclear, Mode::Edit | Mode::Auto) => true,
         };
         let named = files.clone();
+        self.named.extend(files.iter().cloned());
         let mut opening: VecDeque<_> = files
             .into_iter()
             .map(|path| ("read".to_owned(), with("path", path)))
