@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Config;
 use crate::error::ExitCode;
+use crate::mcp::command::McpCommand;
 use crate::model::store::ModelCommand;
 use crate::protocol::{KvType, Mode};
 
@@ -37,6 +38,7 @@ impl Cli {
                 | Command::Audit(_)
                 | Command::Refactor(_)
                 | Command::Map(_)
+                | Command::Mcp(_)
                 | Command::Completions { .. },
             ) => None,
         }
@@ -93,6 +95,9 @@ pub struct Options {
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
     #[arg(long)]
     pub free_arguments: bool,
+    /// Use this third-party MCP server in this run although nobody agreed to it; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub trust_server: Vec<String>,
     /// Refuse to start where the kernel, or running as root, weakens what walden promises
     #[arg(long)]
     pub strict: bool,
@@ -121,6 +126,9 @@ pub enum Command {
     /// Run programs confined, and show that it holds
     #[command(subcommand)]
     Sandbox(SandboxCommand),
+    /// Add, look at and use MCP servers that are not part of walden
+    #[command(subcommand)]
+    Mcp(McpCommand),
     /// Look into the audit log: what sessions were asked for, what was decided and done, where they connected to
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -436,6 +444,7 @@ impl Options {
             check: layer.check,
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
+            trust_server: [self.trust_server, over.trust_server].concat(),
             strict: self.strict || over.strict,
             no_seal: self.no_seal || over.no_seal,
         }

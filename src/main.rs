@@ -127,6 +127,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             print!("{}", compose::map(&cli.options, &asked)?);
             Ok(ExitCode::Success)
         }
+        Some(Command::Mcp(command)) => compose::mcp(&cli.options, &command),
         Some(Command::Audit(command)) => {
             let (text, code) = compose::audit(&command)?;
             print!("{text}");

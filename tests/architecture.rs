@@ -155,7 +155,37 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "mcp",
         &["protocol"],
-        &["rmcp", "tokio", "serde_json", "thiserror", "tracing"],
+        &[
+            "rmcp",
+            "tokio",
+            "tokio_util",
+            "serde_json",
+            "thiserror",
+            "tracing",
+        ],
+    ),
+    ("mcp/command.rs", &[], &["clap"]),
+    ("mcp/config", &["mcp"], &["serde_json", "toml"]),
+    // Third-party servers are started by the sandbox alone.
+    (
+        "mcp/stdio.rs",
+        &["sandbox"],
+        &["rustix", "tokio", "serde_json"],
+    ),
+    (
+        "mcp/foreign",
+        &["mcp", "protocol", "sandbox"],
+        &["serde_json", "sha2", "tokio", "tokio_util"],
+    ),
+    (
+        "mcp/host.rs",
+        &["protocol", "sandbox"],
+        &["rmcp", "thiserror", "tokio"],
+    ),
+    (
+        "mcp/pins",
+        &["mcp", "protocol"],
+        &["serde_json", "thiserror"],
     ),
     (
         "session",
@@ -257,7 +287,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("config.rs", &["error", "protocol"], &["serde", "toml"]),
     (
         "cli.rs",
-        &["config", "error", "model", "protocol", "tui"],
+        &["config", "error", "mcp", "model", "protocol", "tui"],
         &["clap", "clap_complete"],
     ),
     (

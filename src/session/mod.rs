@@ -8,6 +8,7 @@
     reason = "the journal and the state folder are walden's own files"
 )]
 
+mod attach;
 mod driver;
 mod effects;
 mod files;
@@ -16,6 +17,7 @@ mod known;
 mod locating;
 mod recover;
 mod rules;
+mod serving;
 mod sweep;
 mod targets;
 

@@ -93,6 +93,10 @@ pub(super) struct Candidate {
 /// Reads a message as a command: its word without the slash, and what follows. `None` for a message to the model.
 pub(super) fn parse(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix('/')?;
+    // `/server:prompt` is a message: a server's prompt stands for it.
+    if rest.split_whitespace().next()?.contains(':') {
+        return None;
+    }
     if rest.contains('\n') {
         return None;
     }
