@@ -37,6 +37,7 @@ impl Cli {
                 | Command::Rules(_)
                 | Command::Serve(_)
                 | Command::Audit(_)
+                | Command::Map(_)
                 | Command::Mcp(_)
                 | Command::Refactor(_)
                 | Command::Completions { .. },
@@ -144,6 +145,8 @@ pub enum Command {
     /// Change many files at once by what their syntax tells, without a model
     #[command(subcommand)]
     Refactor(Refactor),
+    /// Show where in the code a request may be about: the files and symbols that a model is told of
+    Map(Map),
     /// Serve a built-in MCP server to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),
@@ -267,6 +270,15 @@ impl From<RulingName> for Ruling {
             RulingName::Deny => Self::Deny,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct Map {
+    /// What is looked for, in words or names
+    pub request: String,
+    /// The most bytes that are printed
+    #[arg(long, value_name = "N", default_value_t = 4_000)]
+    pub bytes: usize,
 }
 
 /// A mechanical change of many files.

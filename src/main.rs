@@ -128,6 +128,10 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             print!("{text}");
             Ok(code)
         }
+        Some(Command::Map(asked)) => {
+            print!("{}", compose::map(&cli.options, &asked)?);
+            Ok(ExitCode::Success)
+        }
         Some(Command::Mcp(command)) => compose::mcp(&cli.options, &command),
         Some(Command::Audit(command)) => {
             let (text, code) = compose::audit(&command)?;

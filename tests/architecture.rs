@@ -212,6 +212,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "session",
         &[
+            "code",
             "agent",
             "audit",
             "chain",

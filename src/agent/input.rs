@@ -14,6 +14,11 @@ pub enum Input {
         text: String,
         files: Vec<String>,
     },
+    /// Where a message may be about that names no file. It comes before the message.
+    Located {
+        text: String,
+        located: Located,
+    },
     /// Something of a server's that the user wants the model to see with the next message, labelled as data.
     Attached {
         /// What it is, such as a resource of a server.
@@ -72,6 +77,15 @@ pub enum Input {
     },
     /// The texts, as they are now, of the files that the model knew when the session stopped.
     Recalled(Vec<(String, String)>),
+}
+
+/// The places that a message may be about, as the files' words and symbols tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The file that stands out from all others, if one does.
+    pub file: Option<String>,
+    /// The likeliest files and symbols, a line each.
+    pub map: String,
 }
 
 /// What a call would do.

@@ -10,6 +10,7 @@ mod calls;
 mod finding;
 mod input;
 mod intent;
+mod locating;
 mod policy;
 mod prepare;
 mod prompt;
@@ -23,7 +24,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-pub use input::{Effect, Input, Preview};
+pub use input::{Effect, Input, Located, Preview};
 pub use policy::{Facts, Policy, Verdict};
 pub use prompt::{system_text, told_as};
 
@@ -134,6 +135,8 @@ pub struct Agent {
     turns: u32,
     generations: u64,
     queued: VecDeque<(String, Vec<String>)>,
+    /// Where messages that come next may be about.
+    located: Vec<(String, Located)>,
     /// The changes that stand, with the turns that made them, oldest first.
     changes: Vec<(u32, FileChange)>,
     passages: Vec<Passages>,
@@ -168,6 +171,7 @@ impl Agent {
             turns: memory.turns,
             generations: 0,
             queued: VecDeque::new(),
+            located: Vec::new(),
             changes: memory.changes,
             passages: Vec::new(),
             late: Vec::new(),
@@ -183,6 +187,7 @@ impl Agent {
         match input {
             Input::Op(op) => self.operate(op, &mut out),
             Input::Submitted { text, files } => self.submit(text, files, &mut out),
+            Input::Located { text, located } => self.note_located(text, located),
             Input::ModelReady(info) => {
                 self.model = Some(info);
                 self.start_queued(&mut out);

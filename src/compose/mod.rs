@@ -13,6 +13,7 @@ mod confine;
 mod conformance;
 mod editor;
 mod library;
+mod mapping;
 mod mcp;
 mod own;
 mod refactor;
@@ -26,6 +27,7 @@ pub use brokering::{Brokered, act_as_broker, broker};
 pub use confine::sandbox;
 #[cfg(feature = "net")]
 pub use conformance::conformance;
+pub use mapping::map;
 pub use mcp::mcp;
 pub use refactor::{Refactored, refactor};
 pub use rules::rules;

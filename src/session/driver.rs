@@ -9,6 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::effects::{Done, Tasks};
 use super::journal::{Entry, Journal, VERSION};
 use super::known::Catalog;
+use super::locating::Locator;
 use super::rules::{RuleFiles, RulesError};
 use super::serving::Fetched;
 use super::sweep::Sweep;
@@ -78,6 +79,7 @@ pub(super) struct Driver {
     pub(super) roots: Roots,
     tasks: Tasks,
     catalog: Catalog,
+    locator: Locator,
     targets: Targets,
     rules: RuleFiles,
     /// Calls that may make files which nobody tells of.
@@ -140,6 +142,7 @@ impl Driver {
             catalog: Catalog::new(setup.roots.clone(), setup.host.knowledge().clone()),
             targets: Targets::default(),
             rules: setup.rules,
+            locator: Locator::new(setup.roots.clone()),
             unsure: HashSet::new(),
             host: setup.host,
             tools: setup.tools,
@@ -194,8 +197,12 @@ impl Driver {
                     let op = op.unwrap_or(Op::Shutdown);
                     let Some(op) = self.serve(op) else { continue };
                     let input = self.input_of(op);
-                    if let Input::Submitted { files, .. } = &input {
+                    if let Input::Submitted { text, files } = &input {
                         self.catalog.begin_turn(files).await;
+                        if files.is_empty() && let Some(located) = self.locator.locate(text).await {
+                            let text = text.clone();
+                            self.feed(Input::Located { text, located });
+                        }
                     }
                     self.feed(input);
                 }

@@ -14,6 +14,7 @@ mod effects;
 mod files;
 mod journal;
 mod known;
+mod locating;
 mod recover;
 mod rules;
 mod serving;

@@ -11,6 +11,7 @@ pub enum Command {
     Mode,
     Rules,
     Undo,
+    Rename,
     Copy,
     Details,
     Theme,
@@ -61,6 +62,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "undo",
         argument: "",
         help: "put back the files that the last turn changed",
+    },
+    Entry {
+        command: Command::Rename,
+        name: "rename",
+        argument: "OLD NEW",
+        help: "rename a symbol in all files",
     },
     Entry {
         command: Command::Copy,

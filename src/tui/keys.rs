@@ -194,6 +194,20 @@ impl App {
                 }
             }
             Command::Undo => vec![Cmd::Send(Op::Undo)],
+            Command::Rename => match argument.split_whitespace().collect::<Vec<_>>()[..] {
+                [old, new] => {
+                    // A message like any other, so that it is in the conversation: the agent needs no model for it.
+                    let text = format!("Rename `{old}` to `{new}`.");
+                    vec![Cmd::Send(Op::Submit { text })]
+                }
+                _ => {
+                    self.flash(
+                        Level::Warning,
+                        "`/rename` takes the old name and the new one",
+                    );
+                    Vec::new()
+                }
+            },
             Command::Copy => self.copy(),
             Command::Details => {
                 self.pane.toggle_details();

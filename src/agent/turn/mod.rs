@@ -91,7 +91,12 @@ pub(super) struct Turn {
 }
 
 impl Agent {
-    pub(super) fn start_turn(&mut self, text: String, files: Vec<String>, out: &mut Vec<Effect>) {
+    pub(super) fn start_turn(
+        &mut self,
+        text: String,
+        mut files: Vec<String>,
+        out: &mut Vec<Effect>,
+    ) {
         self.turns += 1;
         self.place_arrived();
         if self.messages.is_empty() {
@@ -101,10 +106,15 @@ impl Agent {
             turn: self.turns,
             text: text.clone(),
         }));
-        let asked = self.asked(&text);
+        let mut asked = self.asked(&text);
         self.aside.clear();
-        self.remember(Message::User { text: asked }, out);
         let intent = intent::intent(&text);
+        let located = self.take_located(&text).filter(|_| files.is_empty());
+        if let Some(located) = &located {
+            asked = located.after(&asked);
+            files.extend(located.file.clone());
+        }
+        self.remember(Message::User { text: asked }, out);
         let wants_change = match (intent, self.policy.mode()) {
             (_, Mode::Plan) | (Intent::Question, _) | (Intent::Unclear, Mode::Ask) => false,
             // Where edits need no question, somebody expects them.
@@ -116,7 +126,7 @@ impl Agent {
             .into_iter()
             .map(|path| ("read".to_owned(), with("path", path)))
             .collect();
-        if opening.is_empty() && wants_change && self.turns == 1 {
+        if opening.is_empty() && wants_change && self.turns == 1 && located.is_none() {
             opening.push_back(("list".to_owned(), Map::new()));
         }
         opening.retain(|(name, _)| {
@@ -124,6 +134,9 @@ impl Agent {
                 .iter()
                 .any(|tool| tool.name == *name && tool.risk == Risk::Read)
         });
+        if let Some(whole) = self.whole_request(&text).filter(|_| wants_change) {
+            opening = VecDeque::from([whole]);
+        }
         let checking = if wants_change && self.may_check() {
             Checking::Wanted
         } else {
