@@ -152,6 +152,8 @@ setup:
 	has_libclang || missing+=(libclang-dev)
 	have pkg-config || missing+=(pkg-config)
 	have python3 || missing+=(python3)
+	# Reads what the program asks of the kernel, for the tests of hostile repositories.
+	have strace || missing+=(strace)
 	python3 -m pip --version >/dev/null 2>&1 || have pip3 || have pip || missing+=(python3-pip)
 	if [ $${#missing[@]} -gt 0 ]; then
 		$(STEP) "installing $${missing[*]}"

@@ -280,6 +280,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
+    ("threat_model.rs", &[], &[]),
     (
         "audit",
         &["chain", "protocol"],

@@ -485,9 +485,7 @@ fn find_check(
     };
     let is_named = named.is_some();
     let launcher = Launcher::of_this_program().map_err(UserError::from_error)?;
-    let check = named.or_else(|| {
-        crate::workspace::detect_check(roots, &|what| run::has(&launcher, what, &dir.join("home")))
-    });
+    let check = named.or_else(|| crate::workspace::detect_check(roots, &run::has));
     Ok(check.map(|check| (Runner::new(roots.clone(), launcher, check, dir), is_named)))
 }
 

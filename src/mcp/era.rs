@@ -230,7 +230,7 @@ async fn initialize(
             super::text::short(version, 40)
         ));
     }
-    link.notify("notifications/initialized", json!({}));
+    link.notify("notifications/initialized", &json!({}));
     Ok(Hello {
         era: Era::Legacy,
         version: version.to_owned(),

@@ -93,15 +93,11 @@ pub(super) struct Candidate {
 /// Reads a message as a command: its word without the slash, and what follows. `None` for a message to the model.
 pub(super) fn parse(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix('/')?;
-    // `/server:prompt` is a message: a server's prompt stands for it.
-    if rest.split_whitespace().next()?.contains(':') {
-        return None;
-    }
     if rest.contains('\n') {
         return None;
     }
     let (word, argument) = rest.split_once(' ').unwrap_or((rest, ""));
-    // `/usr/bin is missing` is a message.
+    // `/usr/bin is missing` is a message, and so is `/server:prompt`, which a server's prompt stands for.
     word.chars()
         .all(|c| c.is_ascii_lowercase() || c == '-')
         .then_some((word, argument.trim()))
