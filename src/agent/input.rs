@@ -14,6 +14,12 @@ pub enum Input {
         text: String,
         files: Vec<String>,
     },
+    /// Something of a server's that the user wants the model to see with the next message, labelled as data.
+    Attached {
+        /// What it is, such as a resource of a server.
+        content: String,
+        text: String,
+    },
     /// The model is loaded and can be asked.
     ModelReady(ModelInfo),
     Model {

@@ -7,6 +7,7 @@
 
 mod asking;
 mod calls;
+mod finding;
 mod input;
 mod intent;
 mod policy;
@@ -24,7 +25,7 @@ use std::collections::VecDeque;
 
 pub use input::{Effect, Input, Preview};
 pub use policy::{Facts, Policy, Verdict};
-pub use prompt::system_text;
+pub use prompt::{system_text, told_as};
 
 use crate::protocol::{
     CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, KeptRule, Lane, Level,
@@ -121,6 +122,10 @@ pub struct Agent {
     policy: Policy,
     messages: Vec<Message>,
     tools: Vec<ToolSpec>,
+    /// Third-party tools that came while a turn was running.
+    arriving: Vec<ToolSpec>,
+    /// Third-party tools that the model has to look for.
+    deferred: Vec<ToolSpec>,
     /// The tool that runs the project's check. The host alone calls it.
     checker: Option<ToolSpec>,
     model: Option<ModelInfo>,
@@ -154,6 +159,8 @@ impl Agent {
             settings,
             messages: memory.messages,
             tools: Vec::new(),
+            arriving: Vec::new(),
+            deferred: Vec::new(),
             checker: None,
             model: None,
             calls: CallTable::after(memory.calls),
@@ -182,9 +189,13 @@ impl Agent {
                 self.prepare("", &mut out);
             }
             Input::Tools(tools) => {
-                self.merge_tools(tools);
+                self.take_tools(tools);
                 self.start_queued(&mut out);
                 self.prepare("", &mut out);
+            }
+            Input::Attached { content, text } => {
+                self.aside.push(text);
+                self.taint(&content, None, &mut out);
             }
             Input::Model { generation, event } => self.hear(generation, event, &mut out),
             Input::Previewed { call, preview } => self.previewed(call, preview, &mut out),
@@ -260,6 +271,7 @@ impl Agent {
                     );
                 }
             },
+            Op::ListRules => self.list_rules(out),
             Op::RemoveRule { number } => self.remove_rule(number, out),
             Op::Undo => self.undo(out),
             Op::Shutdown => {
@@ -435,6 +447,7 @@ impl Agent {
             // What is known of the workspace is added where the workspace is seen.
             known: Vec::new(),
             lane: Lane::Main,
+            unlisted: Self::unlisted(&self.tools),
         })
     }
 
