@@ -24,7 +24,10 @@ const PAPER: &str = "#10141a";
 const INK: &str = "#d6dae0";
 
 /// The pictures: a name, the theme, and what is done to get there.
-const SHOTS: &[(&str, &str, fn(&mut Desk))] = &[
+/// A picture's name, what it shows, and how the desk gets there.
+type Shot = (&'static str, &'static str, fn(&mut Desk));
+
+const SHOTS: &[Shot] = &[
     ("welcome", "dark", start),
     ("approval", "dark", approval),
     ("approval-colour-blind", "colour-blind", approval),
