@@ -9,6 +9,7 @@ use super::theme::Theme;
 pub enum Command {
     Help,
     Mode,
+    Rules,
     Undo,
     Copy,
     Details,
@@ -40,6 +41,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "mode",
         argument: "plan|ask|edit|auto",
         help: "how much is done without asking",
+    },
+    Entry {
+        command: Command::Rules,
+        name: "rules",
+        argument: "remove N",
+        help: "list what is always allowed, asked or refused; take one back",
     },
     Entry {
         command: Command::Undo,

@@ -124,13 +124,11 @@ impl Asked {
             }
             QuestionKind::Definition { title, text } => {
                 body.say(title, wide);
-                body.said("as it is defined", text, wide);
-                body.rows.push(Row::default());
                 body.note(
-                    "walden asks this. The server is started, or used, only if you accept, and you are asked again when \
-                     any of it changes.",
+                    "walden asks this, and keeps your answer: any change is asked about again.",
                     wide,
                 );
+                body.said("what it is", text, wide);
             }
         }
         body.rows.truncate(MOST_ROWS);

@@ -120,17 +120,17 @@ impl Asked {
                 hint(Action::Escape, "cancel");
                 hint(Action::Scroll(Scroll::PageDown), "scroll");
             }
+            QuestionKind::Definition { .. } => {
+                hint(reply(Reply::Accept), "agree");
+                hint(reply(Reply::Decline), "decline");
+                hint(Action::Escape, "not now");
+                hint(Action::Scroll(Scroll::PageDown), "scroll");
+            }
             QuestionKind::Completion { .. } => {
                 hint(reply(Reply::Accept), "give it to the server");
                 hint(reply(Reply::Change), "change it");
                 hint(reply(Reply::Decline), "decline");
                 hint(Action::Escape, "cancel");
-                hint(Action::Scroll(Scroll::PageDown), "scroll");
-            }
-            QuestionKind::Definition { .. } => {
-                hint(reply(Reply::Accept), "trust it as it is");
-                hint(reply(Reply::Decline), "do not use it");
-                hint(Action::Escape, "ask later");
                 hint(Action::Scroll(Scroll::PageDown), "scroll");
             }
         }
@@ -145,7 +145,7 @@ fn title(question: &Question, first: usize, height: usize, total: usize, wide: u
         QuestionKind::Page { .. } => "asks you to open a page",
         QuestionKind::Prompt { .. } => "wants to ask the model",
         QuestionKind::Completion { .. } => "waits for the model's answer",
-        QuestionKind::Definition { .. } => "is not part of walden",
+        QuestionKind::Definition { .. } => "needs your consent",
     };
     let mut title = Row::new("━━ ", Role::ApprovalBorder);
     title.push(server, Role::Approval);
