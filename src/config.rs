@@ -171,6 +171,11 @@ pub fn folder() -> Option<PathBuf> {
         .or_else(|| set("HOME").map(|dir| dir.join(".config/walden")))
 }
 
+/// Returns the folder of the rules that hold for every project, `rules` in the configuration folder.
+pub fn rules_folder() -> Option<PathBuf> {
+    folder().map(|folder| folder.join("rules"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

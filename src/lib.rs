@@ -31,12 +31,21 @@
 //! - A change's way: the model writes an `edit` call; the filesystem server previews it ([`protocol::FileChange`] with
 //!   the hash of the bytes it was planned on); the policy allows, asks or denies; the pre-image is kept, the intent is
 //!   journaled and fsynced; the server makes exactly that change or refuses.
+//! - A call's judgement: the server rates it ([`protocol::Risk`]), the driver looks where its paths really lead
+//!   ([`protocol::Target`]), [`agent::Policy`] judges it by the mode's table, the user's rules ([`protocol::Rule`], kept
+//!   by [`session::RuleFiles`]) and what was read that the user did not write; a question carries an
+//!   [`protocol::Ask`]. A result that holds a secret is asked about before the model has it, and blacked out otherwise.
+//!   `tests/attacks.rs` plays a model that obeys every order it reads.
 //! - Another host's way: [`serve`] gives it the same servers with all their tools; [`servers::filesystem`] says where
 //!   they differ from the reference ones.
 //!
 //! - A call's arguments: the driver tells the model what files and folders there are ([`protocol::Known`]) and what
 //!   the files that were read hold now ([`protocol::Passages`]); [`model::constraint`] lets a model write only calls
 //!   that fit their tool's schema, name what is there and quote what a file holds once.
+//!
+//! - What the kernel keeps: `main` becomes a worker that [`sandbox::seal()`] takes the network and other files from, before
+//!   its first thread; what it may connect to, the [`broker`] connects; [`audit`] keeps what was done. [`threat_model`]
+//!   says what is promised, and what is not.
 //!
 //! # Invariants
 //!
@@ -52,7 +61,8 @@
 //! 7. Only [`workspace::Roots`] opens the user's files; only `mcp/convert` and the servers know rmcp's types; only
 //!    `model/llama` and `model/constraint` know llama.cpp's; only [`git::Repo`] opens a repository, and only `git` knows
 //!    libgit2's; only `model/store` and `bench` start a process (pip, `llama-bench`), `main` this program once more with
-//!    the environment that the engine's libraries read before `main`, and [`sandbox`] programs that it confines.
+//!    the environment that the engine's libraries read before `main`, `compose` the broker, and [`sandbox`] programs that
+//!    it confines.
 //! 8. Everything put before the model or on screen has a size cap, and every foreign string passes
 //!    [`protocol::sanitize`] before it reaches the terminal.
 //! 9. llama.cpp may call `abort()`: the journal is on the disk before each generation and call, and the terminal is
@@ -79,10 +89,13 @@ pub mod exec;
 pub mod git;
 pub mod mcp;
 pub mod model;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod protocol;
 pub mod sandbox;
 pub mod serve;
 pub mod servers;
 pub mod session;
+pub mod threat_model;
 pub mod tui;
 pub mod workspace;

@@ -133,6 +133,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         "servers",
         &["code", "git", "workspace", "protocol"],
         &[
+            // A module of the filesystem server's own has the name of the crate, which is not meant.
+            "base64",
             "rmcp",
             "tokio",
             "tokio_util",
@@ -186,6 +188,26 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         "mcp/pins",
         &["mcp", "protocol"],
         &["serde_json", "thiserror"],
+    ),
+    (
+        "net",
+        &["protocol"],
+        &[
+            "base64",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
+            "rustix",
+            "serde",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "tokio",
+            "tokio_rustls",
+            "tokio_util",
+            "tracing",
+            "webpki_roots",
+        ],
     ),
     (
         "session",
@@ -259,6 +281,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
+    ("threat_model.rs", &[], &[]),
     (
         "audit",
         &["chain", "protocol"],
@@ -306,6 +329,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "git",
             "mcp",
             "model",
+            "net",
             "protocol",
             "sandbox",
             "serve",
@@ -344,6 +368,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "git",
             "mcp",
             "model",
+            "net",
             "protocol",
             "sandbox",
             "serve",
@@ -385,6 +410,7 @@ const NETWORK: &[&str] = &[
     "broker/serve.rs",
     "broker/tests.rs",
     "model/store",
+    "net",
     "serve/http.rs",
 ];
 /// `bench` runs `llama-bench` where the user installed it, to compare with.

@@ -168,6 +168,23 @@ fn a_missing_model_is_said_with_the_command_that_fetches_it() {
 }
 
 #[test]
+fn strict_refuses_what_is_weaker_than_promised_and_nothing_else() {
+    let ran = User::new().run(&["exec", "--strict", "hello"]);
+    if rustix::process::geteuid().is_root() {
+        ran.expect(ExitCode::Failure);
+        assert!(
+            ran.log.contains("not everything can be enforced here") && ran.log.contains("root"),
+            "{}",
+            ran.log
+        );
+    } else {
+        assert!(ran.log.contains("walden model pull"), "{}", ran.log);
+    }
+    let both = User::new().run(&["exec", "--strict", "--no-seal", "hello"]);
+    both.expect(ExitCode::Usage);
+}
+
+#[test]
 fn an_unknown_model_is_named() {
     let ran = User::new().run(&["--model", "no-such-model", "exec", "hello"]);
     ran.expect(ExitCode::Failure);

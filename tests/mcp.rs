@@ -1,5 +1,10 @@
 //! Third-party servers, good and bad: each started confined, as walden starts it, and held to what the host promises.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test lays its own files and looks at its own process"
+)]
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,10 +24,10 @@ fn fixture() -> PathBuf {
 }
 
 fn definition(how: &str) -> Definition {
-    with_keys(how, json!({}))
+    with_keys(how, &json!({}))
 }
 
-fn with_keys(how: &str, keys: Value) -> Definition {
+fn with_keys(how: &str, keys: &Value) -> Definition {
     let mut entry = json!({"command": "python3", "args": [fixture(), how]});
     for (key, value) in keys.as_object().into_iter().flatten() {
         entry[key] = value.clone();
@@ -158,7 +163,7 @@ async fn a_call_ends_with_words_that_say_what_happened_whatever_the_server_does(
             true => json!({"tool_timeout_sec": 1, "max_timeout_sec": 2}),
             false => json!({}),
         };
-        let world = settled(with_keys(how, keys)).await;
+        let world = settled(with_keys(how, &keys)).await;
         assert_eq!(world.inspect().state, "up", "{how}");
         let outcome = world.echo().await;
         assert_eq!(outcome.is_done(), done, "{how}: {}", short(&outcome));
@@ -219,7 +224,7 @@ async fn a_server_comes_up_or_says_why_it_does_not() {
             true => json!({"startup_timeout_sec": 2, "tool_timeout_sec": 2}),
             false => json!({}),
         };
-        let world = settled(with_keys(how, keys)).await;
+        let world = settled(with_keys(how, &keys)).await;
         let seen = world.inspect();
         match wanted {
             Ok(tools) => {
@@ -322,7 +327,6 @@ async fn a_server_that_never_stays_up_is_left_alone_after_some_starts() {
 async fn the_kernel_keeps_a_server_from_the_files_the_network_and_the_environment() {
     let world = settled(definition("good")).await;
     let inside = world.root.path().join("a.txt");
-    #[expect(clippy::disallowed_methods, reason = "a test lays its own file")]
     std::fs::write(&inside, "kept").expect("written");
     let poked = world.call("poke", json!({"file": inside})).await;
     assert_eq!(
@@ -602,7 +606,7 @@ async fn a_server_that_ignores_its_end_is_ended_all_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_tools_of_the_toolset_are_offered_and_called() {
     let keys = json!({"enabled_tools": ["e*"], "disabled_tools": ["env"]});
-    let world = settled(with_keys("good", keys)).await;
+    let world = settled(with_keys("good", &keys)).await;
     let names: Vec<String> = world
         .inspect()
         .tools

@@ -241,6 +241,24 @@ fn the_first_frame_needs_no_model() {
 }
 
 #[test]
+fn a_session_is_sealed_before_the_first_frame_and_the_screen_says_so() {
+    let mut desk = Desk::new(&[]);
+    desk.until_shown(WELCOME);
+    desk.until_shown("net off · 1 root");
+    // setsid became the program: this is its number.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", desk.child.id()));
+    let status = status.expect("readable");
+    for line in ["NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(status.contains(line), "{status}");
+    }
+    let free = Desk::new(&["--no-seal"]);
+    let mut desk = free;
+    desk.until_shown("not sealed");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", desk.child.id()));
+    assert!(status.expect("readable").contains("Seccomp:\t0"));
+}
+
+#[test]
 fn a_question_mark_opens_the_help_and_escape_closes_it() {
     let mut desk = Desk::new(&[]);
     desk.until_shown(WELCOME);

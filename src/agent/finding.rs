@@ -116,7 +116,7 @@ impl Agent {
         };
         // The list of servers may have grown: the model is told of it again.
         self.tools.retain(|tool| tool.server != OWN);
-        let line = prompt::short_signature(&spec);
+        let line = prompt::long_signature(&spec);
         self.tools.push(spec);
         self.aside.push(format!("[Another tool:\n{line}]"));
     }

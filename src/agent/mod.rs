@@ -276,6 +276,7 @@ impl Agent {
                     );
                 }
             },
+            Op::ListRules => self.list_rules(out),
             Op::RemoveRule { number } => self.remove_rule(number, out),
             Op::Undo => self.undo(out),
             Op::Shutdown => {

@@ -9,21 +9,27 @@ mod auditing;
 #[cfg(feature = "net")]
 mod brokering;
 mod confine;
+#[cfg(feature = "net")]
+mod conformance;
 mod editor;
 mod mapping;
 mod mcp;
 mod own;
 mod refactor;
+mod rules;
 mod sealing;
 mod serve;
 
 pub use auditing::audit;
 #[cfg(feature = "net")]
-pub use brokering::{act_as_broker, broker};
+pub use brokering::{Brokered, act_as_broker, broker};
 pub use confine::sandbox;
+#[cfg(feature = "net")]
+pub use conformance::conformance;
 pub use mapping::map;
 pub use mcp::mcp;
 pub use refactor::{Refactored, refactor};
+pub use rules::rules;
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 
@@ -481,9 +487,7 @@ fn find_check(
     };
     let is_named = named.is_some();
     let launcher = Launcher::of_this_program().map_err(UserError::from_error)?;
-    let check = named.or_else(|| {
-        crate::workspace::detect_check(roots, &|what| run::has(&launcher, what, &dir.join("home")))
-    });
+    let check = named.or_else(|| crate::workspace::detect_check(roots, &run::has));
     Ok(check.map(|check| (Runner::new(roots.clone(), launcher, check, dir), is_named)))
 }
 

@@ -64,7 +64,8 @@ pub(super) async fn attach(
 
 /// Returns where the user's rules are kept: for every project, and for this one.
 pub(super) fn rule_files(root: &Path, files: &SessionFiles) -> RuleFiles {
-    let forever = config::folder().map(|folder| folder.join("rules.toml"));
+    // In a folder of its own: a sealed session writes there, and nowhere else beside the configuration.
+    let forever = config::rules_folder().map(|folder| folder.join("rules.toml"));
     RuleFiles::new(forever, Some(files.rules_of(&name_of(root))))
 }
 

@@ -1,10 +1,5 @@
 //! What a command needs to reach, and the seal that leaves it that.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "looks for the folders that the seal is to leave open"
-)]
-
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -79,15 +74,10 @@ pub fn seal(cli: &Cli) -> Result<(), UserError> {
 /// # Errors
 /// When the configuration is wrong, or the broker cannot be started.
 pub fn worker_environment(cli: &Cli) -> Result<Vec<(&'static str, OsString)>, UserError> {
-    use std::os::unix::fs::DirBuilderExt as _;
     let mut environment = Vec::new();
     let state = state_folder()?;
     let folder = state.join("tmp");
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder);
-    if made.is_ok() {
+    if make_private(&folder) {
         environment.push(("TMPDIR", folder.into_os_string()));
     }
     #[cfg(feature = "net")]
@@ -126,13 +116,18 @@ pub(super) fn tell_weaker() -> Vec<Event> {
 
 /// Says what a command keeps; `None` for one that is not sealed.
 fn wanted(cli: &Cli) -> Result<Option<Seal>, UserError> {
-    let seal = match &cli.command {
+    let mut seal = match &cli.command {
         Some(Command::Serve(serve)) => serving(serve),
         _ => match cli.session_options() {
             None => return Ok(None),
             Some(options) => session(&options)?,
         },
     };
+    // What is named on the command line is meant.
+    if let (Some(Command::Exec(exec)), Files::Kept { read, .. }) = (&cli.command, &mut seal.files) {
+        let named = exec.prompt_file.as_ref().map(std::path::absolute);
+        read.extend(named.and_then(Result::ok));
+    }
     Ok(Some(seal))
 }
 
@@ -147,6 +142,7 @@ fn session(options: &Options) -> Result<Seal, UserError> {
     read.extend(servers_read);
     let mut write = vec![root, state];
     write.extend(servers_write);
+    write.extend(config::rules_folder().filter(|folder| make_private(folder)));
     if let Some(seal) = &config.seal {
         read.extend(seal.read.iter().map(|path| expanded(path)));
         write.extend(seal.write.iter().map(|path| expanded(path)));
@@ -194,6 +190,16 @@ fn serving(serve: &Serve) -> Seal {
 pub(super) fn state_folder() -> Result<PathBuf, UserError> {
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     Ok(files.log().parent().map(Path::to_owned).unwrap_or_default())
+}
+
+/// Makes a folder for the user alone, and tells whether it is there.
+fn make_private(folder: &Path) -> bool {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    made.is_ok()
 }
 
 /// Names what a session reads besides its roots.

@@ -79,9 +79,11 @@ pub(super) async fn call(shared: &Shared, answering: &Answering, call: &ToolCall
     match result {
         Ok(result) => super::convert::foreign_reply(&result),
         // The server is right about its own tools: the model gets to read what was wrong.
-        Err(LinkError::Refused { message, code, .. }) if code == -32602 => {
-            Outcome::Invalid { text: message }
-        }
+        Err(LinkError::Refused {
+            message,
+            code: -32602,
+            ..
+        }) => Outcome::Invalid { text: message },
         Err(error @ LinkError::Refused { .. }) => failed(error.to_string()),
         Err(LinkError::Ended(reason)) => failed(format!(
             "the server `{}` ended during the call: {reason}. What the call did is not known",

@@ -49,6 +49,12 @@ pub enum McpCommand {
         #[arg(long, requires = "name")]
         forget: bool,
     },
+    /// Authorize walden at a server that is reached over HTTP: in a browser of this machine or, over SSH, of your own
+    #[cfg(feature = "net")]
+    Login { name: String },
+    /// Forget walden's authorization at a server
+    #[cfg(feature = "net")]
+    Logout { name: String },
     /// Remove a server from your configuration, and forget what you agreed to
     Remove { name: String },
     /// Take servers over from another program's configuration

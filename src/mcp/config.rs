@@ -70,6 +70,20 @@ pub struct Remote {
     pub headers: Vec<(String, String)>,
     /// The server's name in the configuration, for messages and for what is kept of it.
     pub name: String,
+    /// How to be authorized there, as far as it is set.
+    pub oauth: RemoteOAuth,
+}
+
+/// What is set about a server's authorization, under `oauth`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RemoteOAuth {
+    pub client_id: Option<String>,
+    pub client_secret: Option<String>,
+    pub client_metadata_url: Option<String>,
+    pub issuer: Option<String>,
+    /// What to ask for, as words with spaces between.
+    pub scope: Option<String>,
+    pub callback_port: Option<u16>,
 }
 
 /// Which of the transports over HTTP.
@@ -349,7 +363,44 @@ impl Entry<'_> {
             url,
             headers: self.pairs("headers")?,
             name: name.to_owned(),
+            oauth: self.oauth()?,
         }))
+    }
+
+    fn oauth(&self) -> Result<RemoteOAuth, String> {
+        let Some(set) = self.map.get("oauth").filter(|set| !set.is_null()) else {
+            return Ok(RemoteOAuth::default());
+        };
+        let text = |key: &str| match set.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => expand(text, self.variable).map(Some),
+            Some(_) => Err(format!("`oauth.{key}` is not a text")),
+        };
+        let scope = match set.get("scopes") {
+            Some(Value::Array(words)) => {
+                let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+                Some(words.join(" "))
+            }
+            Some(_) => text("scopes")?,
+            None => text("scope")?,
+        };
+        let callback_port = match set.get("callbackPort") {
+            None | Some(Value::Null) => None,
+            Some(port) => Some(
+                port.as_u64()
+                    .and_then(|port| u16::try_from(port).ok())
+                    .filter(|port| *port != 0)
+                    .ok_or("`oauth.callbackPort` is no port")?,
+            ),
+        };
+        Ok(RemoteOAuth {
+            client_id: text("clientId")?,
+            client_secret: text("clientSecret")?,
+            client_metadata_url: text("clientMetadataUrl")?,
+            issuer: text("issuer")?,
+            scope,
+            callback_port,
+        })
     }
 }
 

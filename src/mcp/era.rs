@@ -138,10 +138,21 @@ async fn discover(
     patience: Patience,
 ) -> Result<Hello, Discovered> {
     let meta = introduction(MODERN, capabilities);
-    let result = match link
-        .request("server/discover", json!({"_meta": meta}), patience)
-        .await
+    let ask = || link.request("server/discover", json!({"_meta": meta}), patience);
+    let mut answer = ask().await;
+    if let Err(LinkError::Refused {
+        code: UNSUPPORTED_VERSION,
+        data: Some(data),
+        ..
+    }) = &answer
+        && data["supported"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one == MODERN))
     {
+        // It refuses the revision and names it among those that it speaks: what it says of itself counts, once.
+        answer = ask().await;
+    }
+    let result = match answer {
         Ok(result) => result,
         Err(LinkError::Refused {
             code: UNSUPPORTED_VERSION,
@@ -219,7 +230,7 @@ async fn initialize(
             super::text::short(version, 40)
         ));
     }
-    link.notify("notifications/initialized", json!({}));
+    link.notify("notifications/initialized", &json!({}));
     Ok(Hello {
         era: Era::Legacy,
         version: version.to_owned(),

@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    fn one(of: Value) -> Result<Field, String> {
+    fn one(of: &Value) -> Result<Field, String> {
         let schema = json!({
             "properties": {"it": of},
             "required": ["it"],
@@ -234,14 +234,14 @@ mod tests {
 
     #[test]
     fn what_libraries_make_of_a_field_is_understood() {
-        let optional = one(json!({"anyOf": [{"type": "string", "maxLength": 5}, {"type": "null"}], "default": null}))
+        let optional = one(&json!({"anyOf": [{"type": "string", "maxLength": 5}, {"type": "null"}], "default": null}))
             .expect("a field");
         assert!(!optional.required);
         assert!(matches!(
             optional.kind,
             FieldKind::Text { max: Some(5), .. }
         ));
-        let number = one(json!({"type": ["integer", "null"], "minimum": 1.0})).expect("a field");
+        let number = one(&json!({"type": ["integer", "null"], "minimum": 1.0})).expect("a field");
         assert!(!number.required);
         assert!(matches!(
             number.kind,
@@ -253,17 +253,17 @@ mod tests {
             json!({"oneOf": [{"const": "red", "title": "Red"}, {"const": "blue"}]}),
             json!({"enum": ["red", "blue"], "enumNames": ["Red", "Blue"]}),
         ] {
-            let field = one(choice.clone()).expect("a field");
+            let field = one(&choice).expect("a field");
             let FieldKind::Choice { options, .. } = field.kind else {
                 panic!("{choice}");
             };
             assert_eq!(options[1].value, "blue");
             assert!(field.required);
         }
-        let some = one(json!({"type": "array", "items": {"anyOf": [{"const": "a"}, {"const": "b"}]}, "default": ["b"]}))
+        let some = one(&json!({"type": "array", "items": {"anyOf": [{"const": "a"}, {"const": "b"}]}, "default": ["b"]}))
             .expect("a field");
         assert!(matches!(some.kind, FieldKind::Choices { ref default, .. } if *default == ["b"]));
-        assert!(one(json!({"type": "string", "format": "hostname"})).is_ok());
+        assert!(one(&json!({"type": "string", "format": "hostname"})).is_ok());
     }
 
     #[test]
@@ -287,7 +287,7 @@ mod tests {
             json!({"$ref": "https://example.org/schema"}),
             json!({"type": "string", "title": "API key"}),
         ] {
-            assert!(one(bad.clone()).is_err(), "{bad}");
+            assert!(one(&bad).is_err(), "{bad}");
         }
         let password = json!({"properties": {"password": {"type": "string"}}});
         let problem = fields(&password).expect_err("refused");

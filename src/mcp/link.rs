@@ -234,7 +234,7 @@ impl Link {
     }
 
     /// Sends a notification, unless the server does not read any more.
-    pub(super) fn notify(&self, method: &str, params: Value) {
+    pub(super) fn notify(&self, method: &str, params: &Value) {
         let _ = self
             .0
             .outgoing
@@ -450,7 +450,7 @@ fn number(id: &Value) -> Option<u64> {
         .or_else(|| id.as_str()?.parse().ok())
         .or_else(|| {
             let id = id.as_f64()?;
-            (id.fract() == 0.0 && id >= 0.0 && id < 9e15).then_some(id as u64)
+            (id.fract() == 0.0 && (0.0..9e15).contains(&id)).then_some(id as u64)
         })
 }
 

@@ -36,7 +36,7 @@ pub use foreign::{OpenRemote, Opening};
 pub use host::{Caller, Host, HostError, Options, Purpose, Reply, Trust};
 pub use knowledge::{Keeps, Knowledge, Names};
 pub use view::{Attachment, Completed, Inspection};
-pub use wire::Wire;
+pub use wire::{Received, Wire};
 
 /// The key in a tool's `_meta` under which a built-in server rates what the tool can do.
 pub const META_RISK: &str = "walden/risk";

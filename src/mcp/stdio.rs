@@ -1,10 +1,5 @@
 //! Servers that are child processes, confined by the sandbox and spoken to over pipes.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "makes the folder that a server may write"
-)]
-
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;

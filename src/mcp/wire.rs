@@ -1,7 +1,5 @@
 //! A wire: JSON messages to and from one server, whatever carries them.
 
-use rmcp::service::{RoleClient, TxJsonRpcMessage};
-use rmcp::transport::Transport;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -12,7 +10,7 @@ pub(super) const WAITING: usize = 64;
 
 /// What came over a wire.
 #[derive(Debug)]
-pub(super) enum Received {
+pub enum Received {
     Message(Value),
     /// Something that cannot be read; the id of the request that it seems to answer.
     Unreadable {
@@ -36,63 +34,13 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Carries messages over one of rmcp's transports: this is how servers are reached that are no child processes.
-    pub fn over<T>(mut transport: T) -> Self
-    where
-        T: Transport<RoleClient> + 'static,
-    {
-        let (outgoing, mut to_send) = mpsc::channel::<Value>(WAITING);
-        let (received, incoming) = mpsc::channel(WAITING);
-        let mut tasks = JoinSet::new();
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        tasks.spawn(async move {
-            let mut sending = JoinSet::new();
-            let reason = loop {
-                tokio::select! {
-                    () = stopped.cancelled() => break "closed".to_owned(),
-                    message = to_send.recv() => {
-                        let Some(message) = message else { break "closed".to_owned() };
-                        let id = message.get("id").and_then(Value::as_u64);
-                        match serde_json::from_value::<TxJsonRpcMessage<RoleClient>>(message) {
-                            Ok(message) => {
-                                let sent = transport.send(message);
-                                let received = received.clone();
-                                sending.spawn(async move {
-                                    if let Err(error) = sent.await {
-                                        let problem = error.to_string();
-                                        let _ = received.send(Received::Unreadable { id, problem }).await;
-                                    }
-                                });
-                            }
-                            Err(error) => {
-                                let problem = format!("cannot be sent: {error}");
-                                let _ = received.send(Received::Unreadable { id, problem }).await;
-                            }
-                        }
-                    }
-                    message = transport.receive() => {
-                        let Some(message) = message else { break "the connection ended".to_owned() };
-                        match serde_json::to_value(&message) {
-                            Ok(message) => {
-                                if received.send(Received::Message(message)).await.is_err() {
-                                    break "closed".to_owned();
-                                }
-                            }
-                            Err(error) => {
-                                let problem = error.to_string();
-                                let _ = received.send(Received::Unreadable { id: None, problem }).await;
-                            }
-                        }
-                    }
-                    Some(_) = sending.join_next(), if !sending.is_empty() => {}
-                }
-            };
-            // What was not sent by now is not waited for.
-            drop(sending);
-            let _ = transport.close().await;
-            let _ = received.send(Received::Ended(reason)).await;
-        });
+    /// Makes a wire of what carries messages already: this is how servers are reached that are no child processes.
+    pub fn of(
+        outgoing: mpsc::Sender<Value>,
+        incoming: mpsc::Receiver<Received>,
+        tasks: JoinSet<()>,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             outgoing,
             incoming,

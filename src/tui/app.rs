@@ -291,6 +291,7 @@ impl App {
                 risk,
                 reason,
                 change,
+                ask: self.transcript.ask_of(call.id),
             })
     }
 

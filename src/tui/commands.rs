@@ -9,6 +9,7 @@ use super::theme::Theme;
 pub enum Command {
     Help,
     Mode,
+    Rules,
     Undo,
     Rename,
     Copy,
@@ -41,6 +42,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "mode",
         argument: "plan|ask|edit|auto",
         help: "how much is done without asking",
+    },
+    Entry {
+        command: Command::Rules,
+        name: "rules",
+        argument: "remove N",
+        help: "list what is always allowed, asked or refused; take one back",
     },
     Entry {
         command: Command::Undo,
@@ -93,15 +100,11 @@ pub(super) struct Candidate {
 /// Reads a message as a command: its word without the slash, and what follows. `None` for a message to the model.
 pub(super) fn parse(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix('/')?;
-    // `/server:prompt` is a message: a server's prompt stands for it.
-    if rest.split_whitespace().next()?.contains(':') {
-        return None;
-    }
     if rest.contains('\n') {
         return None;
     }
     let (word, argument) = rest.split_once(' ').unwrap_or((rest, ""));
-    // `/usr/bin is missing` is a message.
+    // `/usr/bin is missing` is a message, and so is `/server:prompt`, which a server's prompt stands for.
     word.chars()
         .all(|c| c.is_ascii_lowercase() || c == '-')
         .then_some((word, argument.trim()))

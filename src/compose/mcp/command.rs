@@ -47,6 +47,13 @@ pub fn mcp(options: &Options, command: &McpCommand) -> Result<ExitCode, UserErro
         } => place.call(name, tool, arguments),
         McpCommand::Doctor { name } => place.doctor(name.as_deref()),
         McpCommand::Pins { name, forget } => place.pins(name.as_deref(), *forget),
+        #[cfg(feature = "net")]
+        McpCommand::Login { name } => place.log_in(name),
+        #[cfg(feature = "net")]
+        McpCommand::Logout { name } => {
+            say(&super::remote::log_out(&place.over_http(name)?, &files)?);
+            Ok(ExitCode::Success)
+        }
         McpCommand::Remove { name } => place.remove(name),
         McpCommand::Import { from, file, write } => place.import(*from, file.as_deref(), *write),
     }
@@ -235,6 +242,39 @@ impl Place<'_> {
                 Err(reason) => Err(down(name, &reason)),
             }
         })
+    }
+
+    /// Finds a server that is reached over HTTP.
+    #[cfg(feature = "net")]
+    fn over_http(&self, name: &str) -> Result<crate::mcp::config::Remote, UserError> {
+        let definition = self.find(Some(name))?.swap_remove(0);
+        match definition.reach {
+            Ok(Reach::Remote(remote)) => Ok(remote),
+            Ok(Reach::Stdio { .. }) => Err(UserError::usage(format!(
+                "`{name}` is a program on this machine, which takes no login"
+            ))),
+            Err(problem) => Err(UserError::failure(format!(
+                "`{name}` cannot be used: {problem}"
+            ))),
+        }
+    }
+
+    #[cfg(feature = "net")]
+    fn log_in(&self, name: &str) -> Result<ExitCode, UserError> {
+        let remote = self.over_http(name)?;
+        let runtime = super::super::runtime()?;
+        let said = runtime.block_on(super::remote::log_in(&remote, self.files, |asking| {
+            say(&format!(
+                "`{}` wants authorization from `{}`. Open this address in a browser:\n\n{}\n\n\
+                 If the browser runs on another machine, it ends at a page that it cannot open. Paste the address of \
+                 that page here:\n",
+                asking.server,
+                sanitize_line(&asking.issuer),
+                sanitize_line(&asking.url),
+            ));
+        }))?;
+        say(&said);
+        Ok(ExitCode::Success)
     }
 
     fn tools(&self, name: Option<&str>, as_json: bool) -> Result<ExitCode, UserError> {

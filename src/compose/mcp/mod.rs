@@ -2,8 +2,12 @@
 
 mod command;
 mod edit;
+#[cfg(feature = "net")]
+mod remote;
 
 pub use command::mcp;
+#[cfg(feature = "net")]
+pub(super) use remote::wire;
 
 use std::path::{Path, PathBuf};
 
@@ -108,6 +112,9 @@ pub(super) fn host(
         launcher: Launcher::of_this_program().map_err(UserError::from_error)?,
         scratch: folder(files).join("scratch"),
         pins: pins(files, treatment.trusted)?,
+        #[cfg(feature = "net")]
+        remote: Some(std::sync::Arc::new(remote::Remotes::new(files))),
+        #[cfg(not(feature = "net"))]
         remote: None,
     };
     Ok(Host::with(definitions, options))

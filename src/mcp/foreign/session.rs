@@ -55,7 +55,7 @@ pub(super) async fn run(
                         if let Stage::Up(live) = &*shared.stage.borrow()
                             && live.hello.era == Era::Legacy
                         {
-                            live.link.notify("notifications/roots/list_changed", json!({}));
+                            live.link.notify("notifications/roots/list_changed", &json!({}));
                         }
                     }
                 },

@@ -11,7 +11,7 @@ const VALUE: usize = 400;
 /// Lists what differs, with the field's path, the old value and the new one.
 pub(in crate::mcp) fn differences(then: &Value, now: &Value) -> Vec<String> {
     let mut lines = Vec::new();
-    compare(String::new(), then, now, &mut lines);
+    compare("", then, now, &mut lines);
     if lines.len() > LINES {
         let more = lines.len() - LINES;
         lines.truncate(LINES);
@@ -20,7 +20,7 @@ pub(in crate::mcp) fn differences(then: &Value, now: &Value) -> Vec<String> {
     lines
 }
 
-fn compare(path: String, then: &Value, now: &Value, lines: &mut Vec<String>) {
+fn compare(path: &str, then: &Value, now: &Value, lines: &mut Vec<String>) {
     match (then, now) {
         (Value::Object(old), Value::Object(new)) => {
             let inside = |key: &str| match path.is_empty() {
@@ -29,7 +29,7 @@ fn compare(path: String, then: &Value, now: &Value, lines: &mut Vec<String>) {
             };
             for (key, value) in old {
                 match new.get(key) {
-                    Some(other) => compare(inside(key), value, other, lines),
+                    Some(other) => compare(&inside(key), value, other, lines),
                     None => lines.push(format!("- {} was {}", inside(key), shown(value))),
                 }
             }

@@ -5,8 +5,9 @@
 //! is no network. A call with `walden/trial` in its `_meta` first makes an edit in the copy, and takes it back
 //! afterwards: so a change is tried before anybody sees it.
 
-pub use running::has;
+pub use installed::has;
 
+mod installed;
 mod report;
 mod running;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::sandbox::{Launcher, Limits, Metadata, Profile, launchable};
+use crate::sandbox::{Launcher, Profile};
 
 /// What is kept of an output: its beginning and its end, in bytes.
 const HEAD: usize = 32 * 1024;
@@ -94,29 +94,6 @@ pub(super) async fn run(
         timed_out,
         took,
     })
-}
-
-/// Tells whether a program is there, or (`python3 -m NAME`) a module of Python's: that is asked of Python, confined
-/// and outside the repository.
-pub fn has(launcher: &Launcher, what: &str, home: &Path) -> bool {
-    let Some((python, module)) = what.split_once(" -m ") else {
-        return launchable(what, home).is_some();
-    };
-    let profile = Profile {
-        read: Vec::new(),
-        write: Vec::new(),
-        scratch: home.to_owned(),
-        metadata: Metadata::Free,
-        limits: Limits::default(),
-    };
-    let argv = [python, "-I", "-c", &format!("import {module}")].map(str::to_owned);
-    make_private(home).is_ok()
-        && launcher
-            .command(&argv, home, &profile)
-            .is_ok_and(|mut command| {
-                let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
-                quiet.status().is_ok_and(|status| status.success())
-            })
 }
 
 /// The process group of a run, ended with it.
