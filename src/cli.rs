@@ -257,6 +257,8 @@ pub struct Exec {
 
 #[derive(Debug, Args)]
 pub struct Bench {
+    #[command(subcommand)]
+    pub command: Option<BenchCommand>,
     #[command(flatten)]
     pub options: Options,
     /// Print the measures as JSON
@@ -265,6 +267,38 @@ pub struct Bench {
     /// Measure less of everything
     #[arg(long)]
     pub quick: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Let the agent try the tasks of a file, and count what it solves and what that costs
+    Tasks(BenchTasks),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchTasks {
+    /// The tasks, one JSON object a line: id, set, files, instruction, tests, test_cmd, tests_visible, timeout_s
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub options: Options,
+    /// Only tasks whose id begins with this
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub only: String,
+    /// The first N tasks
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// The longest that a task may take
+    #[arg(long, value_name = "SECONDS", default_value = "300")]
+    pub seconds: u64,
+    /// The Python that tests run with (python3 by default)
+    #[arg(long, value_name = "FILE")]
+    pub python: Option<PathBuf>,
+    /// Add the results to a file, and leave out the tasks that it holds
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+    /// Print each task and the total as a line of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What a headless run may do.
@@ -348,6 +382,38 @@ impl Options {
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
         }
+    }
+
+    /// Writes the options as flags, for a session in another process. Where it works and what it may do are its own.
+    pub fn arguments(&self) -> Vec<String> {
+        let text = |value: &Option<String>| value.clone();
+        let kv = self.kv.map(|kv| KvType::from(kv).name().to_owned());
+        let pairs = [
+            ("--model", text(&self.model)),
+            ("--context", self.context.map(|value| value.to_string())),
+            ("--threads", self.threads.map(|value| value.to_string())),
+            (
+                "--gpu-layers",
+                self.gpu_layers.map(|value| value.to_string()),
+            ),
+            ("--kv", kv),
+            ("--max-turns", self.max_turns.map(|value| value.to_string())),
+            ("--budget", self.budget.map(|value| value.to_string())),
+            (
+                "--temperature",
+                self.temperature.map(|value| value.to_string()),
+            ),
+            ("--check", text(&self.check)),
+            ("--tries", self.tries.map(|value| value.to_string())),
+        ];
+        let mut flags: Vec<String> = pairs
+            .into_iter()
+            .filter_map(|(flag, value)| Some(format!("{flag}={}", value?)))
+            .collect();
+        if self.free_arguments {
+            flags.push("--free-arguments".to_owned());
+        }
+        flags
     }
 
     /// Returns the flags as the topmost layer of configuration.

@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode as Status;
 
 use clap::{CommandFactory as _, Parser as _};
-use walden::cli::{Cli, Command, SessionsCommand};
+use walden::cli::{BenchCommand, Cli, Command, SessionsCommand};
 use walden::compose;
 use walden::error::{ExitCode, UserError};
 use walden::model::llama;
@@ -95,10 +95,14 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             Ok(ExitCode::Success)
         }
         Some(Command::Bench(bench)) => {
-            print!(
-                "{}",
-                compose::bench(&cli.options.under(bench.options.clone()), &bench)?
-            );
+            let options = cli.options.under(bench.options.clone());
+            let text = match &bench.command {
+                Some(BenchCommand::Tasks(tasks)) => {
+                    compose::bench_tasks(&options.under(tasks.options.clone()), tasks)?
+                }
+                None => compose::bench(&options, &bench)?,
+            };
+            print!("{text}");
             Ok(ExitCode::Success)
         }
         Some(Command::Model(command)) => compose::model(&command),

@@ -202,6 +202,11 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     ("error.rs", &[], &[]),
     ("bench", &["model", "protocol"], &["serde", "serde_json"]),
+    (
+        "bench/tasks",
+        &["git", "protocol", "sandbox"],
+        &["rustix", "serde", "serde_json", "shlex"],
+    ),
     ("config.rs", &["error", "protocol"], &["serde", "toml"]),
     (
         "cli.rs",

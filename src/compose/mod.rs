@@ -7,9 +7,11 @@
 
 mod confine;
 mod serve;
+mod tasks;
 
 pub use confine::sandbox;
 pub use serve::serve;
+pub use tasks::bench_tasks;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};

@@ -26,6 +26,7 @@ mod refs;
 mod settings;
 mod show;
 mod stage;
+mod start;
 mod stash;
 mod status;
 
@@ -37,4 +38,5 @@ pub use diff::{DiffForm, DiffOf};
 pub use error::GitError;
 pub use log::{LogEntry, LogQuery};
 pub use open::Repo;
+pub use start::start;
 pub use stash::{Include, Keep};

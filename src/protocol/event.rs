@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CallId, Decision, FileChange, Mode, ModelFailure, ModelInfo, Outcome, Risk, ToolCall, Usage,
+    CallId, Decision, Effort, FileChange, Mode, ModelFailure, ModelInfo, Outcome, Risk, ToolCall,
+    Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -102,6 +103,12 @@ pub enum Event {
     Notice {
         level: Level,
         text: String,
+    },
+    /// What the turn took, just before it ends. `wall_ms` is filled in by the driver: the agent has no clock.
+    TurnMeasured {
+        turn: u32,
+        wall_ms: u64,
+        effort: Effort,
     },
     TurnEnded {
         turn: u32,

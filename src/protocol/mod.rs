@@ -7,6 +7,7 @@
 
 mod call;
 mod change;
+mod effort;
 mod event;
 mod form;
 mod mode;
@@ -17,6 +18,7 @@ mod transcript;
 
 pub use call::{CallId, CheckResult, Outcome, Risk, ToolCall, ToolSpec};
 pub use change::{ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind};
+pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
 pub use mode::Mode;

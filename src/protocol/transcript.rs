@@ -236,6 +236,7 @@ impl Transcript {
                 level: *level,
                 text: text.clone(),
             }),
+            Event::TurnMeasured { .. } => {}
             Event::TurnEnded { turn, summary } => {
                 self.turn = TurnState::Idle;
                 self.items.push(Item::End {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -79,6 +80,8 @@ struct Driver {
     /// Kept for as long as the session runs.
     _sweep: Sweep,
     opening: Vec<Event>,
+    /// When the running turn began.
+    turn_began: Instant,
     stopped: bool,
 }
 
@@ -123,6 +126,7 @@ impl Driver {
             running: JoinSet::new(),
             _sweep: sweep,
             opening: vec![started],
+            turn_began: Instant::now(),
             stopped: false,
         };
         if !resumed {
@@ -326,7 +330,14 @@ impl Driver {
         }
     }
 
-    fn emit(&mut self, event: Event) {
+    fn emit(&mut self, mut event: Event) {
+        match &mut event {
+            Event::TurnStarted { .. } => self.turn_began = Instant::now(),
+            Event::TurnMeasured { wall_ms, .. } => {
+                *wall_ms = u64::try_from(self.turn_began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            }
+            _ => {}
+        }
         match &event {
             Event::CallProposed {
                 call,

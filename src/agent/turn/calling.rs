@@ -60,6 +60,7 @@ impl Agent {
             }
             _ => return,
         }
+        self.note_edit(matches!(preview, Preview::Change(_)));
         match preview {
             Preview::Refused(outcome) => self.settle(id, outcome, out),
             Preview::Change(change) if self.takes_back(&change) => {
@@ -74,6 +75,15 @@ impl Agent {
                 );
             }
             Preview::Change(change) => self.judge(id, Some(change), out),
+        }
+    }
+
+    /// Counts an edit that the model wrote.
+    pub(super) fn note_edit(&mut self, can_be_made: bool) {
+        if let Some(turn) = &mut self.turn {
+            turn.effort.edits += 1;
+            turn.effort.unfit += u32::from(!can_be_made);
+            turn.effort.wasted += u32::from(!can_be_made);
         }
     }
 
@@ -210,7 +220,9 @@ impl Agent {
             _ => turn.run += 1,
         }
         turn.retrying = matches!(outcome, Outcome::Failed { .. } | Outcome::Invalid { .. });
+        turn.effort.invalid += u32::from(matches!(outcome, Outcome::Invalid { .. }));
         let repetition = turn.repeats.note(&open.call, &outcome);
+        turn.effort.wasted += u32::from(repetition != Repetition::First);
         let searched = if outcome.is_done() && open.risk != Risk::Read {
             self.after_searched(outcome.for_model())
         } else {

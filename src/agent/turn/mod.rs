@@ -16,8 +16,8 @@ use super::intent::Intent;
 use super::repeats::Repeats;
 use super::{Agent, intent, notice};
 use crate::protocol::{
-    CheckEnd, EndReason, Event, Finish, GenerationId, Level, Message, Mode, ModelEvent, Outcome,
-    Risk, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
+    CheckEnd, Effort, EndReason, Event, Finish, GenerationId, Level, Message, Mode, ModelEvent,
+    Outcome, Risk, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
 };
 
 /// How often a turn that was asked for a change and made none is asked again.
@@ -43,6 +43,7 @@ pub(super) struct Turn {
     run: u32,
     denied: u32,
     usage: Usage,
+    effort: Effort,
     /// Generations so far, and the one that is running.
     steps: u32,
     generation: Option<GenerationId>,
@@ -182,6 +183,7 @@ impl Agent {
         if turn.search.is_none() {
             turn.steps += 1;
         }
+        turn.effort.generations += 1;
         turn.written.clear();
         let question = turn.intent == Intent::Question;
         let searching = turn.search.is_some();
@@ -249,8 +251,13 @@ impl Agent {
             ModelEvent::CallDrafted { name, bytes } => {
                 out.push(Effect::Emit(Event::CallDrafted { name, bytes }))
             }
-            ModelEvent::Call { name, arguments } => turn.pending.push_back((name, arguments)),
+            ModelEvent::Call { name, arguments } => {
+                turn.effort.calls += 1;
+                turn.pending.push_back((name, arguments));
+            }
             ModelEvent::BadCall { raw, problem } => {
+                turn.effort.calls += 1;
+                turn.effort.invalid += 1;
                 turn.written.push_str(&raw);
                 turn.bad_call = Some(problem);
             }
@@ -305,6 +312,7 @@ impl Agent {
         }
         if let Some(problem) = turn.bad_call.take() {
             turn.bad_calls += 1;
+            turn.effort.wasted += 1;
             turn.retrying = true;
             if turn.bad_calls >= BAD_CALLS {
                 let what = "the model kept writing calls that cannot be read".to_owned();
@@ -331,6 +339,9 @@ impl Agent {
                 "The answer was cut off at its token limit.",
                 out,
             );
+        }
+        if unmoved(turn) {
+            turn.effort.wasted += 1;
         }
         if unmoved(turn) && turn.is_failing() && turn.search.is_none() && turn.drawn == 0 {
             // It said what is wrong instead of mending it.
@@ -419,6 +430,11 @@ impl Agent {
             tried: turn.verified.map_or(drawn, |last| turn.drawn + last),
             passed: turn.verified.is_some(),
         });
+        out.push(Effect::Emit(Event::TurnMeasured {
+            turn: turn.number,
+            wall_ms: 0,
+            effort: turn.effort,
+        }));
         let summary = TurnSummary {
             reason,
             wanted_change: turn.wants_change,

@@ -53,6 +53,7 @@ impl Agent {
         request.sampling.seed = drawn;
         if let Some(turn) = &mut self.turn {
             turn.written.clear();
+            turn.effort.generations += 1;
             turn.rewriting = Some(rewriting);
             turn.generation = Some(request.id);
         }
