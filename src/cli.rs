@@ -241,8 +241,7 @@ pub struct Doctor {
 pub struct Exec {
     #[command(flatten)]
     pub options: Options,
-    /// What to do; `-` reads it from standard input
-    #[arg(required_unless_present = "prompt_file")]
+    /// What to do; `-`, or nothing where standard input is not a terminal, reads it from there
     pub prompt: Option<String>,
     /// Read what to do from a file
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
@@ -250,6 +249,9 @@ pub struct Exec {
     /// Print every event as a line of JSON
     #[arg(long)]
     pub json: bool,
+    /// A JSON Schema that the answer is to fit; the answer alone is printed to standard output
+    #[arg(long, value_name = "FILE")]
+    pub output_schema: Option<PathBuf>,
     /// What may be done: nothing but reading, edits of ordinary files, or everything inside the repository
     #[arg(long, value_name = "WHAT", default_value = "read")]
     pub auto: Auto,

@@ -174,6 +174,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "thiserror",
         ],
     ),
+    ("exec/answer.rs", &["error", "model"], &["serde_json"]),
     (
         "exec.rs",
         &["error", "protocol", "session"],

@@ -15,6 +15,8 @@ mod repeats;
 mod turn;
 
 #[cfg(test)]
+mod answer_tests;
+#[cfg(test)]
 mod search_tests;
 #[cfg(test)]
 mod tests;
@@ -59,6 +61,8 @@ pub struct Settings {
     pub check_is_named: bool,
     /// The most edits that are tried in a turn before one passes the check.
     pub tries: u32,
+    /// The object schema of the answer, where it is to have a form.
+    pub answer: Option<serde_json::Value>,
 }
 
 impl Default for Settings {
@@ -71,6 +75,7 @@ impl Default for Settings {
             sampling: Sampling::default(),
             check_is_named: false,
             tries: 16,
+            answer: None,
         }
     }
 }

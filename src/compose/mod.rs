@@ -92,6 +92,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             &files,
             resumed,
             config.mode.unwrap_or_default(),
+            None,
         )
         .await?;
         let Handle { ops, events, task } = handle;
@@ -131,6 +132,7 @@ fn gave_up(reason: &str) {
 pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
     let config = configure(options)?;
     let prompt = read_prompt(exec)?;
+    let answer = read_form(exec)?;
     let root = find_root(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     let format = if exec.json {
@@ -145,11 +147,15 @@ pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
     // Asked before anything is started: a missing model is the most likely mistake of a first run.
     locate_model(&config)?;
     runtime()?.block_on(async {
-        let (handle, _) = build(&config, &root, &files, None, mode).await?;
+        let form = answer.as_ref().map(|form| form.schema().clone());
+        let (handle, _) = build(&config, &root, &files, None, mode, form).await?;
         exec::run(
             handle,
-            prompt,
-            format,
+            exec::Request {
+                prompt,
+                format,
+                answer,
+            },
             &mut std::io::stdout().lock(),
             &mut std::io::stderr().lock(),
         )
@@ -367,7 +373,11 @@ fn read_prompt(exec: &Exec) -> Result<String, UserError> {
                 path.display()
             ))
         })?,
-        (None, Some("-")) => {
+        (None, None) if std::io::stdin().is_terminal() => {
+            return Err(UserError::usage("the prompt is missing")
+                .hint("say what is to be done: `walden exec \"Fix …\"`"));
+        }
+        (None, Some("-") | None) => {
             let mut text = String::new();
             std::io::stdin()
                 .read_to_string(&mut text)
@@ -379,13 +389,26 @@ fn read_prompt(exec: &Exec) -> Result<String, UserError> {
             text
         }
         (None, Some(prompt)) => prompt.to_owned(),
-        (None, None) => String::new(),
     };
     if text.trim().is_empty() {
         return Err(UserError::usage("the prompt is empty")
             .hint("say what is to be done: `walden exec \"Fix …\"`"));
     }
     Ok(text.trim().to_owned())
+}
+
+/// Reads the form of the answer, where one is asked for.
+fn read_form(exec: &Exec) -> Result<Option<exec::AnswerForm>, UserError> {
+    let Some(path) = &exec.output_schema else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        UserError::usage(format!(
+            "cannot read the output schema `{}`: {error}",
+            path.display()
+        ))
+    })?;
+    exec::AnswerForm::read(&text).map(Some)
 }
 
 fn pick(files: &SessionFiles, root: &Path, id: Option<&str>) -> Result<SessionId, UserError> {
@@ -457,6 +480,7 @@ async fn build(
     files: &SessionFiles,
     resumed: Option<SessionId>,
     mode: crate::protocol::Mode,
+    answer: Option<serde_json::Value>,
 ) -> Result<(Handle, Vec<Event>), UserError> {
     let roots = Roots::open(&[root.to_owned()]).map_err(UserError::from_error)?;
     let (id, dir) = match resumed {
@@ -504,6 +528,7 @@ async fn build(
         mode,
         check_is_named: check.is_some_and(|(_, named)| named),
         tries: config.tries.unwrap_or(defaults.tries),
+        answer,
         max_steps: config.max_turns.unwrap_or(defaults.max_steps),
         max_tokens: config.budget.unwrap_or(defaults.max_tokens),
         sampling: Sampling {

@@ -104,6 +104,10 @@ pub enum Event {
         level: Level,
         text: String,
     },
+    /// The answer in the form that was asked for.
+    AnswerGiven {
+        answer: serde_json::Value,
+    },
     /// What the turn took, just before it ends. `wall_ms` is filled in by the driver: the agent has no clock.
     TurnMeasured {
         turn: u32,

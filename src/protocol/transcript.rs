@@ -236,7 +236,7 @@ impl Transcript {
                 level: *level,
                 text: text.clone(),
             }),
-            Event::TurnMeasured { .. } => {}
+            Event::TurnMeasured { .. } | Event::AnswerGiven { .. } => {}
             Event::TurnEnded { turn, summary } => {
                 self.turn = TurnState::Idle;
                 self.items.push(Item::End {

@@ -685,7 +685,7 @@ async fn a_front_end_that_goes_away_ends_the_session_with_a_complete_journal() {
         .await
         .expect("the session's task ends by itself");
     let events = events_of(&world.entries());
-    let tail = &events[events.len() - 3..];
+    let tail = &events[events.len() - 4..];
     assert!(
         matches!(
             tail,
@@ -694,6 +694,7 @@ async fn a_front_end_that_goes_away_ends_the_session_with_a_complete_journal() {
                     outcome: Outcome::Cancelled,
                     ..
                 },
+                Event::TurnMeasured { .. },
                 Event::TurnEnded { .. },
                 Event::SessionEnded
             ]

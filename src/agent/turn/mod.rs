@@ -1,5 +1,6 @@
 //! A turn: from the user's message until the agent rests. Generations are here, calls in `calling`.
 
+mod answering;
 mod calling;
 mod rewriting;
 mod searching;
@@ -8,6 +9,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 
+use self::answering::Answering;
 use self::calling::Next;
 use self::rewriting::Rewriting;
 use self::searching::{Checking, Search};
@@ -85,6 +87,8 @@ pub(super) struct Turn {
     checked_first: Option<String>,
     /// What the check says of the edit that a search settled for.
     still_failing: Option<String>,
+    /// The answer that is being asked for in a form.
+    answering: Option<Answering>,
     /// The conversation was shrunk once in this turn.
     pub(super) shrunk: bool,
 }
@@ -235,6 +239,8 @@ impl Agent {
                     cached,
                 }));
             }
+            // What is shown of it is the answer.
+            ModelEvent::Text { .. } | ModelEvent::Reasoning { .. } if turn.answering.is_some() => {}
             // Only what comes of it is shown.
             ModelEvent::Text { text } if turn.rewriting.is_some() => {
                 turn.written.push_str(&text);
@@ -265,6 +271,9 @@ impl Agent {
                 turn.generation = None;
                 turn.usage.add(&usage);
                 out.push(Effect::Emit(Event::Generated { usage }));
+                if turn.answering.is_some() {
+                    return self.answered(raw, finish, out);
+                }
                 if finish != Finish::Cancelled && self.is_candidate() {
                     return self.try_edit(raw, out);
                 }
@@ -281,7 +290,12 @@ impl Agent {
             }
             ModelEvent::Failed { failure } => {
                 turn.generation = None;
-                let full = matches!(failure, crate::protocol::ModelFailure::ContextFull { .. });
+                if self.answer_beside(&failure, out) {
+                    return;
+                }
+                let Some(turn) = &mut self.turn else { return };
+                let full = matches!(failure, crate::protocol::ModelFailure::ContextFull { .. })
+                    && turn.answering.is_none();
                 if turn.rewriting.take().is_some() && full {
                     return self.draw_inside(out);
                 }
@@ -388,6 +402,9 @@ impl Agent {
 
     /// Ends the turn: whatever is still open is cancelled, and the summary says what is true.
     pub(super) fn end_turn(&mut self, reason: EndReason, out: &mut Vec<Effect>) {
+        if self.begin_answer(&reason, out) {
+            return;
+        }
         let Some(turn) = self.turn.take() else { return };
         if turn.generation.is_some() {
             out.push(Effect::CancelModel);
