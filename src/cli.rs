@@ -43,6 +43,10 @@ pub struct Options {
     /// Layers to put on the GPU (all that fit by default)
     #[arg(long, value_name = "N")]
     pub gpu_layers: Option<u32>,
+    /// A smaller model of the same family that writes ahead where that is faster (pays on a graphics card, or for a
+    /// large model)
+    #[arg(long, value_name = "NAME|FILE")]
+    pub draft: Option<String>,
     /// How the context is kept: `q8_0` halves its memory, and is slower on processors
     #[arg(long, value_name = "TYPE")]
     pub kv: Option<Kv>,
@@ -376,6 +380,7 @@ impl Options {
             context: layer.context,
             threads: layer.threads,
             gpu_layers: layer.gpu_layers,
+            draft: layer.draft,
             kv: over.kv.or(self.kv),
             max_turns: layer.max_turns,
             budget: layer.budget,
@@ -393,6 +398,7 @@ impl Options {
         let pairs = [
             ("--model", text(&self.model)),
             ("--context", self.context.map(|value| value.to_string())),
+            ("--draft", text(&self.draft)),
             ("--threads", self.threads.map(|value| value.to_string())),
             (
                 "--gpu-layers",
@@ -427,6 +433,7 @@ impl Options {
             context: self.context,
             threads: self.threads,
             gpu_layers: self.gpu_layers,
+            draft: self.draft.clone(),
             kv: self.kv.map(KvType::from),
             max_turns: self.max_turns,
             budget: self.budget,
@@ -450,7 +457,7 @@ fn tui_help() -> String {
         text.push_str(&format!("  {call:<29} {}\n", command.help));
     }
     text.push_str(
-        "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, kv, max_turns, \
+        "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, \
          budget, temperature, check, tries, real_arguments), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
          WALDEN_LOG=debug writes a log to the state folder.",
     );

@@ -26,6 +26,8 @@ pub struct Config {
     pub threads: Option<usize>,
     /// Layers on the GPU; all that fit by default.
     pub gpu_layers: Option<u32>,
+    /// A smaller model of the same family that writes ahead: a catalog name or the path of a GGUF file.
+    pub draft: Option<String>,
     /// How the KV cache keeps a number: `f16` or `q8_0`.
     pub kv: Option<KvType>,
     /// The most generations in a turn.
@@ -68,7 +70,7 @@ impl Config {
         };
         toml::from_str(&text).map_err(|error| {
             UserError::usage(format!("`{}` is not a valid configuration: {error}", path.display()))
-                .hint("the keys are model, mode, theme, context, threads, gpu_layers, kv, max_turns, budget, temperature, check, tries, real_arguments")
+                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, budget, temperature, check, tries, real_arguments")
         })
     }
 
@@ -121,6 +123,7 @@ impl Config {
             context: over.context.or(self.context),
             threads: over.threads.or(self.threads),
             gpu_layers: over.gpu_layers.or(self.gpu_layers),
+            draft: over.draft.or(self.draft),
             kv: over.kv.or(self.kv),
             max_turns: over.max_turns.or(self.max_turns),
             budget: over.budget.or(self.budget),

@@ -8,8 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{ExitCode, UserError};
 use crate::protocol::{
-    CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript, TurnSummary,
-    sanitize, sanitize_line,
+    Answer, CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript,
+    TurnSummary, sanitize, sanitize_line,
 };
 use crate::session::Handle;
 
@@ -108,6 +108,13 @@ pub async fn run(
                     reason: Some(reason.to_owned()),
                 };
                 let _ = handle.ops.send(Op::Decide { call, decision }).await;
+            }
+            Event::Asked { question } => {
+                let op = Op::Answer {
+                    question: question.id,
+                    answer: Answer::Cancel,
+                };
+                let _ = handle.ops.send(op).await;
             }
             Event::ModelFailed { failure } => {
                 let _ = handle.ops.send(Op::Shutdown).await;

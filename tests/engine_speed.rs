@@ -22,16 +22,24 @@ fn model_path(variable: &str) -> PathBuf {
 }
 
 fn small(speculation: Speculation) -> Model {
+    small_drafted_by(None, speculation).0
+}
+
+/// Loads the small model, perhaps with a draft model, and returns what it has to tell of it.
+fn small_drafted_by(draft: Option<PathBuf>, speculation: Speculation) -> (Model, Vec<String>) {
     let mut options = LlamaOptions::new(model_path("WALDEN_TEST_SMALL_MODEL"));
     options.context = Some(4096);
     options.threads = Some(1);
     options.speculation = speculation;
+    options.draft = draft;
     let (state, mut states) = mpsc::unbounded_channel();
     let model = spawn(options, state);
+    let mut notices = Vec::new();
     loop {
         match states.blocking_recv() {
             Some(ModelEvent::Loading { .. }) => {}
-            Some(ModelEvent::Loaded { .. }) => return model,
+            Some(ModelEvent::Notice { text }) => notices.push(text),
+            Some(ModelEvent::Loaded { .. }) => return (model, notices),
             other => panic!("the model did not load: {other:?}"),
         }
     }
@@ -101,6 +109,42 @@ const COUNTING: &str = "Go on with this list, one line for each number:\n\nitem 
 
 const REPEATING: &str = "Repeat exactly: the quick brown fox jumps over the lazy dog, and the lazy dog sleeps; \
     the quick brown fox jumps over the lazy dog, and the lazy dog sleeps.";
+
+#[test]
+fn a_draft_model_changes_no_word_and_is_asked_again_in_the_next_turn() {
+    let plain = small(Speculation::Off);
+    // A model that drafts for itself: what it drafts is right but for rounding.
+    let itself = model_path("WALDEN_TEST_SMALL_MODEL");
+    let (drafted, notices) = small_drafted_by(Some(itself), Speculation::Drafted(4));
+    assert_eq!(notices, Vec::<String>::new());
+    let (mut all, mut right) = (0, 0);
+    for text in ["Write ten lines about the sea.", COUNTING] {
+        let expected = answer(&plain, request(text, 48));
+        let found = answer(&drafted, request(text, 48));
+        assert_eq!(found.raw, expected.raw);
+        all += found.usage.guessed;
+        right += found.usage.guessed_right;
+    }
+    assert!(all >= 32 && right * 2 > all, "{right} of {all} right");
+}
+
+#[test]
+fn a_draft_model_of_another_family_is_told_of_and_not_used() {
+    let other = model_path("WALDEN_TEST_SPM_MODEL");
+    let (model, notices) = small_drafted_by(Some(other), Speculation::Drafted(4));
+    assert!(
+        matches!(&notices[..], [notice] if notice.contains("only a smaller model of the same family")),
+        "{notices:?}"
+    );
+    let found = answer(&model, request("Name a colour.", 8));
+    assert_eq!(found.usage.guessed, 0);
+
+    let (_, notices) = small_drafted_by(Some("no such file.gguf".into()), Speculation::Adaptive);
+    assert!(
+        notices[0].starts_with("The draft model is not used: "),
+        "{notices:?}"
+    );
+}
 
 #[test]
 fn guessing_does_not_change_a_greedy_answer() {

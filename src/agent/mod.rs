@@ -210,6 +210,8 @@ impl Agent {
             Op::Submit { text } => self.submit(text, Vec::new(), out),
             Op::Drafted { text } => self.prepare(&text, out),
             Op::Decide { call, decision } => self.decide(call, decision, out),
+            // The servers' questions are between them and the user.
+            Op::Answer { .. } => {}
             Op::Interrupt => {
                 if self.turn.is_some() {
                     self.end_turn(EndReason::Interrupted, out);

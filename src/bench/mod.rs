@@ -208,6 +208,13 @@ fn ahead(gauge: &mut Gauge<'_>, extent: Extent) -> Result<Vec<Ahead>, String> {
                 ("32", Speculation::Fixed(31)),
             ]);
         }
+        if gauge.drafts {
+            ways.extend([
+                ("draft 2", Speculation::Drafted(2)),
+                ("draft 4", Speculation::Drafted(4)),
+                ("draft 8", Speculation::Drafted(8)),
+            ]);
+        }
         // The prompt is evaluated once, before anything is measured.
         let mut first = request.clone();
         first.sampling.max_tokens = 1;

@@ -213,14 +213,13 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
     let config = configure(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     // Its states are its own, and gone with it.
-    let states = files
-        .snapshots()
-        .with_file_name(format!("bench-{}", std::process::id()));
+    let states = files.passing("bench");
     let options = LlamaOptions {
         name: model_name(&config),
         context: Some(config.context.unwrap_or(BENCH_CONTEXT)),
         threads: config.threads,
         gpu_layers: config.gpu_layers,
+        draft: locate_draft(&config)?,
         kv: config.kv.unwrap_or_default(),
         snapshots: Some(states.clone()),
         ..LlamaOptions::new(locate_model(&config)?)
@@ -235,7 +234,7 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
         let _ = writeln!(std::io::stderr(), "measuring: {what}");
     };
     let measured = bench::run(&options, extent, &mut told);
-    // What stays behind is swept with the other states.
+    // What stays behind is swept by the next run.
     let _ = std::fs::remove_dir_all(&states);
     let report = measured
         .map_err(|message| UserError::failure(format!("cannot measure the model: {message}")))?;
@@ -313,6 +312,8 @@ fn llama_options(config: &Config, path: PathBuf) -> LlamaOptions {
         context: config.context,
         threads: config.threads,
         gpu_layers: config.gpu_layers,
+        // A draft model that is not there was told of when the session was built.
+        draft: locate_draft(config).ok().flatten(),
         kv: config.kv.unwrap_or_default(),
         real_arguments: config.real_arguments.unwrap_or(true),
         ..LlamaOptions::new(path)
@@ -344,6 +345,15 @@ fn locate_model(config: &Config) -> Result<PathBuf, UserError> {
     store
         .resolve(&model_name(config))
         .map_err(|error| store_error(&error))
+}
+
+fn locate_draft(config: &Config) -> Result<Option<PathBuf>, UserError> {
+    let Some(name) = &config.draft else {
+        return Ok(None);
+    };
+    let store = Store::open(None).map_err(|error| store_error(&error))?;
+    let path = store.resolve(name).map_err(|error| store_error(&error))?;
+    Ok(Some(path))
 }
 
 /// Finds the repository that a folder belongs to; outside of any, the folder itself is the root.
@@ -482,6 +492,7 @@ async fn build(
     mode: crate::protocol::Mode,
     answer: Option<serde_json::Value>,
 ) -> Result<(Handle, Vec<Event>), UserError> {
+    locate_draft(config)?;
     let roots = Roots::open(&[root.to_owned()]).map_err(UserError::from_error)?;
     let (id, dir) = match resumed {
         Some(id) => (id.clone(), files.dir(&id)),

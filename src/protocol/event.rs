@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CallId, Decision, Effort, FileChange, Mode, ModelFailure, ModelInfo, Outcome, Risk, ToolCall,
-    Usage,
+    Answer, CallId, Decision, Effort, FileChange, Mode, ModelFailure, ModelInfo, Outcome, Question,
+    QuestionId, Risk, ToolCall, Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -90,6 +90,15 @@ pub enum Event {
     ChangeApplied {
         call: CallId,
         change: FileChange,
+    },
+    /// A server asks the user something.
+    Asked {
+        question: Question,
+    },
+    /// A server's question is no longer open.
+    Answered {
+        question: QuestionId,
+        answer: Answer,
     },
     /// Files were put back to what they were before a turn.
     ChangesUndone {

@@ -13,6 +13,7 @@ mod form;
 mod mode;
 mod model;
 mod op;
+mod question;
 mod text;
 mod transcript;
 
@@ -27,5 +28,8 @@ pub use model::{
     ModelFailure, ModelInfo, ModelMemory, ModelRequest, Passages, Sampling, ToolChoice, Usage,
 };
 pub use op::{Decision, Op, Scope};
+pub use question::{
+    Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
+};
 pub use text::{clip, sanitize, sanitize_line};
 pub use transcript::{CallState, Item, Transcript, TurnState};

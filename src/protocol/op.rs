@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallId, Mode};
+use super::{Answer, CallId, Mode, QuestionId};
 
 /// What a front end asks of a session. Sent through a bounded queue; answered by events, never by a return value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,11 @@ pub enum Op {
     Decide {
         call: CallId,
         decision: Decision,
+    },
+    /// Answers a server's question. An answer counts once; one to a question that is not waiting is dropped.
+    Answer {
+        question: QuestionId,
+        answer: Answer,
     },
     /// Stops the running turn: generation, calls and questions.
     Interrupt,

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::CallId;
 use super::{
-    Decision, Event, FileChange, Level, Mode, ModelFailure, ModelInfo, Outcome, Risk, ServerState,
-    ToolCall, TurnSummary, Undone, Usage,
+    Decision, Event, FileChange, Level, Mode, ModelFailure, ModelInfo, Outcome, Question, Risk,
+    ServerState, ToolCall, TurnSummary, Undone, Usage,
 };
 
 /// A session as it can be shown. Built from events only.
@@ -20,6 +20,8 @@ pub struct Transcript {
     pub loading: Option<f32>,
     pub model_failure: Option<ModelFailure>,
     pub servers: Vec<(String, ServerState)>,
+    /// What servers ask and nobody has answered, oldest first.
+    pub questions: Vec<Question>,
     /// Messages that wait for the turn to end.
     pub queued: Vec<String>,
     /// The last generation's cost.
@@ -222,6 +224,8 @@ impl Transcript {
             Event::ChangeApplied { call, change } => {
                 self.with_call(*call, |_, shown| *shown = Some(Box::new(change.clone())))
             }
+            Event::Asked { question } => self.questions.push(question.clone()),
+            Event::Answered { question, .. } => self.questions.retain(|open| open.id != *question),
             Event::ChangesUndone { turn, undone } => {
                 self.items.push(Item::Undone {
                     turn: *turn,
@@ -244,7 +248,10 @@ impl Transcript {
                     summary: summary.clone(),
                 });
             }
-            Event::SessionEnded => self.turn = TurnState::Idle,
+            Event::SessionEnded => {
+                self.turn = TurnState::Idle;
+                self.questions.clear();
+            }
         }
     }
 

@@ -101,10 +101,41 @@ impl SessionFiles {
         self.sessions.with_file_name("walden.log")
     }
 
+    /// Returns a folder for this process's passing needs of a kind, which it has to make and to remove. Those of
+    /// processes that were killed before they could remove theirs are removed here.
+    pub fn passing(&self, kind: &str) -> PathBuf {
+        let own = self
+            .sessions
+            .with_file_name(format!("{kind}-{}", std::process::id()));
+        let beside = self
+            .sessions
+            .parent()
+            .and_then(|dir| fs::read_dir(dir).ok());
+        for entry in beside.into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let process = name
+                .to_str()
+                .and_then(|name| {
+                    name.strip_prefix(kind)?
+                        .strip_prefix('-')?
+                        .parse::<i32>()
+                        .ok()
+                })
+                .and_then(rustix::process::Pid::from_raw);
+            let is_gone = process.is_some_and(|process| {
+                rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH)
+            });
+            if is_gone {
+                // What cannot be removed now is tried again the next time.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        own
+    }
+
     /// Returns a folder for this process's passing needs.
     pub fn scratch(&self) -> PathBuf {
-        self.sessions
-            .with_file_name(format!("scratch-{}", std::process::id()))
+        self.passing("scratch")
     }
 
     /// Returns the place of what is remembered across sessions, unless the user named another.
@@ -216,8 +247,28 @@ fn stamp(seconds: u64) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not() {
+        let state = tempfile::tempdir().unwrap();
+        let files = SessionFiles::at(state.path()).unwrap();
+        // No process has the highest number that there can be.
+        let dead = state.path().join(format!("bench-{}", i32::MAX));
+        let alive = state.path().join("bench-1");
+        let other = state.path().join("bench-notes");
+        for dir in [&dead, &alive, &other] {
+            fs::create_dir(dir).unwrap();
+        }
+        let own = files.passing("bench");
+        assert_eq!(
+            own,
+            state.path().join(format!("bench-{}", std::process::id()))
+        );
+        assert!(!dead.exists() && alive.exists() && other.exists());
+    }
 
     #[test]
     fn a_time_is_written_as_a_civil_date() {

@@ -10,7 +10,7 @@ use super::native::Token;
 use super::queue::Queue;
 use super::sample::Sampler;
 use super::tuning::Tuning;
-use super::{LlamaOptions, load, log, ready, vocabulary, with_loaded};
+use super::{LlamaOptions, load, load_draft, log, ready, vocabulary, with_loaded};
 use crate::model::constraint::Constraints;
 use crate::model::speculate::Speculation;
 use crate::model::{Cancel, Command};
@@ -27,6 +27,8 @@ pub struct Gauge<'w> {
     _commands: mpsc::Sender<Command>,
     pub info: ModelInfo,
     pub tuning: Tuning,
+    /// A draft model is there.
+    pub drafts: bool,
     /// How long loading took.
     pub loading: Duration,
 }
@@ -53,9 +55,16 @@ pub fn with<T>(
     let started = Instant::now();
     let (state, _states) = tokio::sync::mpsc::unbounded_channel();
     let (_loading, receiver) = mpsc::channel();
-    with_loaded(options, &state, &mut Queue::new(receiver), |loaded, _| {
+    let mut queue = Queue::new(receiver);
+    let draft = load_draft(options, &state, &mut queue);
+    with_loaded(options, &state, &mut queue, |loaded, _| {
         let tuning = loaded.tuning;
-        let (engine, info) = ready(options, loaded)?;
+        let drafter = draft
+            .as_ref()
+            .and_then(|draft| draft.drafter(&loaded, &state));
+        let drafts = drafter.is_some();
+        let (mut engine, info) = ready(options, loaded)?;
+        engine.draft_with(drafter);
         let (commands, receiver) = mpsc::channel();
         let mut gauge = Gauge {
             engine,
@@ -63,6 +72,7 @@ pub fn with<T>(
             _commands: commands,
             info,
             tuning,
+            drafts,
             loading: started.elapsed(),
         };
         let result = work(&mut gauge);

@@ -7,6 +7,7 @@ mod cache;
 mod cores;
 mod crash;
 mod device;
+mod draft;
 mod fit;
 mod generate;
 mod gguf;
@@ -40,6 +41,7 @@ use super::{Command, Model};
 use crate::protocol::{KvType, ModelEvent, ModelFailure, ModelInfo, ModelMemory};
 
 use cache::Cache;
+use draft::Drafter;
 use generate::Engine;
 use native::{Context, Weights};
 use queue::{Next, Queue};
@@ -82,6 +84,8 @@ pub struct LlamaOptions {
     pub real_arguments: bool,
     /// Whether tokens are guessed and evaluated ahead.
     pub speculation: Speculation,
+    /// A smaller model of the same family that writes ahead where that pays.
+    pub draft: Option<PathBuf>,
     /// Where the states of conversations are kept between runs; they are not where there is no folder.
     pub snapshots: Option<PathBuf>,
     /// How much room those states take together, in bytes.
@@ -113,6 +117,7 @@ impl LlamaOptions {
             memory: None,
             real_arguments: true,
             speculation: Speculation::default(),
+            draft: None,
             snapshots: None,
             snapshots_cap: SNAPSHOTS_CAP,
             whole_window: true,
@@ -120,6 +125,17 @@ impl LlamaOptions {
             #[cfg(test)]
             fault: None,
         }
+    }
+
+    /// Returns how the draft model is loaded, if there is one.
+    fn of_draft(&self) -> Option<Self> {
+        Some(Self {
+            context: self.context,
+            threads: self.threads,
+            gpu_layers: self.gpu_layers,
+            kv: self.kv,
+            ..Self::new(self.draft.clone()?)
+        })
     }
 }
 
@@ -205,8 +221,13 @@ fn load_and_serve(
     queue: &mut Queue,
     ended: oneshot::Sender<()>,
 ) -> Result<(), String> {
+    let draft = load_draft(options, state, queue);
     with_loaded(options, state, queue, |loaded, queue| {
+        let drafter = draft
+            .as_ref()
+            .and_then(|draft| draft.drafter(&loaded, state));
         let (mut engine, info) = ready(options, loaded)?;
+        engine.draft_with(drafter);
         tell(state, ModelEvent::Loaded { info });
         serve(&mut engine, queue);
         engine.finish_saving();
@@ -214,6 +235,55 @@ fn load_and_serve(
         drop(ended);
         Ok(())
     })
+}
+
+/// The weights of a draft model, with what its context is made of.
+struct Draft {
+    weights: Weights,
+    context: native::ContextOptions,
+}
+
+impl Draft {
+    /// Makes it draft for a loaded model, or says why it does not.
+    fn drafter(
+        &self,
+        loaded: &Loaded<'_>,
+        state: &UnboundedSender<ModelEvent>,
+    ) -> Option<Drafter<'_>> {
+        Drafter::new(loaded.weights, &self.weights, self.context)
+            .map_err(|reason| not_drafting(&reason, state))
+            .ok()
+    }
+}
+
+/// Loads the draft model, if there is one. The model works without it where that fails.
+fn load_draft(
+    options: &LlamaOptions,
+    state: &UnboundedSender<ModelEvent>,
+    queue: &mut Queue,
+) -> Option<Draft> {
+    let options = options.of_draft()?;
+    let loaded = gguf::check(&options.path)
+        .map_err(|error| error.to_string())
+        .and_then(|header| {
+            log::start_backend();
+            load::plan(&options, &header)
+        })
+        .and_then(|plan| {
+            let layers = plan.attempts.first().copied().flatten();
+            let weights = Weights::load(&options.path, layers, &mut |_| !queue.is_abandoned())
+                .map_err(|reason| load::explain(&options.path, &reason))?;
+            Ok(Draft {
+                weights,
+                context: plan.context,
+            })
+        });
+    loaded.map_err(|reason| not_drafting(&reason, state)).ok()
+}
+
+fn not_drafting(reason: &str, state: &UnboundedSender<ModelEvent>) {
+    let text = format!("The draft model is not used: {reason}.");
+    tell(state, ModelEvent::Notice { text });
 }
 
 /// A loaded model, with a context made for it.

@@ -65,6 +65,14 @@ impl Curve {
         self.measured(index).unwrap_or(assumed) * beyond.max(1.0)
     }
 
+    /// Returns how many seconds one token takes now, where that was measured.
+    pub fn single(&self) -> Option<f32> {
+        let mut singles = self.measures[0].clone();
+        singles.sort_unstable_by(f32::total_cmp);
+        let single = *singles.get(singles.len() / 2)?;
+        (single > 0.0).then_some(single)
+    }
+
     /// Returns the sizes with their costs, and whether they were measured here.
     pub fn costs(&self) -> Vec<(usize, f32, bool)> {
         let sizes = SIZES.iter().enumerate();
@@ -76,9 +84,7 @@ impl Curve {
     /// Other programs only ever make it slower: the least of a batch's measures is what it costs. One token is
     /// measured all the time, and its middle one is what it costs now.
     fn measured(&self, index: usize) -> Option<f32> {
-        let mut singles = self.measures[0].clone();
-        singles.sort_unstable_by(f32::total_cmp);
-        let single = *singles.get(singles.len() / 2)?;
+        let single = self.single()?;
         if index == 0 {
             return Some(1.0);
         }
@@ -86,7 +92,7 @@ impl Curve {
             .iter()
             .copied()
             .min_by(f32::total_cmp)?;
-        (single > 0.0).then(|| least / single)
+        Some(least / single)
     }
 }
 

@@ -3,15 +3,18 @@
 //! A model that edits or quotes copies most of what it writes. [`Lookup`] follows the copy, over the places where it
 //! departs from the original too; [`Gate`] decides from how often that was right lately, and from what batches cost on
 //! this machine ([`Curve`]), how many tokens are worth evaluating ahead: none, in new text. A guess is never taken
-//! because it was guessed: the model's own logits choose each token, and what does not match them is dropped.
+//! because it was guessed: the model's own logits choose each token, and what does not match them is dropped. Where there
+//! is nothing to copy a smaller model of the same vocabulary may draft; [`Pace`] decides how far that pays.
 
 mod curve;
 mod gate;
 mod lookup;
+mod pace;
 
 pub use curve::Curve;
 pub use gate::Gate;
 pub use lookup::{Kind, Lookup, Outcome};
+pub use pace::Pace;
 
 /// A token of a vocabulary.
 pub type Token = i32;
@@ -28,6 +31,8 @@ pub enum Speculation {
     Adaptive,
     /// Always so many, wherever something is being copied: for measuring, and for tests.
     Fixed(usize),
+    /// Always so many from the draft model, and none that are copied: for measuring, and for tests.
+    Drafted(usize),
 }
 
 /// Guesses the tokens of one answer.
@@ -86,7 +91,7 @@ impl Speculator {
     ) -> Vec<Token> {
         let room = room.min(MOST);
         let (most, matched) = match (self.mode, self.lookup.matched()) {
-            (Speculation::Off, _) | (_, None) => return Vec::new(),
+            (Speculation::Off | Speculation::Drafted(_), _) | (_, None) => return Vec::new(),
             (Speculation::Fixed(most), Some(matched)) => (most.min(room), matched),
             (Speculation::Adaptive, Some(matched)) => {
                 (self.gate.length(matched, certain, room, curve), matched)

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::super::native::Token;
 use super::calls::Draft;
 use super::{Answer, Halt};
-use crate::model::speculate::Speculator;
+use crate::model::speculate::{Speculation, Speculator};
 use crate::protocol::CallForm;
 
 /// What is evaluated, but not written yet.
@@ -20,6 +20,8 @@ pub(super) struct Ahead {
     last: (usize, usize, usize),
     /// `None` until the answer begins, and where nothing can be taken back.
     speculator: Option<Speculator>,
+    /// The draft model wrote what is evaluated ahead.
+    is_drafted: bool,
     /// The passages are among the texts that may be copied.
     knows_passages: bool,
 }
@@ -31,6 +33,7 @@ impl Ahead {
             guessed: VecDeque::new(),
             last: (0, 0, 0),
             speculator: None,
+            is_drafted: false,
             knows_passages: false,
         }
     }
@@ -97,12 +100,8 @@ impl Answer<'_, '_> {
             return Ok(());
         }
         self.settle();
-        if let (Some(speculator), (certain, guessed @ 1.., right)) =
-            (&mut self.ahead.speculator, self.ahead.last)
-        {
-            speculator.settle(certain, guessed, right, &self.engine.curve);
-        }
-        let guessed = self.guess(rest.len());
+        self.judge_guess();
+        let guessed = self.guess(rest, stop);
         let started = Instant::now();
         self.engine.cache.push(rest, &guessed, stop)?;
         self.engine.tally.batches += 1;
@@ -114,6 +113,21 @@ impl Answer<'_, '_> {
         Ok(())
     }
 
+    /// Tells who guessed last how much of it was right.
+    fn judge_guess(&mut self) {
+        let (certain, guessed @ 1.., right) = self.ahead.last else {
+            return;
+        };
+        self.ahead.last = (0, 0, 0);
+        match (&mut self.engine.drafter, &mut self.ahead.speculator) {
+            (Some(drafter), _) if self.ahead.is_drafted => drafter.learn(guessed, right),
+            (_, Some(speculator)) => {
+                speculator.settle(certain, guessed, right, &self.engine.curve);
+            }
+            _ => {}
+        }
+    }
+
     /// Forgets what was evaluated ahead.
     pub(super) fn settle(&mut self) {
         if !self.ahead.guessed.is_empty() {
@@ -122,23 +136,25 @@ impl Answer<'_, '_> {
         }
     }
 
-    /// Guesses what follows written tokens that are about to be evaluated.
-    fn guess(&mut self, written: usize) -> Vec<Token> {
+    /// Guesses what follows written tokens that are about to be evaluated: by what was written before, or else by the
+    /// draft model.
+    fn guess(&mut self, written: &[Token], stop: &dyn Fn() -> bool) -> Vec<Token> {
+        self.ahead.is_drafted = false;
         let Some(speculator) = &self.ahead.speculator else {
             return Vec::new();
         };
-        let cache = &mut self.engine.cache;
+        let engine = &mut *self.engine;
         let left = self
             .request
             .sampling
             .max_tokens
             .saturating_sub(self.usage.generated);
-        let room = (cache.room().min(cache.context().batch()))
-            .saturating_sub(written + 1)
+        let room = (engine.cache.room().min(engine.cache.context().batch()))
+            .saturating_sub(written.len() + 1)
             .min(left.saturating_sub(1) as usize);
-        let weights = cache.weights();
+        let weights = engine.cache.weights();
         let draft = &mut self.draft;
-        speculator.guess(written, room, &self.engine.curve, |guess| {
+        let mut fits = |guess: &[Token]| {
             let text = guess
                 .iter()
                 .take_while(|token| {
@@ -152,6 +168,24 @@ impl Answer<'_, '_> {
                 }
                 Draft::None | Draft::Free => text,
             }
-        })
+        };
+        let copied = speculator.guess(written.len(), room, &engine.curve, &mut fits);
+        let Some(drafter) = engine.drafter.as_mut().filter(|_| copied.is_empty()) else {
+            return copied;
+        };
+        let most = match engine.speculation {
+            Speculation::Adaptive => drafter.length(written.len(), room, &engine.curve),
+            Speculation::Drafted(most) => most.min(room),
+            Speculation::Off | Speculation::Fixed(_) => 0,
+        };
+        if most == 0 {
+            return Vec::new();
+        }
+        let mut known = engine.cache.tokens();
+        known.extend(written);
+        let mut drafted = drafter.draft(&known, most, &engine.curve, stop);
+        drafted.truncate(fits(&drafted));
+        self.ahead.is_drafted = true;
+        drafted
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 
 use super::cache::Cache;
+use super::draft::Drafter;
 use super::identity::Template;
 use super::log;
 use super::native::{DecodeError, Token};
@@ -43,6 +44,7 @@ pub(super) struct Engine<'w> {
     real_arguments: bool,
     speculation: Speculation,
     curve: Curve,
+    drafter: Option<Drafter<'w>>,
     /// What the last answer cost, for measuring.
     pub(super) tally: Tally,
 }
@@ -71,6 +73,7 @@ impl<'w> Engine<'w> {
             real_arguments: true,
             speculation: Speculation::default(),
             curve: Curve::default(),
+            drafter: None,
             tally: Tally::default(),
         }
     }
@@ -92,6 +95,11 @@ impl<'w> Engine<'w> {
     /// Sets whether tokens are guessed and evaluated ahead.
     pub(super) fn speculate(&mut self, speculation: Speculation) {
         self.speculation = speculation;
+    }
+
+    /// Sets the model that writes ahead where there is nothing to copy.
+    pub(super) fn draft_with(&mut self, drafter: Option<Drafter<'w>>) {
+        self.drafter = drafter;
     }
 
     /// Tells whether there is something worth keeping between runs.
@@ -145,6 +153,9 @@ impl<'w> Engine<'w> {
         };
         let last = answer.run();
         self.cache.context().rest();
+        if let Some(drafter) = &mut self.drafter {
+            drafter.rest();
+        }
         // A session that dropped the receiver does not wait for the answer.
         let _ = events.blocking_send(last);
     }
