@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::Config;
 use crate::error::ExitCode;
 use crate::model::store::ModelCommand;
-use crate::protocol::{KvType, Mode};
+use crate::protocol::{KvType, Mode, Severity};
 
 /// Agentic coding in the terminal with a local model. Nothing leaves the machine.
 #[derive(Debug, Parser)]
@@ -76,6 +76,9 @@ pub enum Command {
     /// Run one turn without a terminal
     #[command(after_long_help = exec_help())]
     Exec(Exec),
+    /// Have a change of this repository reviewed, piece by piece
+    #[command(name = "review")]
+    Review(ReviewArguments),
     /// Go on with an earlier session in the terminal (the last one of this repository by default)
     Resume(Resume),
     /// List the kept sessions
@@ -273,6 +276,52 @@ pub struct Bench {
     /// Measure less of everything
     #[arg(long)]
     pub quick: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReviewArguments {
+    #[command(flatten)]
+    pub options: Options,
+    /// What is not committed, new files included (the default)
+    #[arg(long, conflicts_with_all = ["staged", "base", "commit"])]
+    pub uncommitted: bool,
+    /// What is staged
+    #[arg(long, conflicts_with_all = ["base", "commit"])]
+    pub staged: bool,
+    /// What changed since this branch or revision was left
+    #[arg(long, value_name = "REV", conflicts_with = "commit")]
+    pub base: Option<String>,
+    /// What a commit changed
+    #[arg(long, value_name = "REV")]
+    pub commit: Option<String>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "sarif")]
+    pub json: bool,
+    /// Print a SARIF log
+    #[arg(long)]
+    pub sarif: bool,
+    /// End with a status of its own when something at least so severe is found
+    #[arg(long, value_name = "SEVERITY", default_value = "error", value_parser = fail_on)]
+    pub fail_on: FailOn,
+}
+
+/// What makes a review fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailOn {
+    Severity(Severity),
+    Never,
+}
+
+/// Reads `error`, `warning`, `note` or `never`.
+fn fail_on(text: &str) -> Result<FailOn, String> {
+    let named = Severity::ALL
+        .into_iter()
+        .find(|severity| severity.name() == text);
+    match (named, text) {
+        (Some(severity), _) => Ok(FailOn::Severity(severity)),
+        (None, "never") => Ok(FailOn::Never),
+        _ => Err("give error, warning, note or never".to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -75,6 +75,7 @@ pub mod git;
 pub mod mcp;
 pub mod model;
 pub mod protocol;
+pub mod review;
 pub mod sandbox;
 pub mod serve;
 pub mod servers;

@@ -86,6 +86,9 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
         Some(Command::Exec(exec)) => {
             compose::headless(&cli.options.under(exec.options.clone()), &exec)
         }
+        Some(Command::Review(review)) => {
+            compose::review(&cli.options.under(review.options.clone()), &review)
+        }
         Some(Command::Sessions { command }) => {
             let text = match command {
                 None => compose::sessions()?,

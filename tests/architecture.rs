@@ -176,6 +176,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     ("exec/answer.rs", &["error", "model"], &["serde_json"]),
     (
+        "review.rs",
+        &["error", "protocol", "session"],
+        &["serde_json", "tokio"],
+    ),
+    ("review/sarif.rs", &["protocol"], &["serde_json"]),
+    (
         "exec.rs",
         &["error", "protocol", "session"],
         &["serde_json", "tokio"],
@@ -228,6 +234,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "mcp",
             "model",
             "protocol",
+            "review",
             "sandbox",
             "serve",
             "servers",
@@ -265,6 +272,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "mcp",
             "model",
             "protocol",
+            "review",
             "sandbox",
             "serve",
             "servers",

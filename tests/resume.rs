@@ -72,6 +72,7 @@ impl World {
         let tools = host.tools().await.expect("its tools");
         let (state, model_state) = mpsc::unbounded_channel();
         let setup = Setup {
+            changes: None,
             id: SessionId("20260101-000000-0000".to_owned()),
             settings: Settings {
                 mode,

@@ -2,7 +2,7 @@
 
 use crate::protocol::{
     CallId, CheckResult, Event, FileChange, GenerationId, Message, ModelEvent, ModelInfo,
-    ModelRequest, Op, Outcome, ToolCall, ToolSpec, Undone,
+    ModelRequest, Op, Outcome, ReviewTarget, ToolCall, ToolSpec, Undone,
 };
 
 /// What the driver tells the agent.
@@ -45,6 +45,8 @@ pub enum Input {
         outcome: Outcome,
         result: Option<CheckResult>,
     },
+    /// The change that is to be reviewed, as a difference, or why there is none.
+    ChangeRead(Result<String, String>),
     Undone {
         turn: u32,
         undone: Vec<Undone>,
@@ -79,6 +81,8 @@ pub enum Effect {
         call: ToolCall,
         trial: Option<ToolCall>,
     },
+    /// Reads the change that is to be reviewed.
+    ReadChange(ReviewTarget),
     CancelCalls(Vec<CallId>),
     Emit(Event),
     /// Adds a message to the journal: the conversation as the model knows it.

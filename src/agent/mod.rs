@@ -12,6 +12,7 @@ mod policy;
 mod prepare;
 mod prompt;
 mod repeats;
+mod review;
 mod turn;
 
 #[cfg(test)]
@@ -120,6 +121,7 @@ pub struct Agent {
     turns: u32,
     generations: u64,
     queued: VecDeque<(String, Vec<String>)>,
+    queued_reviews: VecDeque<crate::protocol::ReviewTarget>,
     /// The changes that stand, with the turns that made them, oldest first.
     changes: Vec<(u32, FileChange)>,
     passages: Vec<Passages>,
@@ -149,6 +151,7 @@ impl Agent {
             turns: memory.turns,
             generations: 0,
             queued: VecDeque::new(),
+            queued_reviews: VecDeque::new(),
             changes: memory.changes,
             passages: Vec::new(),
             late: Vec::new(),
@@ -192,6 +195,7 @@ impl Agent {
                 outcome,
                 result,
             } => self.checked(call, outcome, result, &mut out),
+            Input::ChangeRead(change) => self.read_change(change, &mut out),
             Input::Undone { turn, undone } => self.undone(turn, undone, &mut out),
             Input::Recalled(files) => {
                 for (path, text) in files {
@@ -222,8 +226,10 @@ impl Agent {
                 out.push(Effect::Emit(Event::ModeChanged { mode }));
             }
             Op::Undo => self.undo(out),
+            Op::Review { target } => self.review(target, out),
             Op::Shutdown => {
                 self.queued.clear();
+                self.queued_reviews.clear();
                 if self.turn.is_some() {
                     self.end_turn(EndReason::Interrupted, out);
                 }
@@ -253,6 +259,11 @@ impl Agent {
             && let Some((text, files)) = self.queued.pop_front()
         {
             self.start_turn(text, files, out);
+        } else if self.turn.is_none()
+            && self.is_ready()
+            && let Some(target) = self.queued_reviews.pop_front()
+        {
+            self.review(target, out);
         }
     }
 

@@ -6,10 +6,12 @@
 )]
 
 mod confine;
+mod review;
 mod serve;
 mod tasks;
 
 pub use confine::sandbox;
+pub use review::review;
 pub use serve::serve;
 pub use tasks::bench_tasks;
 
@@ -550,6 +552,7 @@ async fn build(
     let setup = Setup {
         id,
         settings,
+        changes: review::change_reader(&roots, root),
         roots,
         host,
         tools,

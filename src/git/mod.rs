@@ -11,6 +11,7 @@
 mod attributes;
 mod blame;
 mod branch;
+mod changes;
 mod checkout;
 mod commit;
 mod conflicts;
@@ -31,6 +32,7 @@ mod stash;
 mod status;
 
 pub use branch::{BranchKind, Unmerged};
+pub use changes::ChangeOf;
 pub use checkout::ResetMode;
 pub use conflicts::Resolution;
 pub use date::{Edge, now, parse as parse_date};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, CallId, Decision, Effort, FileChange, Mode, ModelFailure, ModelInfo, Outcome, Question,
-    QuestionId, Risk, ToolCall, Usage,
+    QuestionId, ReviewNews, Risk, ToolCall, Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -112,6 +112,10 @@ pub enum Event {
     Notice {
         level: Level,
         text: String,
+    },
+    /// Something happened in a review.
+    Reviewed {
+        news: ReviewNews,
     },
     /// The answer in the form that was asked for.
     AnswerGiven {

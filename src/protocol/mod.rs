@@ -14,6 +14,7 @@ mod mode;
 mod model;
 mod op;
 mod question;
+mod review;
 mod text;
 mod transcript;
 
@@ -31,5 +32,6 @@ pub use op::{Decision, Op, Scope};
 pub use question::{
     Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
 };
+pub use review::{Finding, ReviewNews, ReviewTarget, Severity};
 pub use text::{clip, sanitize, sanitize_line};
 pub use transcript::{CallState, Item, Transcript, TurnState};

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -16,12 +17,16 @@ use crate::agent::{Agent, Effect, Input, Settings};
 use crate::mcp::Host;
 use crate::model::{Generation, Model};
 use crate::protocol::{
-    CallId, Event, GenerationId, Level, ModelEvent, ModelFailure, Op, Risk, ServerState, ToolSpec,
+    CallId, Event, GenerationId, Level, ModelEvent, ModelFailure, Op, ReviewNews, ReviewTarget,
+    Risk, ServerState, ToolSpec,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
 /// How many ops may wait. Events are unbounded: two bounded queues that face each other can deadlock.
 const PENDING_OPS: usize = 64;
+
+/// Reads a change of the repository as a difference, or says why it cannot.
+pub type ChangeReader = Arc<dyn Fn(&ReviewTarget) -> Result<String, String> + Send + Sync>;
 
 /// Everything a session is made of. The composition root builds it.
 pub struct Setup {
@@ -37,6 +42,8 @@ pub struct Setup {
     pub journal: Journal,
     /// Where pre-images are kept.
     pub checkpoints: Checkpoints,
+    /// Reads a change of the repository, where the root is one.
+    pub changes: Option<ChangeReader>,
     /// What an earlier run of this session left.
     pub recovered: Option<Recovered>,
 }
@@ -69,6 +76,7 @@ struct Driver {
     model_name: String,
     model_state: mpsc::UnboundedReceiver<ModelEvent>,
     generation: Option<(GenerationId, Generation)>,
+    changes: Option<ChangeReader>,
     host: Host,
     tools: Vec<ToolSpec>,
     roots: Roots,
@@ -117,6 +125,7 @@ impl Driver {
             model_name: setup.model_name,
             model_state: setup.model_state,
             generation: None,
+            changes: setup.changes,
             tasks: Tasks::new(setup.host.caller(), setup.roots.clone(), setup.checkpoints),
             catalog: Catalog::new(setup.roots.clone()),
             unsure: HashSet::new(),
@@ -316,6 +325,16 @@ impl Driver {
                 self.sync();
                 self.tasks.check(&mut self.running, call, trial);
             }
+            Effect::ReadChange(target) => {
+                let reader = self.changes.clone();
+                self.running.spawn_blocking(move || {
+                    let change = match reader {
+                        Some(read) => read(&target),
+                        None => Err("the folder is no git repository".to_owned()),
+                    };
+                    Done(Input::ChangeRead(change))
+                });
+            }
             Effect::CancelCalls(calls) => self.tasks.cancel(&calls),
             Effect::Undo { .. } if self.journal_failed => {
                 let text = "Nothing was undone: the session's journal cannot be written. Make room, start walden \
@@ -409,5 +428,8 @@ fn is_passing(event: &Event) -> bool {
             | Event::CallDrafted { .. }
             | Event::CallProgressed { .. }
             | Event::ModelLoading { .. }
+            | Event::Reviewed {
+                news: ReviewNews::Looking { .. }
+            }
     )
 }

@@ -19,7 +19,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use driver::{Handle, Setup, start};
+pub use driver::{ChangeReader, Handle, Setup, start};
 pub use files::{SessionFiles, SessionId, SessionInfo, StateError};
 pub use journal::{Entry, Journal, JournalError, read};
 pub use recover::{Recovered, recover};

@@ -91,6 +91,7 @@ impl World {
         let (state, model_state) = mpsc::unbounded_channel();
         let (model, requests) = scripted::spawn_recorded(script, state);
         let setup = Setup {
+            changes: None,
             id: SessionId("20260101-000000-0000".to_owned()),
             settings: Settings {
                 mode,

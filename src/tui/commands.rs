@@ -10,6 +10,7 @@ pub enum Command {
     Help,
     Mode,
     Undo,
+    Review,
     Copy,
     Details,
     Theme,
@@ -46,6 +47,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "undo",
         argument: "",
         help: "put back the files that the last turn changed",
+    },
+    Entry {
+        command: Command::Review,
+        name: "review",
+        argument: "[staged|base REV|commit REV]",
+        help: "have a change reviewed; what is not committed, if nothing else is named",
     },
     Entry {
         command: Command::Copy,

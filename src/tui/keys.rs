@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::protocol::{Decision, Item, Level, Mode, Op, Scope};
+use crate::protocol::{Decision, Item, Level, Mode, Op, ReviewTarget, Scope};
 
 use super::app::{App, Cmd};
 use super::commands::{self, Command};
@@ -155,6 +155,14 @@ impl App {
                 }
             },
             Command::Undo => vec![Cmd::Send(Op::Undo)],
+            Command::Review => match ReviewTarget::parse(argument) {
+                Some(target) => vec![Cmd::Send(Op::Review { target })],
+                None => {
+                    let text = "a review is of `staged`, `base REV` or `commit REV`, or of what is not committed";
+                    self.flash(Level::Error, text);
+                    return Vec::new();
+                }
+            },
             Command::Copy => self.copy(),
             Command::Details => {
                 self.pane.toggle_details();

@@ -11,6 +11,7 @@ mod commands;
 mod composer;
 mod diff;
 mod drafting;
+mod findings;
 mod highlight;
 mod history;
 mod items;

@@ -50,7 +50,7 @@ impl Agent {
         let Some(schema) = self.settings.answer.as_ref().filter(|_| can_answer) else {
             return false;
         };
-        if turn.answering.is_some() {
+        if turn.answering.is_some() || turn.review.is_some() {
             return false;
         }
         turn.answering = Some(Answering {

@@ -16,6 +16,7 @@ use self::searching::{Checking, Search};
 use super::input::Effect;
 use super::intent::Intent;
 use super::repeats::Repeats;
+use super::review::Review;
 use super::{Agent, intent, notice};
 use crate::protocol::{
     CheckEnd, Effort, EndReason, Event, Finish, GenerationId, Level, Message, Mode, ModelEvent,
@@ -87,6 +88,8 @@ pub(super) struct Turn {
     checked_first: Option<String>,
     /// What the check says of the edit that a search settled for.
     still_failing: Option<String>,
+    /// The turn is a review.
+    pub(super) review: Option<Review>,
     /// The answer that is being asked for in a form.
     answering: Option<Answering>,
     /// The conversation was shrunk once in this turn.
@@ -239,8 +242,13 @@ impl Agent {
                     cached,
                 }));
             }
-            // What is shown of it is the answer.
-            ModelEvent::Text { .. } | ModelEvent::Reasoning { .. } if turn.answering.is_some() => {}
+            // What is shown of them is what was found, or the answer.
+            ModelEvent::Text { .. } | ModelEvent::Reasoning { .. }
+                if turn.answering.is_some() || turn.review.is_some() => {}
+            ModelEvent::CallDrafted { bytes, .. } if turn.review.is_some() => {
+                let name = turn.review.as_ref().map(Review::place);
+                out.push(Effect::Emit(Event::CallDrafted { name, bytes }));
+            }
             // Only what comes of it is shown.
             ModelEvent::Text { text } if turn.rewriting.is_some() => {
                 turn.written.push_str(&text);
@@ -271,6 +279,12 @@ impl Agent {
                 turn.generation = None;
                 turn.usage.add(&usage);
                 out.push(Effect::Emit(Event::Generated { usage }));
+                if turn.review.is_some() {
+                    turn.bad_call = None;
+                    turn.written.clear();
+                    let given = turn.pending.drain(..).next().map(|(_, given)| given);
+                    return self.reviewed(given, finish, out);
+                }
                 if turn.answering.is_some() {
                     return self.answered(raw, finish, out);
                 }
@@ -290,6 +304,9 @@ impl Agent {
             }
             ModelEvent::Failed { failure } => {
                 turn.generation = None;
+                if turn.review.is_some() {
+                    return self.review_failed(&failure, out);
+                }
                 if self.answer_beside(&failure, out) {
                     return;
                 }
@@ -409,7 +426,7 @@ impl Agent {
         if turn.generation.is_some() {
             out.push(Effect::CancelModel);
             // What was drawn beside the conversation is no part of it.
-            if !turn.written.is_empty() && turn.rewriting.is_none() {
+            if !turn.written.is_empty() && turn.rewriting.is_none() && turn.review.is_none() {
                 self.remember(Message::Assistant { raw: turn.written }, out);
             }
         }
@@ -470,8 +487,24 @@ impl Agent {
 }
 
 impl Turn {
+    /// Makes a turn that is a review.
+    pub(super) fn reviewing(number: u32, review: Review) -> Self {
+        Self {
+            number,
+            review: Some(review),
+            ..Self::default()
+        }
+    }
+
+    /// Takes note of a generation beside the conversation.
+    pub(super) fn asking_beside(&mut self, generation: GenerationId) {
+        self.effort.generations += 1;
+        self.written.clear();
+        self.generation = Some(generation);
+    }
+
     /// Returns the tokens that were evaluated and generated.
-    fn spent(&self) -> u32 {
+    pub(super) fn spent(&self) -> u32 {
         self.usage.prompt.saturating_sub(self.usage.cached) + self.usage.generated
     }
 }

@@ -65,10 +65,7 @@ impl Agent {
     /// request names.
     pub(super) fn begins_beside(&self) -> bool {
         let Some(turn) = &self.turn else { return false };
-        let is_small = self
-            .model
-            .as_ref()
-            .is_some_and(|model| SMALL_MODEL.contains(&model.parameters));
+        let is_small = self.is_small();
         let mut named = turn.named.iter().filter(|path| !self.keeps(path));
         turn.wants_change
             && !turn.began_beside
@@ -77,6 +74,13 @@ impl Agent {
             && is_small
             && named.next().is_some()
             && named.next().is_none()
+    }
+
+    /// Tells whether the model is one that has to be led.
+    pub(in crate::agent) fn is_small(&self) -> bool {
+        self.model
+            .as_ref()
+            .is_some_and(|model| SMALL_MODEL.contains(&model.parameters))
     }
 
     /// Begins a turn beside the conversation. Returns `false` when there is no short file to ask for.
