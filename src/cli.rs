@@ -79,6 +79,8 @@ pub enum Command {
     /// Have a change of this repository reviewed, piece by piece
     #[command(name = "review")]
     Review(ReviewArguments),
+    /// Show what this repository's AGENTS.md and skills tell the model, and trust it
+    Trust(TrustArguments),
     /// Go on with an earlier session in the terminal (the last one of this repository by default)
     Resume(Resume),
     /// List the kept sessions
@@ -276,6 +278,21 @@ pub struct Bench {
     /// Measure less of everything
     #[arg(long)]
     pub quick: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TrustArguments {
+    #[command(flatten)]
+    pub options: Options,
+    /// Trust it without a question
+    #[arg(long, conflicts_with_all = ["revoke", "list"])]
+    pub yes: bool,
+    /// Trust it no longer
+    #[arg(long, conflicts_with = "list")]
+    pub revoke: bool,
+    /// List the repositories that are trusted
+    #[arg(long)]
+    pub list: bool,
 }
 
 #[derive(Debug, Args)]

@@ -70,6 +70,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
                 | Command::Sessions { .. }
                 | Command::Doctor(_)
                 | Command::Sandbox(_)
+                | Command::Trust(_)
                 | Command::Serve(_)
                 | Command::Completions { .. }
         )
@@ -85,6 +86,9 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
         }
         Some(Command::Exec(exec)) => {
             compose::headless(&cli.options.under(exec.options.clone()), &exec)
+        }
+        Some(Command::Trust(trust)) => {
+            compose::trust(&cli.options.under(trust.options.clone()), &trust)
         }
         Some(Command::Review(review)) => {
             compose::review(&cli.options.under(review.options.clone()), &review)

@@ -31,6 +31,7 @@ impl Desk {
             model: "tiny-coder".to_owned(),
             root: "/srv/project".to_owned(),
             enforced: "roots by openat2 · not sealed".to_owned(),
+            prompts: Vec::new(),
         };
         let theme = Theme::built_in_or_default(theme, Depth::Ansi16);
         let app = App::new(facts, theme, vec!["an earlier message".to_owned()], size);

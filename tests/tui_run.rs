@@ -343,6 +343,7 @@ fn the_child_that_dies() {
         enforced: "nothing".to_owned(),
         history: None,
         replay: Vec::new(),
+        prompts: Vec::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

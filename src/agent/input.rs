@@ -1,7 +1,7 @@
 //! The agent's boundary: what goes in, what comes out.
 
 use crate::protocol::{
-    CallId, CheckResult, Event, FileChange, GenerationId, Message, ModelEvent, ModelInfo,
+    CallId, CheckResult, Event, FileChange, GenerationId, Guidance, Message, ModelEvent, ModelInfo,
     ModelRequest, Op, Outcome, ReviewTarget, ToolCall, ToolSpec, Undone,
 };
 
@@ -45,6 +45,10 @@ pub enum Input {
         outcome: Outcome,
         result: Option<CheckResult>,
     },
+    /// What the repository tells the model, which the user has come to trust.
+    Guided(Guidance),
+    /// Something that the next message brings along.
+    Attached(String),
     /// The change that is to be reviewed, as a difference, or why there is none.
     ChangeRead(Result<String, String>),
     Undone {

@@ -6,6 +6,8 @@
 //! input, everything goes out as an effect.
 
 mod calls;
+mod compaction;
+mod guidance;
 mod input;
 mod intent;
 mod policy;
@@ -30,8 +32,7 @@ pub use prompt::system_text;
 
 use crate::protocol::{
     CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, Lane, Level, Message,
-    Mode, ModelFailure, ModelInfo, Op, Outcome, Passages, Sampling, Scope, ToolCall, ToolList,
-    ToolSpec, Undone,
+    Mode, ModelInfo, Op, Outcome, Passages, Sampling, Scope, ToolCall, ToolList, ToolSpec, Undone,
 };
 use calls::{CallTable, Stage};
 use turn::Turn;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub tries: u32,
     /// The object schema of the answer, where it is to have a form.
     pub answer: Option<serde_json::Value>,
+    /// What the user and a trusted repository tell the model.
+    pub guidance: crate::protocol::Guidance,
 }
 
 impl Default for Settings {
@@ -77,6 +80,7 @@ impl Default for Settings {
             check_is_named: false,
             tries: 16,
             answer: None,
+            guidance: crate::protocol::Guidance::default(),
         }
     }
 }
@@ -127,6 +131,13 @@ pub struct Agent {
     passages: Vec<Passages>,
     /// Calls that were running when their turn was interrupted, with that turn: a change that lands late is its.
     late: Vec<(CallId, u32)>,
+    /// How full the conversation is, and what was asked for in it.
+    fill: compaction::Fill,
+    asked_for: Vec<String>,
+    /// Folders whose instructions were told.
+    told_folders: Vec<String>,
+    /// Turns in a row whose calls and edits were all right.
+    clean_turns: u32,
     /// What the next message to the model begins with: things that happened between turns.
     aside: Vec<String>,
 }
@@ -155,6 +166,10 @@ impl Agent {
             changes: memory.changes,
             passages: Vec::new(),
             late: Vec::new(),
+            fill: compaction::Fill::default(),
+            asked_for: Vec::new(),
+            told_folders: Vec::new(),
+            clean_turns: 0,
             aside: Vec::new(),
         }
     }
@@ -195,6 +210,8 @@ impl Agent {
                 outcome,
                 result,
             } => self.checked(call, outcome, result, &mut out),
+            Input::Guided(guidance) => self.guided(guidance, &mut out),
+            Input::Attached(text) => self.attach(&text),
             Input::ChangeRead(change) => self.read_change(change, &mut out),
             Input::Undone { turn, undone } => self.undone(turn, undone, &mut out),
             Input::Recalled(files) => {
@@ -227,6 +244,8 @@ impl Agent {
             }
             Op::Undo => self.undo(out),
             Op::Review { target } => self.review(target, out),
+            // The driver reads what is to be trusted, and answers with what it tells.
+            Op::Trust => {}
             Op::Shutdown => {
                 self.queued.clear();
                 self.queued_reviews.clear();
@@ -279,6 +298,7 @@ impl Agent {
                 None => self.tools.push(tool),
             }
         }
+        self.offer_skills();
     }
 
     fn remember(&mut self, message: Message, out: &mut Vec<Effect>) {
@@ -421,30 +441,6 @@ impl Agent {
             arguments,
         };
         (call, spec)
-    }
-
-    /// Drops the conversation but for the system text and the running turn's request, once a turn, and tries again.
-    fn shrink(&mut self, failure: &ModelFailure, out: &mut Vec<Effect>) -> bool {
-        let Some(turn) = &mut self.turn else {
-            return false;
-        };
-        if std::mem::replace(&mut turn.shrunk, true) || self.messages.len() <= 2 {
-            return false;
-        }
-        let request = turn.request.clone();
-        let system = self.messages.first().cloned();
-        self.messages.clear();
-        out.push(Effect::Forget);
-        if let Some(system) = system {
-            self.remember(system, out);
-        }
-        self.remember(Message::User { text: request }, out);
-        notice(
-            Level::Warning,
-            &format!("The model forgot the conversation so far: {failure}."),
-            out,
-        );
-        true
     }
 }
 

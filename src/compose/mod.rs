@@ -6,11 +6,13 @@
 )]
 
 mod confine;
+mod guidance;
 mod review;
 mod serve;
 mod tasks;
 
 pub use confine::sandbox;
+pub use guidance::trust;
 pub use review::review;
 pub use serve::serve;
 pub use tasks::bench_tasks;
@@ -104,6 +106,7 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             model_name: model_name(&config),
             root: root.clone(),
             enforced: ENFORCED.to_owned(),
+            prompts: guidance::prompts(),
             history: Some(files.history()),
             themes: config::folder().map(|folder| folder.join("themes")),
             replay,
@@ -400,13 +403,22 @@ fn read_prompt(exec: &Exec) -> Result<String, UserError> {
                 })?;
             text
         }
-        (None, Some(prompt)) => prompt.to_owned(),
+        (None, Some(prompt)) => own_prompt(prompt).unwrap_or_else(|| prompt.to_owned()),
     };
     if text.trim().is_empty() {
         return Err(UserError::usage("the prompt is empty")
             .hint("say what is to be done: `walden exec \"Fix …\"`"));
     }
     Ok(text.trim().to_owned())
+}
+
+/// Fills in one of the user's own prompts, where a line calls it: `/name arguments`.
+fn own_prompt(line: &str) -> Option<String> {
+    let rest = line.strip_prefix('/')?;
+    let (word, arguments) = rest.split_once(' ').unwrap_or((rest, ""));
+    let prompts = guidance::prompts();
+    let prompt = prompts.iter().find(|prompt| prompt.name == word)?;
+    Some(prompt.message(arguments.trim()))
 }
 
 /// Reads the form of the answer, where one is asked for.
@@ -532,6 +544,23 @@ async fn build(
         ),
         Err(error) => crate::model::Model::missing(error.to_string(), &state),
     };
+    let told = guidance::of_repository(files, &roots, root);
+    let mut guidance = guidance::of_user();
+    let mut notices = Vec::new();
+    let mut trust: Option<session::Truster> = None;
+    if told.trusted {
+        guidance.add(told.guidance);
+    } else if !told.guidance.is_empty() {
+        notices.push(guidance::untrusted_notice(&told.guidance));
+        let (files, root) = (files.clone(), root.to_owned());
+        // What is trusted is what was read when the session began, and not what may stand there by then.
+        trust = Some(std::sync::Arc::new(move || {
+            session::Trust::at(files.trust())
+                .grant(&root, &told.hash)
+                .map_err(|error| format!("cannot keep the trust: {error}"))?;
+            Ok(told.guidance.clone())
+        }));
+    }
     let defaults = Settings::default();
     let settings = Settings {
         repository: root.file_name().map_or_else(
@@ -542,6 +571,7 @@ async fn build(
         check_is_named: check.is_some_and(|(_, named)| named),
         tries: config.tries.unwrap_or(defaults.tries),
         answer,
+        guidance,
         max_steps: config.max_turns.unwrap_or(defaults.max_steps),
         max_tokens: config.budget.unwrap_or(defaults.max_tokens),
         sampling: Sampling {
@@ -552,6 +582,8 @@ async fn build(
     let setup = Setup {
         id,
         settings,
+        trust,
+        notices,
         changes: review::change_reader(&roots, root),
         roots,
         host,

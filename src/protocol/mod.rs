@@ -10,6 +10,7 @@ mod change;
 mod effort;
 mod event;
 mod form;
+mod guidance;
 mod mode;
 mod model;
 mod op;
@@ -23,6 +24,7 @@ pub use change::{ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, Line
 pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
+pub use guidance::{Guidance, Instructions, Skill};
 pub use mode::Mode;
 pub use model::{
     Finish, GenerationId, KNOWN_KEYWORD, Known, KnownKind, KvType, Lane, Message, ModelEvent,

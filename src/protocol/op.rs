@@ -33,6 +33,8 @@ pub enum Op {
     },
     /// Puts back the files that the last turn with changes changed.
     Undo,
+    /// Trusts what the repository tells the model, as it is now.
+    Trust,
     /// Has a change of the repository reviewed, as a turn of its own.
     Review {
         target: ReviewTarget,

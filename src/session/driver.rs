@@ -17,13 +17,16 @@ use crate::agent::{Agent, Effect, Input, Settings};
 use crate::mcp::Host;
 use crate::model::{Generation, Model};
 use crate::protocol::{
-    CallId, Event, GenerationId, Level, ModelEvent, ModelFailure, Op, ReviewNews, ReviewTarget,
-    Risk, ServerState, ToolSpec,
+    CallId, Event, GenerationId, Guidance, Level, ModelEvent, ModelFailure, Op, ReviewNews,
+    ReviewTarget, Risk, ServerState, ToolSpec,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
 /// How many ops may wait. Events are unbounded: two bounded queues that face each other can deadlock.
 const PENDING_OPS: usize = 64;
+
+/// Trusts what the repository tells the model, and returns it; or says why it cannot.
+pub type Truster = Arc<dyn Fn() -> Result<Guidance, String> + Send + Sync>;
 
 /// Reads a change of the repository as a difference, or says why it cannot.
 pub type ChangeReader = Arc<dyn Fn(&ReviewTarget) -> Result<String, String> + Send + Sync>;
@@ -42,6 +45,10 @@ pub struct Setup {
     pub journal: Journal,
     /// Where pre-images are kept.
     pub checkpoints: Checkpoints,
+    /// Trusts what the repository tells the model, and returns it.
+    pub trust: Option<Truster>,
+    /// What the user is to be told when the session begins.
+    pub notices: Vec<String>,
     /// Reads a change of the repository, where the root is one.
     pub changes: Option<ChangeReader>,
     /// What an earlier run of this session left.
@@ -77,6 +84,7 @@ struct Driver {
     model_state: mpsc::UnboundedReceiver<ModelEvent>,
     generation: Option<(GenerationId, Generation)>,
     changes: Option<ChangeReader>,
+    trust: Option<Truster>,
     host: Host,
     tools: Vec<ToolSpec>,
     roots: Roots,
@@ -126,6 +134,7 @@ impl Driver {
             model_state: setup.model_state,
             generation: None,
             changes: setup.changes,
+            trust: setup.trust,
             tasks: Tasks::new(setup.host.caller(), setup.roots.clone(), setup.checkpoints),
             catalog: Catalog::new(setup.roots.clone()),
             unsure: HashSet::new(),
@@ -134,7 +143,12 @@ impl Driver {
             roots: setup.roots,
             running: JoinSet::new(),
             _sweep: sweep,
-            opening: vec![started],
+            opening: std::iter::once(started)
+                .chain(setup.notices.into_iter().map(|text| Event::Notice {
+                    level: Level::Info,
+                    text,
+                }))
+                .collect(),
             turn_began: Instant::now(),
             stopped: false,
         };
@@ -186,7 +200,13 @@ impl Driver {
             tokio::select! {
                 op = ops.recv() => {
                     let op = op.unwrap_or(Op::Shutdown);
-                    let input = self.input_of(op);
+                    let input = match op {
+                        Op::Trust => self.take_guidance(),
+                        op => self.input_of(op),
+                    };
+                    if let Input::Submitted { text, .. } = &input {
+                        self.attach(text).await;
+                    }
                     if let Input::Submitted { files, .. } = &input {
                         self.catalog.begin_turn(files).await;
                     }
@@ -231,6 +251,46 @@ impl Driver {
                 Input::Submitted { text, files }
             }
             op => Input::Op(op),
+        }
+    }
+
+    /// Brings the change that is not committed along with a message that mentions it.
+    async fn attach(&mut self, text: &str) {
+        let mentions = text
+            .split_whitespace()
+            .any(|word| word.trim_end_matches(['.', ',', ':', ';', '?', '!']) == "@diff");
+        let Some(read) = self.changes.clone().filter(|_| mentions) else {
+            return;
+        };
+        let diff = tokio::task::spawn_blocking(move || read(&ReviewTarget::Uncommitted)).await;
+        let text = match diff {
+            Ok(Ok(diff)) if diff.trim().is_empty() => "[Nothing is uncommitted.]".to_owned(),
+            Ok(Ok(diff)) => format!("The change that is not committed:\n```diff\n{diff}\n```"),
+            Ok(Err(problem)) => format!("[The change cannot be read: {problem}]"),
+            Err(_) => return,
+        };
+        self.feed(Input::Attached(text));
+    }
+
+    /// Trusts what the repository tells, and tells the agent.
+    fn take_guidance(&mut self) -> Input {
+        match self.trust.as_ref().map(|trust| trust()) {
+            Some(Ok(guidance)) => {
+                self.trust = None;
+                Input::Guided(guidance)
+            }
+            Some(Err(text)) => {
+                let level = Level::Error;
+                self.emit(Event::Notice { level, text });
+                Input::Op(Op::Trust)
+            }
+            None => {
+                let text =
+                    "There is nothing here to be trusted that is not trusted already.".to_owned();
+                let level = Level::Info;
+                self.emit(Event::Notice { level, text });
+                Input::Op(Op::Trust)
+            }
         }
     }
 

@@ -143,6 +143,11 @@ impl SessionFiles {
         self.sessions.with_file_name("memory.jsonl")
     }
 
+    /// Returns the place of what the user trusts.
+    pub fn trust(&self) -> PathBuf {
+        self.sessions.with_file_name("trust.jsonl")
+    }
+
     /// Returns the place of the composer's history.
     pub fn history(&self) -> PathBuf {
         self.sessions.with_file_name("history")

@@ -15,11 +15,13 @@ mod journal;
 mod known;
 mod recover;
 mod sweep;
+mod trust;
 
 #[cfg(test)]
 mod tests;
 
-pub use driver::{ChangeReader, Handle, Setup, start};
+pub use driver::{ChangeReader, Handle, Setup, Truster, start};
 pub use files::{SessionFiles, SessionId, SessionInfo, StateError};
 pub use journal::{Entry, Journal, JournalError, read};
 pub use recover::{Recovered, recover};
+pub use trust::{Trust, Trusted};

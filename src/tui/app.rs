@@ -13,6 +13,7 @@ use super::composer::Composer;
 use super::drafting::Drafting;
 use super::highlight::Highlighter;
 use super::overlay::Overlay;
+use super::prompts::Prompt;
 use super::theme::Theme;
 use super::transcript::TranscriptPane;
 use super::view::{self, Panes};
@@ -67,6 +68,7 @@ pub struct Facts {
     pub model: String,
     pub root: String,
     pub enforced: String,
+    pub prompts: Vec<Prompt>,
 }
 
 /// The reading of a prompt, to tell how long it still takes.
@@ -83,6 +85,8 @@ pub struct App {
     pub(super) pane: TranscriptPane,
     pub(super) composer: Composer,
     drafting: Drafting,
+    /// The user's own slash commands.
+    pub(super) prompts: Vec<Prompt>,
     pub(super) approval: Option<Approval>,
     pub(super) overlay: Option<Overlay>,
     /// The chosen line of the completion, and whether it was closed for the text as it is.
@@ -115,6 +119,7 @@ impl App {
             pane: TranscriptPane::default(),
             composer: Composer::new(history),
             drafting: Drafting::default(),
+            prompts: facts.prompts.clone(),
             approval: None,
             overlay: None,
             chosen: 0,
@@ -276,7 +281,16 @@ impl App {
         if self.closed || self.approval.is_some() || self.overlay.is_some() {
             return Vec::new();
         }
-        commands::complete(self.composer.text())
+        let text = self.composer.text();
+        let own = self.prompts.iter().map(|prompt| commands::Candidate {
+            line: format!("/{}", prompt.name),
+            help: prompt.about(),
+            matches: (0..text.chars().count()).collect(),
+        });
+        let own = own.filter(|own| text.starts_with('/') && own.line.starts_with(text));
+        let mut found = commands::complete(text);
+        found.extend(own);
+        found
     }
 
     pub(super) fn area(&self) -> Rect {

@@ -11,6 +11,7 @@ pub enum Command {
     Mode,
     Undo,
     Review,
+    Trust,
     Copy,
     Details,
     Theme,
@@ -53,6 +54,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "review",
         argument: "[staged|base REV|commit REV]",
         help: "have a change reviewed; what is not committed, if nothing else is named",
+    },
+    Entry {
+        command: Command::Trust,
+        name: "trust",
+        argument: "",
+        help: "let the model be told this repository's AGENTS.md and skills, as they are now",
     },
     Entry {
         command: Command::Copy,

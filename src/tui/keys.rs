@@ -129,6 +129,18 @@ impl App {
         let Some((word, argument)) = commands::parse(line) else {
             return Vec::new();
         };
+        if commands::find(word).is_none()
+            && let Some(prompt) = self.prompts.iter().find(|prompt| prompt.name == word)
+        {
+            let text = prompt.message(argument);
+            self.composer.clear();
+            self.edited();
+            self.pane.follow();
+            return vec![
+                Cmd::Remember(line.to_owned()),
+                Cmd::Send(Op::Submit { text }),
+            ];
+        }
         let Some(entry) = commands::find(word) else {
             let nearest = commands::nearest(word)
                 .map_or_else(String::new, |name| format!("; nearest: `/{name}`"));
@@ -155,6 +167,7 @@ impl App {
                 }
             },
             Command::Undo => vec![Cmd::Send(Op::Undo)],
+            Command::Trust => vec![Cmd::Send(Op::Trust)],
             Command::Review => match ReviewTarget::parse(argument) {
                 Some(target) => vec![Cmd::Send(Op::Review { target })],
                 None => {

@@ -46,6 +46,8 @@ pub struct Options {
     pub root: PathBuf,
     /// What the status bar says is enforced.
     pub enforced: String,
+    /// The user's own slash commands.
+    pub prompts: Vec<super::Prompt>,
     /// The file of earlier messages.
     pub history: Option<PathBuf>,
     /// A resumed session's events, applied before the first frame.
@@ -196,6 +198,7 @@ impl Shell {
             model: options.model_name,
             root: options.root.display().to_string(),
             enforced: options.enforced,
+            prompts: options.prompts,
         };
         let warning = theme.warnings.first().cloned();
         let mut app = App::new(facts, theme, Vec::new(), (width, height));

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::calls::Stage;
+use super::super::guidance;
 use super::super::input::{Effect, Preview};
 use super::super::policy::{Verdict, risk_of};
 use super::super::repeats::Repetition;
@@ -34,6 +35,11 @@ impl Agent {
             self.calls.open(call, risk, Stage::Running);
             return self.settle(id, Outcome::Invalid { text }, out);
         };
+        if spec.server == guidance::OWN_SERVER && spec.tool == guidance::SKILL {
+            let outcome = self.tell_skill(&call);
+            self.calls.open(call, risk, Stage::Running);
+            return self.settle(id, outcome, out);
+        }
         if spec.previews {
             self.calls.open(call.clone(), risk, Stage::Previewing);
             out.push(Effect::Preview(call));
@@ -191,6 +197,7 @@ impl Agent {
         let number = late.unwrap_or(self.turns);
         if let Some(turn) = self.turn.as_mut().filter(|turn| turn.number == number) {
             turn.repeats.clear();
+            turn.whole.retain(|path| *path != change.path);
             turn.added.extend(
                 lines(&change, LineKind::Added).map(|line| (change.path.clone(), line.to_owned())),
             );
@@ -207,6 +214,8 @@ impl Agent {
         let Some(open) = self.calls.settle(id) else {
             return;
         };
+        let outcome = self.fitted(&open.call, outcome);
+        let outcome = self.with_folder_instructions(&open.call, outcome);
         let finished = |outcome| Effect::Emit(Event::CallFinished { call: id, outcome });
         let Some(turn) = &mut self.turn else {
             out.push(finished(outcome));
@@ -221,13 +230,17 @@ impl Agent {
         }
         turn.retrying = matches!(outcome, Outcome::Failed { .. } | Outcome::Invalid { .. });
         turn.effort.invalid += u32::from(matches!(outcome, Outcome::Invalid { .. }));
-        let repetition = turn.repeats.note(&open.call, &outcome);
+        let mut repetition = turn.repeats.note(&open.call, &outcome);
+        if repetition == Repetition::First && turn.stands_whole(&open.call, &outcome) {
+            repetition = Repetition::Again;
+        }
         turn.effort.wasted += u32::from(repetition != Repetition::First);
         let searched = if outcome.is_done() && open.risk != Risk::Read {
             self.after_searched(outcome.for_model())
         } else {
             None
         };
+        let leads = self.leads();
         let Some(turn) = &mut self.turn else { return };
         let (text, next) = match repetition {
             _ if searched.is_some() => searched.unwrap_or((String::new(), Next::Free)),
@@ -254,7 +267,9 @@ impl Agent {
             ),
             Repetition::First => (outcome.for_model().to_owned(), Next::Free),
         };
+        // A model that finds its way by itself is told the same, and not held to it.
         let next = match next {
+            Next::Words | Next::Change if !leads && repetition != Repetition::Loop => None,
             Next::Free => None,
             Next::Words => Some(ToolChoice::None),
             Next::Change => {

@@ -13,6 +13,7 @@ use self::answering::Answering;
 use self::calling::Next;
 use self::rewriting::Rewriting;
 use self::searching::{Checking, Search};
+use super::compaction::Compacting;
 use super::input::Effect;
 use super::intent::Intent;
 use super::repeats::Repeats;
@@ -54,21 +55,23 @@ pub(super) struct Turn {
     /// Calls that the host makes before the model is asked: reads of the files that the request names.
     opening: VecDeque<(String, Map<String, Value>)>,
     /// Calls of the last generation that were not begun.
-    pending: VecDeque<(String, Map<String, Value>)>,
+    pub(super) pending: VecDeque<(String, Map<String, Value>)>,
     /// What was wrong with something that looked like a call, and how many there were.
-    bad_call: Option<String>,
+    pub(super) bad_call: Option<String>,
     bad_calls: u32,
     /// The last step failed: the next one is drawn more freely.
     retrying: bool,
     /// Lines that this turn added, with their files: a change that takes them out again is asked about once.
     added: Vec<(String, String)>,
     warned: bool,
+    /// Files that were read as a whole, and stand in the conversation as they are.
+    whole: Vec<String>,
     /// Calls that the user refused in this turn: nobody is asked the same thing twice.
     refused: Vec<ToolCall>,
     /// How the next generation may go on, where the host decides it.
     next: Option<ToolChoice>,
     /// What the running generation wrote so far, as shown.
-    written: String,
+    pub(super) written: String,
     repeats: Repeats,
     checking: Checking,
     search: Option<Search>,
@@ -88,6 +91,10 @@ pub(super) struct Turn {
     checked_first: Option<String>,
     /// What the check says of the edit that a search settled for.
     still_failing: Option<String>,
+    /// The conversation is being begun anew; how often it was, and at which generation the last time.
+    pub(super) compacting: Option<Compacting>,
+    pub(super) compactions: u32,
+    pub(super) compacted_at: u32,
     /// The turn is a review.
     pub(super) review: Option<Review>,
     /// The answer that is being asked for in a form.
@@ -115,11 +122,29 @@ impl Agent {
             // Where edits need no question, somebody expects them.
             (Intent::Change, _) | (Intent::Unclear, Mode::Edit | Mode::Auto) => true,
         };
+        self.asked_for.push(text.clone());
         let named = files.clone();
         let mut opening: VecDeque<_> = files
             .into_iter()
-            .map(|path| ("read".to_owned(), with("path", path)))
+            .map(|path| {
+                let range = intent::range_of(&text, &path);
+                let mut arguments = with("path", path);
+                if let Some((from, lines)) = range {
+                    arguments.insert("from".to_owned(), from.into());
+                    arguments.insert("lines".to_owned(), lines.into());
+                }
+                ("read".to_owned(), arguments)
+            })
             .collect();
+        let skills = self.mentioned_skills(&text).into_iter();
+        opening.extend(skills.map(|name| (super::guidance::SKILL.to_owned(), with("name", name))));
+        // Shown a tool, a small model calls it, whatever it was asked: a question that says nothing of the project is
+        // asked without any.
+        let just_answer = !wants_change
+            && opening.is_empty()
+            && self.leads()
+            && self.is_small()
+            && !intent::is_of_project(&text);
         if opening.is_empty() && wants_change && self.turns == 1 {
             opening.push_back(("list".to_owned(), Map::new()));
         }
@@ -141,6 +166,7 @@ impl Agent {
             intent,
             wants_change,
             opening,
+            next: just_answer.then_some(ToolChoice::None),
             ..Turn::default()
         });
         self.advance(out);
@@ -187,6 +213,10 @@ impl Agent {
                 out,
             );
         }
+        if turn.search.is_none() && self.compact_first(&choice, out) {
+            return;
+        }
+        let Some(turn) = &mut self.turn else { return };
         if turn.search.is_none() {
             turn.steps += 1;
         }
@@ -244,7 +274,9 @@ impl Agent {
             }
             // What is shown of them is what was found, or the answer.
             ModelEvent::Text { .. } | ModelEvent::Reasoning { .. }
-                if turn.answering.is_some() || turn.review.is_some() => {}
+                if turn.answering.is_some()
+                    || turn.review.is_some()
+                    || turn.compacting.is_some() => {}
             ModelEvent::CallDrafted { bytes, .. } if turn.review.is_some() => {
                 let name = turn.review.as_ref().map(Review::place);
                 out.push(Effect::Emit(Event::CallDrafted { name, bytes }));
@@ -278,7 +310,20 @@ impl Agent {
             ModelEvent::Done { raw, finish, usage } => {
                 turn.generation = None;
                 turn.usage.add(&usage);
+                let is_main =
+                    turn.rewriting.is_none() && turn.compacting.is_none() && turn.review.is_none();
                 out.push(Effect::Emit(Event::Generated { usage }));
+                if turn.compacting.is_some() {
+                    if finish == Finish::Cancelled {
+                        return self.end_turn(EndReason::Interrupted, out);
+                    }
+                    return self.compacted(Some(raw), out);
+                }
+                if is_main {
+                    // Counted before the answer is remembered: it is part of what was told.
+                    self.note_fill(usage.prompt + usage.generated);
+                }
+                let Some(turn) = &mut self.turn else { return };
                 if turn.review.is_some() {
                     turn.bad_call = None;
                     turn.written.clear();
@@ -316,8 +361,8 @@ impl Agent {
                 if turn.rewriting.take().is_some() && full {
                     return self.draw_inside(out);
                 }
-                if full && self.shrink(&failure, out) {
-                    return self.advance(out);
+                if full && self.make_room(&failure, out) {
+                    return;
                 }
                 self.end_turn(
                     EndReason::Failed {
@@ -333,6 +378,7 @@ impl Agent {
 
     /// Goes on after a generation: calls, a correction, a nudge, or the end of the turn.
     fn generated(&mut self, finish: Finish, out: &mut Vec<Effect>) {
+        let leads = self.leads();
         let Some(turn) = &mut self.turn else { return };
         if finish == Finish::Cancelled {
             return self.end_turn(EndReason::Interrupted, out);
@@ -364,6 +410,13 @@ impl Agent {
             );
             return self.advance(out);
         }
+        if !turn.wants_change && turn.changed.is_empty() && intent::claims_change(&turn.written) {
+            notice(
+                Level::Warning,
+                "The answer speaks of a change, but this turn changed no file.",
+                out,
+            );
+        }
         if finish == Finish::Length {
             notice(
                 Level::Warning,
@@ -379,7 +432,8 @@ impl Agent {
             turn.search = Some(Search::default());
             return self.draw(out);
         }
-        if unmoved(turn) && turn.nudges < NUDGES {
+        let nudges = if leads { NUDGES } else { 1 };
+        if unmoved(turn) && turn.nudges < nudges {
             turn.nudges += 1;
             turn.retrying = turn.nudges > 1;
             let names = self.changing_tools();
@@ -426,7 +480,11 @@ impl Agent {
         if turn.generation.is_some() {
             out.push(Effect::CancelModel);
             // What was drawn beside the conversation is no part of it.
-            if !turn.written.is_empty() && turn.rewriting.is_none() && turn.review.is_none() {
+            if !turn.written.is_empty()
+                && turn.rewriting.is_none()
+                && turn.review.is_none()
+                && turn.compacting.is_none()
+            {
                 self.remember(Message::Assistant { raw: turn.written }, out);
             }
         }
@@ -464,6 +522,11 @@ impl Agent {
             tried: turn.verified.map_or(drawn, |last| turn.drawn + last),
             passed: turn.verified.is_some(),
         });
+        let effort = &turn.effort;
+        if turn.review.is_none() && effort.calls > 0 {
+            let is_clean = effort.invalid + effort.unfit + effort.wasted == 0;
+            self.clean_turns = if is_clean { self.clean_turns + 1 } else { 0 };
+        }
         out.push(Effect::Emit(Event::TurnMeasured {
             turn: turn.number,
             wall_ms: 0,
@@ -487,6 +550,21 @@ impl Agent {
 }
 
 impl Turn {
+    /// Tells whether a call reads what stands in the conversation as a whole, and takes note of what now does.
+    fn stands_whole(&mut self, call: &ToolCall, outcome: &Outcome) -> bool {
+        let (Some(path), true) = (call.argument("path"), call.tool == "read") else {
+            return false;
+        };
+        if self.whole.iter().any(|whole| whole == path) {
+            return true;
+        }
+        let from_top = call.arguments.get("from").is_none_or(|from| from == 1);
+        if from_top && outcome.is_done() && !outcome.for_model().contains("; go on with from=") {
+            self.whole.push(path.to_owned());
+        }
+        false
+    }
+
     /// Makes a turn that is a review.
     pub(super) fn reviewing(number: u32, review: Review) -> Self {
         Self {
@@ -494,6 +572,18 @@ impl Turn {
             review: Some(review),
             ..Self::default()
         }
+    }
+
+    /// Returns what the turn took so far.
+    pub(super) fn effort(&self) -> &Effort {
+        &self.effort
+    }
+
+    /// Returns what the check said last, where it fails.
+    pub(super) fn failing(&self) -> Option<&str> {
+        self.still_failing
+            .as_deref()
+            .or_else(|| self.checked_first.as_deref().filter(|_| self.is_failing()))
     }
 
     /// Takes note of a generation beside the conversation.

@@ -21,6 +21,10 @@ const TEMPERATURE: f32 = 0.8;
 /// nothing is assumed.
 const SMALL_MODEL: std::ops::Range<u64> = 1_000_000..4_000_000_000;
 
+/// Models from this on find their way by themselves, and so does any that made no mistake in so many turns with calls.
+const LARGE_MODEL: u64 = 14_000_000_000;
+const CLEAN_TURNS: u32 = 3;
+
 /// What a draw beside the conversation is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rewriting {
@@ -81,6 +85,15 @@ impl Agent {
         self.model
             .as_ref()
             .is_some_and(|model| SMALL_MODEL.contains(&model.parameters))
+    }
+
+    /// Tells whether the host leads. It steps back where the model is large, or has made no mistake for some turns.
+    pub(in crate::agent) fn leads(&self) -> bool {
+        let is_large = self
+            .model
+            .as_ref()
+            .is_some_and(|model| model.parameters >= LARGE_MODEL);
+        !is_large && self.clean_turns < CLEAN_TURNS
     }
 
     /// Begins a turn beside the conversation. Returns `false` when there is no short file to ask for.
