@@ -19,6 +19,36 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+impl Cli {
+    /// Returns the options of a command that runs the model on a repository: those are the sealed ones.
+    pub fn session_options(&self) -> Option<Options> {
+        let under = |over: &Options| Some(self.options.clone().under(over.clone()));
+        match &self.command {
+            None => Some(self.options.clone()),
+            Some(Command::Resume(resume)) => under(&resume.options),
+            Some(Command::Exec(exec)) => under(&exec.options),
+            // The tasks are laid, and their sessions started, by a process that may start others.
+            Some(Command::Bench(Bench {
+                command: Some(BenchCommand::Tasks(_)),
+                ..
+            })) => None,
+            Some(Command::Bench(bench)) => under(&bench.options),
+            Some(Command::Review(review)) => under(&review.options),
+            Some(
+                Command::Sessions { .. }
+                | Command::Model(_)
+                | Command::Doctor(_)
+                | Command::Sandbox(_)
+                | Command::Serve(_)
+                | Command::Audit(_)
+                | Command::Refactor(_)
+                | Command::Trust(_)
+                | Command::Completions { .. },
+            ) => None,
+        }
+    }
+}
+
 /// Options of every command that runs a session.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -69,6 +99,12 @@ pub struct Options {
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
     #[arg(long)]
     pub free_arguments: bool,
+    /// Refuse to start where the kernel, or running as root, weakens what walden promises
+    #[arg(long)]
+    pub strict: bool,
+    /// Start without the seal: the kernel then keeps walden neither from the network nor from other files
+    #[arg(long)]
+    pub no_seal: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +132,12 @@ pub enum Command {
     /// Run programs confined, and show that it holds
     #[command(subcommand)]
     Sandbox(SandboxCommand),
+    /// Look into the audit log: what sessions were asked for, what was decided and done, where they connected to
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Change many files at once by what their syntax tells, without a model
+    #[command(subcommand)]
+    Refactor(Refactor),
     /// Serve a built-in MCP server to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),
@@ -107,7 +149,7 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// Try every way out, in a confined program and beside it in one that is not, and print what the kernel answered
+    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered
     Prove {
         /// Print JSON
         #[arg(long)]
@@ -123,7 +165,44 @@ pub enum SandboxCommand {
     },
     /// Make the attempts of `prove`
     #[command(hide = true)]
-    Probe { ground: String },
+    Probe {
+        /// Seal this process first
+        #[arg(long)]
+        sealed: bool,
+        ground: String,
+    },
+}
+
+/// The audit log. A log is named by its session, or by the beginning of its name; all of them are meant without one.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Show that no record was changed, moved or taken out, and print the heads to note elsewhere
+    Verify { log: Option<String> },
+    /// Print a log for reading (the last one by default)
+    Show { log: Option<String> },
+    /// Print the records of all logs as lines of JSON, in the order of their times
+    Export { log: Option<String> },
+}
+
+/// A mechanical change of many files.
+#[derive(Debug, Subcommand)]
+pub enum Refactor {
+    /// Rename a function, type, method, field or constant with all its uses (Rust, Python, JavaScript, TypeScript, Go,
+    /// Java, C, C++), and list the places that may mean something else
+    Rename {
+        /// Its name, alone or with its type or module: `parse`, `Reader::parse`
+        old: String,
+        new: String,
+        /// The file that defines it, where several do
+        #[arg(long, value_name = "FILE")]
+        path: Option<String>,
+        /// Rename also in code where the name may mean something else
+        #[arg(long)]
+        unsure: bool,
+        /// Make the change (without it, the difference is only printed)
+        #[arg(long)]
+        apply: bool,
+    },
 }
 
 /// A server that another host can use.
@@ -454,6 +533,8 @@ impl Options {
             check: layer.check,
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
+            strict: self.strict || over.strict,
+            no_seal: self.no_seal || over.no_seal,
         }
     }
 
@@ -507,6 +588,7 @@ impl Options {
             check: self.check.clone(),
             tries: self.tries,
             real_arguments: self.free_arguments.then_some(false),
+            ..Config::default()
         }
     }
 }
@@ -524,7 +606,7 @@ fn tui_help() -> String {
     }
     text.push_str(
         "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, \
-         budget, temperature, check, tries, real_arguments), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
+         budget, temperature, check, tries, real_arguments, [seal] read and write, [network] allow), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
          WALDEN_LOG=debug writes a log to the state folder.",
     );
     text

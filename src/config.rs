@@ -41,6 +41,28 @@ pub struct Config {
     pub tries: Option<u32>,
     /// Whether arguments can only name what is there; on by default.
     pub real_arguments: Option<bool>,
+    /// What the seal leaves open besides what a session needs.
+    pub seal: Option<SealConfig>,
+    /// What walden may connect to.
+    pub network: Option<NetworkConfig>,
+}
+
+/// What a sealed session may reach besides its roots (`[seal]`). A path may begin with `~/`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SealConfig {
+    /// Folders and files that can be read.
+    pub read: Vec<PathBuf>,
+    /// Folders and files that can be changed.
+    pub write: Vec<PathBuf>,
+}
+
+/// The network (`[network]`); without it there is none.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// What may be connected to: `host`, `host:port`, `*.domain` or `*.domain:port`; the port is 443 unless given.
+    pub allow: Vec<String>,
 }
 
 impl Config {
@@ -70,7 +92,7 @@ impl Config {
         };
         toml::from_str(&text).map_err(|error| {
             UserError::usage(format!("`{}` is not a valid configuration: {error}", path.display()))
-                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, budget, temperature, check, tries, real_arguments")
+                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, budget, temperature, check, tries, real_arguments, [seal] read and write, [network] allow")
         })
     }
 
@@ -131,6 +153,8 @@ impl Config {
             check: over.check.or(self.check),
             tries: over.tries.or(self.tries),
             real_arguments: over.real_arguments.or(self.real_arguments),
+            seal: over.seal.or(self.seal),
+            network: over.network.or(self.network),
         }
     }
 }

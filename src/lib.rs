@@ -64,8 +64,13 @@
 #![deny(unsafe_code)]
 
 pub mod agent;
+pub mod audit;
 pub mod bench;
+#[cfg(feature = "net")]
+pub mod broker;
+pub mod chain;
 pub mod cli;
+pub mod code;
 pub mod compose;
 pub mod config;
 pub mod doctor;

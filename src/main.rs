@@ -21,6 +21,14 @@ fn main() -> Status {
         eprintln!("walden: {problem}");
         return Status::from(u8::try_from(status).unwrap_or(125));
     }
+    #[cfg(feature = "net")]
+    if let Some(problem) = compose::act_as_broker(std::env::args_os()) {
+        if problem.is_empty() {
+            return Status::SUCCESS;
+        }
+        eprintln!("walden: the process that connects for walden: {problem}");
+        return Status::FAILURE;
+    }
     let cli = Cli::parse();
     let code = match run(cli) {
         Ok(code) => code,
@@ -40,44 +48,46 @@ fn main() -> Status {
 /// debugger on the user's screen.
 const ENGINE_ENVIRONMENT: [(&str, &str); 2] = [("GOMP_SPINCOUNT", "20000"), llama::NO_BACKTRACE];
 
-/// Starts this program again with the environment that the engine needs. Returns where that was done, is not wanted
-/// (the user set a policy) or is not possible.
-fn relaunch() {
-    let is_set = |name: &str| std::env::var_os(name).is_some();
-    if is_set("GOMP_SPINCOUNT") || is_set("OMP_WAIT_POLICY") {
-        return;
+/// Names the worker: the process that has this number is one, and what it starts is none.
+const WORKER: &str = "WALDEN_WORKER";
+
+/// Becomes the worker: this program again, with the environment that the engine needs and a folder of its own for
+/// passing files, beside a broker where one is wanted. Returns in the worker, and where starting it is not possible.
+///
+/// # Errors
+/// When the configuration is wrong, or the broker cannot be started.
+fn launch(cli: &Cli) -> Result<(), UserError> {
+    let own = std::process::id().to_string();
+    if std::env::var(WORKER).is_ok_and(|worker| worker == own) {
+        return Ok(());
     }
     let Ok(program) = std::env::current_exe() else {
-        return;
+        return Ok(());
     };
+    let is_set = |name: &str| std::env::var_os(name).is_some();
     #[expect(
         clippy::disallowed_methods,
         reason = "this very program, in this very process"
     )]
     let mut command = std::process::Command::new(program);
-    let error = command
+    command
         .args(std::env::args_os().skip(1))
-        .envs(ENGINE_ENVIRONMENT)
-        .exec();
+        .env(WORKER, own)
+        .envs(compose::worker_environment(cli)?);
+    if !(is_set("GOMP_SPINCOUNT") || is_set("OMP_WAIT_POLICY")) {
+        command.envs(ENGINE_ENVIRONMENT);
+    }
+    let error = command.exec();
     tracing::warn!("cannot start again with the engine's environment: {error}");
+    Ok(())
 }
 
 fn run(cli: Cli) -> Result<ExitCode, UserError> {
-    let runs_model = !matches!(
-        cli.command,
-        Some(
-            Command::Model(_)
-                | Command::Sessions { .. }
-                | Command::Doctor(_)
-                | Command::Sandbox(_)
-                | Command::Trust(_)
-                | Command::Serve(_)
-                | Command::Completions { .. }
-        )
-    );
-    if runs_model {
-        relaunch();
+    if cli.session_options().is_some() {
+        launch(&cli)?;
     }
+    // Before the log and everything else that may start a thread: a thread that is there already stays free.
+    compose::seal(&cli)?;
     compose::start_log();
     match cli.command {
         None => compose::terminal(&cli.options, None),
@@ -122,6 +132,17 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             let (text, code) = compose::sandbox(&command)?;
             print!("{text}");
             Ok(code)
+        }
+        Some(Command::Audit(command)) => {
+            let (text, code) = compose::audit(&command)?;
+            print!("{text}");
+            Ok(code)
+        }
+        Some(Command::Refactor(command)) => {
+            let done = compose::refactor(&cli.options, &command)?;
+            print!("{}", done.diff);
+            eprint!("{}", done.notes);
+            Ok(ExitCode::Success)
         }
         Some(Command::Serve(serve)) => compose::serve(&serve),
         Some(Command::Completions { shell }) => {

@@ -64,6 +64,7 @@ async fn begin(dir: &Path) -> (Handle, Receiver<Command>) {
         journal,
         checkpoints: Checkpoints::open(&dir.join("blobs")).unwrap(),
         recovered,
+        rules: walden::session::RuleFiles::default(),
     });
     (handle, asked)
 }

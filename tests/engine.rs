@@ -640,6 +640,25 @@ fn the_default_model_calls_a_tool_in_a_fence() {
     assert_eq!(read.calls[0].0, "read");
     assert_eq!(read.calls[0].1["path"], "src/main.rs");
 
+    // Asked for two files, it may ask for both at once.
+    let mut two = request.clone();
+    two.messages.pop();
+    two.messages.push(user(
+        "Read src/main.rs and src/lib.rs. Write both calls now, one after the other, each in a json fence of its own.",
+    ));
+    let one = answer(&model, two.clone());
+    assert_eq!((one.calls.len(), one.finish), (1, Finish::Call), "{one:?}");
+    two.sampling.max_calls = 8;
+    let both = answer(&model, two.clone());
+    assert_eq!(both.finish, Finish::Call, "{both:?}");
+    let paths: Vec<&Value> = both.calls.iter().map(|(_, call)| &call["path"]).collect();
+    assert_eq!(paths, ["src/main.rs", "src/lib.rs"], "{both:?}");
+    assert!(
+        both.bad.is_empty() && both.raw.trim_end().ends_with("```"),
+        "{both:?}"
+    );
+    assert_eq!(both.text, one.text);
+
     // Where calls are not wanted, the same model answers in words.
     request.choice = ToolChoice::None;
     let text = answer(&model, request.clone());

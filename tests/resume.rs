@@ -89,6 +89,7 @@ impl World {
             journal,
             checkpoints: Checkpoints::open(&self.dir.join("state/blobs")).expect("a folder"),
             recovered: recovered.clone(),
+            rules: walden::session::RuleFiles::default(),
         };
         (start(setup), recovered.unwrap_or_default())
     }

@@ -99,9 +99,23 @@ fn every_way_out_is_refused_by_the_kernel() {
     // As a user without rights a few attempts fail anyway; the others must have worked without the sandbox.
     let shown = proofs
         .iter()
-        .filter(|proof| proof["verdict"] == "holds")
+        .filter(|proof| proof["verdict"] == "holds" || proof["verdict"] == "programs_only")
         .count();
-    assert!(shown + 5 >= proofs.len() && proofs.len() > 40, "{text}");
+    assert!(shown + 8 >= proofs.len() && proofs.len() > 48, "{text}");
+    // What a sealed process of walden's own may still do is what is said of it, and no more.
+    let left: Vec<&str> = proofs
+        .iter()
+        .filter(|proof| proof["verdict"] == "programs_only")
+        .filter_map(|proof| proof["attempt"].as_str())
+        .collect();
+    assert_eq!(
+        left,
+        [
+            "change a mode outside",
+            "set an attribute outside",
+            "change times outside"
+        ]
+    );
     assert!(output.status.success());
 }
 

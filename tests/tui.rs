@@ -139,6 +139,7 @@ fn change() -> FileChange {
         added: 2,
         removed: 1,
         notes: Vec::new(),
+        others: Vec::new(),
     }
 }
 
@@ -213,6 +214,7 @@ fn ask(desk: &mut Desk) {
         call: CallId(2),
         reason: "the mode is ask, and this changes a file".to_owned(),
         change: Some(change()),
+        ask: None,
     });
 }
 
@@ -664,6 +666,7 @@ fn foreign_text_reaches_the_screen_without_its_escapes() {
             call: CallId(2),
             reason: hostile(),
             change: Some(hostile_change),
+            ask: None,
         },
     ] {
         desk.event(event);
@@ -686,6 +689,7 @@ fn foreign_text_reaches_the_screen_without_its_escapes() {
         call: CallId(3),
         reason: hostile(),
         change: None,
+        ask: None,
     });
     clean(&desk);
     desk.wait(400);

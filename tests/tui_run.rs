@@ -344,6 +344,7 @@ fn the_child_that_dies() {
         history: None,
         replay: Vec::new(),
         prompts: Vec::new(),
+        editor: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,6 +1,7 @@
 //! The call table: ids, and how far each open call got.
 
-use crate::protocol::{CallId, FileChange, Risk, ToolCall};
+use super::asking::Result;
+use crate::protocol::{CallId, FileChange, Risk, Subject, Target, ToolCall};
 
 /// Mints call ids and holds the calls that are not settled. An id settles once; what comes later finds nothing.
 #[derive(Debug, Default)]
@@ -15,6 +16,21 @@ pub(super) struct OpenCall {
     pub(super) call: ToolCall,
     pub(super) risk: Risk,
     pub(super) stage: Stage,
+    /// What it is about, as far as anybody has looked.
+    pub(super) targets: Vec<Target>,
+    /// The user allowed the model to see a secret by this call.
+    pub(super) cleared: bool,
+}
+
+impl OpenCall {
+    /// Returns the call as rules see it.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            call: &self.call,
+            risk: self.risk,
+            targets: &self.targets,
+        }
+    }
 }
 
 /// How far a call got.
@@ -25,6 +41,8 @@ pub(super) enum Stage {
     Trying,
     Asking(Option<Box<FileChange>>),
     Running,
+    /// It ran; whether the model may have the result is asked.
+    Holding(Box<Result>),
 }
 
 impl CallTable {
@@ -42,7 +60,18 @@ impl CallTable {
     }
 
     pub(super) fn open(&mut self, call: ToolCall, risk: Risk, stage: Stage) {
-        self.open.push(OpenCall { call, risk, stage });
+        let targets = Target::of(&call);
+        self.open.push(OpenCall {
+            call,
+            risk,
+            stage,
+            targets,
+            cleared: false,
+        });
+    }
+
+    pub(super) fn get(&self, id: CallId) -> Option<&OpenCall> {
+        self.open.iter().find(|open| open.call.id == id)
     }
 
     pub(super) fn get_mut(&mut self, id: CallId) -> Option<&mut OpenCall> {

@@ -141,6 +141,7 @@ impl Agent {
         let system = self.messages.first().cloned();
         self.messages.clear();
         self.fill = Fill::default();
+        self.told_folders.clear();
         out.push(Effect::Forget);
         if let Some(system) = system {
             self.remember(system, out);

@@ -1,8 +1,8 @@
 //! The agent's boundary: what goes in, what comes out.
 
 use crate::protocol::{
-    CallId, CheckResult, Event, FileChange, GenerationId, Guidance, Message, ModelEvent, ModelInfo,
-    ModelRequest, Op, Outcome, ReviewTarget, ToolCall, ToolSpec, Undone,
+    CallId, CheckResult, Event, FileChange, GenerationId, Guidance, KeptRule, Message, ModelEvent,
+    ModelInfo, ModelRequest, Op, Outcome, ReviewTarget, Target, ToolCall, ToolSpec, Undone,
 };
 
 /// What the driver tells the agent.
@@ -26,6 +26,21 @@ pub enum Input {
     Previewed {
         call: CallId,
         preview: Preview,
+    },
+    /// What the paths of a call lead to, where that is not what they say. The call did not run, and waits to be judged
+    /// by it.
+    Resolved {
+        call: CallId,
+        targets: Vec<Target>,
+        change: Option<Box<FileChange>>,
+    },
+    /// What an input brings was not written by the user.
+    Foreign {
+        /// What it is, for the user.
+        content: String,
+        /// The file that it is, if it is one.
+        path: Option<String>,
+        then: Box<Input>,
     },
     CallProgressed {
         call: CallId,
@@ -88,6 +103,9 @@ pub enum Effect {
     /// Reads the change that is to be reviewed.
     ReadChange(ReviewTarget),
     CancelCalls(Vec<CallId>),
+    /// Keeps a rule beyond the session.
+    KeepRule(KeptRule),
+    ForgetRule(KeptRule),
     Emit(Event),
     /// Adds a message to the journal: the conversation as the model knows it.
     Remember(Message),

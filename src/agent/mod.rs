@@ -5,6 +5,7 @@
 //! clock, no file and no random number, and knows neither llama.cpp nor MCP nor the screen: everything comes in as an
 //! input, everything goes out as an effect.
 
+mod asking;
 mod calls;
 mod compaction;
 mod guidance;
@@ -27,18 +28,24 @@ mod tests;
 use std::collections::VecDeque;
 
 pub use input::{Effect, Input, Preview};
-pub use policy::{Policy, Verdict};
+pub use policy::{Facts, Policy, Verdict};
 pub use prompt::system_text;
 
 use crate::protocol::{
-    CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, Lane, Level, Message,
-    Mode, ModelInfo, Op, Outcome, Passages, Sampling, Scope, ToolCall, ToolList, ToolSpec, Undone,
+    CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, KeptRule, Lane, Level,
+    Message, Mode, ModelInfo, Op, Outcome, Passages, Risk, Sampling, ToolCall, ToolList, ToolSpec,
+    Undone, find_secret,
 };
 use calls::{CallTable, Stage};
 use turn::Turn;
 
 /// The longest file whose text constrains the edits of it, in bytes.
 const PASSAGE_LIMIT: usize = 1 << 20;
+
+/// The least parameters of a model that may make several calls in one answer, and how many. Smaller ones go on with a
+/// call that they would not make if they saw what the first one gave.
+const LARGE_MODEL: u64 = 4_000_000_000;
+const CALLS_AT_ONCE: u32 = 8;
 
 /// Finds the words of a request that look like paths of files, in order.
 pub fn mentioned_paths(request: &str) -> Vec<String> {
@@ -67,6 +74,10 @@ pub struct Settings {
     pub answer: Option<serde_json::Value>,
     /// What the user and a trusted repository tell the model.
     pub guidance: crate::protocol::Guidance,
+    /// The rules that the user keeps.
+    pub rules: Vec<KeptRule>,
+    /// What confines each server, as a question says it.
+    pub confined: Vec<(String, String)>,
 }
 
 impl Default for Settings {
@@ -81,6 +92,8 @@ impl Default for Settings {
             tries: 16,
             answer: None,
             guidance: crate::protocol::Guidance::default(),
+            rules: Vec::new(),
+            confined: Vec::new(),
         }
     }
 }
@@ -95,6 +108,8 @@ pub struct Memory {
     pub changes: Vec<(u32, FileChange)>,
     /// The files that the model has read or changed, each once, the latest at the end.
     pub seen: Vec<String>,
+    /// What in the conversation the user did not write.
+    pub taints: Vec<String>,
 }
 
 impl Memory {
@@ -140,6 +155,9 @@ pub struct Agent {
     clean_turns: u32,
     /// What the next message to the model begins with: things that happened between turns.
     aside: Vec<String>,
+    /// What in the conversation the user did not write, and files that the user named.
+    taints: Vec<String>,
+    named: Vec<String>,
 }
 
 impl Agent {
@@ -151,7 +169,7 @@ impl Agent {
     /// Creates an agent that goes on with an earlier session's conversation.
     pub fn restore(settings: Settings, memory: Memory) -> Self {
         Self {
-            policy: Policy::new(settings.mode),
+            policy: Policy::new(settings.mode, settings.rules.clone()),
             settings,
             messages: memory.messages,
             tools: Vec::new(),
@@ -171,6 +189,8 @@ impl Agent {
             told_folders: Vec::new(),
             clean_turns: 0,
             aside: Vec::new(),
+            taints: memory.taints,
+            named: Vec::new(),
         }
     }
 
@@ -192,6 +212,19 @@ impl Agent {
             }
             Input::Model { generation, event } => self.hear(generation, event, &mut out),
             Input::Previewed { call, preview } => self.previewed(call, preview, &mut out),
+            Input::Resolved {
+                call,
+                targets,
+                change,
+            } => self.resolved(call, targets, change, &mut out),
+            Input::Foreign {
+                content,
+                path,
+                then,
+            } => {
+                self.taint(&content, path.as_deref(), &mut out);
+                out.extend(self.handle(*then));
+            }
             Input::CallProgressed { call, text } => {
                 if self.calls.get_mut(call).is_some() {
                     out.push(Effect::Emit(Event::CallProgressed { call, text }));
@@ -217,7 +250,9 @@ impl Agent {
             Input::Recalled(files) => {
                 for (path, text) in files {
                     // What a call has told by now is newer.
-                    if !self.passages.iter().any(|known| known.path == path) {
+                    let told = self.passages.iter().any(|known| known.path == path);
+                    // Whether the model saw a secret is not known any more: then it quotes nothing of it.
+                    if !told && find_secret(&text).is_none() {
                         self.learn(path, text);
                     }
                 }
@@ -242,6 +277,17 @@ impl Agent {
                 self.policy.set_mode(mode);
                 out.push(Effect::Emit(Event::ModeChanged { mode }));
             }
+            Op::AddRule { scope, rule } => match rule.check() {
+                Ok(()) => self.add_rule(scope, rule, out),
+                Err(problem) => {
+                    notice(
+                        Level::Warning,
+                        &format!("The rule was not added: {problem}."),
+                        out,
+                    );
+                }
+            },
+            Op::RemoveRule { number } => self.remove_rule(number, out),
             Op::Undo => self.undo(out),
             Op::Review { target } => self.review(target, out),
             // The driver reads what is to be trusted, and answers with what it tells.
@@ -322,19 +368,25 @@ impl Agent {
         let Some(open) = self.calls.get_mut(id) else {
             return;
         };
-        let Stage::Asking(change) = &mut open.stage else {
-            return;
+        let waiting = match &mut open.stage {
+            Stage::Asking(change) => Ok(change.take()),
+            Stage::Holding(result) => Err((**result).clone()),
+            _ => return,
         };
-        let change = change.take();
         out.push(Effect::Emit(Event::Decided {
             call: id,
             decision: decision.clone(),
         }));
+        if let Decision::Allow { scope } = decision {
+            open.cleared = open.risk == Risk::SensitiveRead;
+            self.keep_rule(id, scope, out);
+        }
+        let change = match waiting {
+            Ok(change) => change,
+            Err(result) => return self.release(id, result, &decision, out),
+        };
         match decision {
-            Decision::Allow { scope } => {
-                if scope == Scope::Session {
-                    self.policy.grant(&open.call, open.risk);
-                }
+            Decision::Allow { .. } => {
                 self.run_call(id, change, out);
             }
             Decision::Deny { reason } => {
@@ -402,12 +454,20 @@ impl Agent {
 
     /// Makes a request of everything said so far.
     fn request(&self, choice: crate::protocol::ToolChoice) -> Box<crate::protocol::ModelRequest> {
+        let is_large = self
+            .model
+            .as_ref()
+            .is_some_and(|model| model.parameters >= LARGE_MODEL);
+        let sampling = Sampling {
+            max_calls: if is_large { CALLS_AT_ONCE } else { 1 },
+            ..self.settings.sampling.clone()
+        };
         Box::new(crate::protocol::ModelRequest {
             id: GenerationId(self.generations),
             messages: self.messages.clone(),
             tools: self.tools.clone(),
             choice,
-            sampling: self.settings.sampling.clone(),
+            sampling,
             passages: self.passages.clone(),
             // What is known of the workspace is added where the workspace is seen.
             known: Vec::new(),

@@ -453,3 +453,31 @@ fn a_small_model_is_asked_for_the_one_short_file_that_is_named_and_the_conversat
     assert_eq!(request.lane, crate::protocol::Lane::Main);
     assert!(!texts(&agent).contains("rather talk"));
 }
+
+#[test]
+fn an_edit_that_breaks_the_syntax_is_not_worth_a_check() {
+    let mut agent = checking_agent();
+    begin(&mut agent, "Fix it", 3);
+    let broken = |agent: &mut Agent| {
+        let out = call(agent, "edit", "a.py");
+        let id = out.iter().find_map(|effect| match effect {
+            Effect::Preview(call) => Some(call.id),
+            _ => None,
+        });
+        let mut change = change("a.py");
+        let note = format!("{}line 1: `)` is missing", crate::protocol::BREAKS_SYNTAX);
+        change.notes.push(note);
+        let preview = Preview::Change(Box::new(change));
+        let call = id.expect("a preview");
+        agent.handle(Input::Previewed { call, preview })
+    };
+    let checks = |out: &[Effect]| {
+        out.iter()
+            .any(|effect| matches!(effect, Effect::Check { .. }))
+    };
+    let out = broken(&mut agent);
+    assert!(!checks(&out), "{out:?}");
+    assert!(asked(&out).is_some(), "another is drawn");
+    let out = broken(&mut agent);
+    assert!(checks(&out), "what is drawn again is tried: {out:?}");
+}

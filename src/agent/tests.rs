@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::protocol::ToolList;
 use crate::protocol::{
-    CallId, ChangeKind, Finish, Hash, LineKind, ModelEvent, ModelFailure, Risk, ToolChoice, Usage,
+    CallId, ChangeKind, Finish, Hash, LineKind, ModelEvent, ModelFailure, Risk, Scope, ToolChoice,
+    Usage,
 };
 
 pub(super) fn spec(name: &str, risk: Risk) -> ToolSpec {
@@ -58,6 +59,7 @@ pub(super) fn change(path: &str) -> FileChange {
         added: 1,
         removed: 1,
         notes: vec![],
+        others: vec![],
     }
 }
 
@@ -639,5 +641,46 @@ fn a_change_that_lands_late_belongs_to_the_turn_that_asked_for_it() {
             turn: 1,
             changes: vec![change("a.py")]
         }]
+    );
+}
+
+#[test]
+fn an_edit_that_breaks_the_syntax_is_sent_back_once() {
+    let mut agent = agent(Mode::Edit);
+    submit(&mut agent, "Fix it");
+    let broken = || {
+        let mut change = change("a.rs");
+        let note = format!("{}line 3: `}}` is missing", crate::protocol::BREAKS_SYNTAX);
+        change.notes.push(note);
+        Preview::Change(Box::new(change))
+    };
+    let made = |agent: &mut Agent| {
+        let out = call(agent, "edit", "a.rs");
+        let id = out.iter().find_map(|effect| match effect {
+            Effect::Preview(call) => Some(call.id),
+            _ => None,
+        });
+        let call = id.expect("a preview");
+        agent.handle(Input::Previewed {
+            call,
+            preview: broken(),
+        })
+    };
+    succeed(&mut agent, 1, None);
+    let out = made(&mut agent);
+    assert!(
+        !out.iter()
+            .any(|effect| matches!(effect, Effect::RunCall { .. })),
+        "{out:?}"
+    );
+    assert!(out.iter().any(|effect| matches!(
+        effect,
+        Effect::Remember(Message::Tool { text, .. }) if text.contains("line 3: `}` is missing")
+    )));
+    let out = made(&mut agent);
+    assert!(
+        out.iter()
+            .any(|effect| matches!(effect, Effect::RunCall { .. })),
+        "what is meant all the same is made: {out:?}"
     );
 }

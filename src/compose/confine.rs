@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::cli::SandboxCommand;
 use crate::error::{ExitCode, UserError};
-use crate::sandbox::{self, Launcher, Limits, Metadata, Profile};
+use crate::sandbox::{self, Launcher, Limits, Metadata, Profile, Proof};
 use crate::session::SessionFiles;
 
 /// Runs `walden sandbox …` and returns what to print.
@@ -17,11 +17,14 @@ use crate::session::SessionFiles;
 /// # Errors
 /// When the sandbox cannot be made, or a command cannot be started in it.
 pub fn sandbox(command: &SandboxCommand) -> Result<(String, ExitCode), UserError> {
-    if let SandboxCommand::Probe { ground } = command {
-        let answers = sandbox::probe(ground).map_err(UserError::from_error)?;
-        return Ok((answers, ExitCode::Success));
-    }
     let launcher = Launcher::of_this_program().map_err(UserError::from_error)?;
+    if let SandboxCommand::Probe { sealed, ground } = command {
+        let answers = match sealed {
+            true => sandbox::probe_sealed(&launcher, ground),
+            false => sandbox::probe(ground),
+        };
+        return Ok((answers.map_err(UserError::from_error)?, ExitCode::Success));
+    }
     let scratch = TempFolder::new()?;
     match command {
         SandboxCommand::Probe { .. } => Ok((String::new(), ExitCode::Success)),
@@ -69,18 +72,25 @@ pub fn sandbox(command: &SandboxCommand) -> Result<(String, ExitCode), UserError
     }
 }
 
-fn proof_table(proofs: &[sandbox::Proof]) -> String {
-    let mut text = format!(
-        "{:<42} {:<13} {:<13} {}\n",
-        "attempt", "free", "confined", "verdict"
-    );
+fn proof_table(proofs: &[Proof]) -> String {
+    let row = |cells: [&str; 5], verdict: &str| {
+        let [attempt, free, sealed, nested, confined] = cells;
+        format!("{attempt:<42} {free:<13} {sealed:<13} {nested:<13} {confined:<13} {verdict}\n")
+    };
+    let head = ["attempt", "free", "sealed", "its program", "a program"];
+    let mut text = row(head, "verdict");
     for proof in proofs {
-        text.push_str(&format!(
-            "{:<42} {:<13} {:<13} {}\n",
-            proof.attempt,
-            proof.free,
-            proof.confined,
-            proof.verdict.word()
+        let Proof {
+            attempt,
+            free,
+            sealed,
+            nested,
+            confined,
+            ..
+        } = proof;
+        text.push_str(&row(
+            [attempt, free, sealed, nested, confined],
+            proof.verdict.word(),
         ));
     }
     text

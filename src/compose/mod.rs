@@ -5,15 +5,27 @@
     reason = "reads the prompt file and makes the log file, before any session"
 )]
 
+mod auditing;
+#[cfg(feature = "net")]
+mod brokering;
 mod confine;
+mod editor;
 mod guidance;
+mod own;
+mod refactor;
 mod review;
+mod sealing;
 mod serve;
 mod tasks;
 
+pub use auditing::audit;
+#[cfg(feature = "net")]
+pub use brokering::{act_as_broker, broker};
 pub use confine::sandbox;
 pub use guidance::trust;
+pub use refactor::{Refactored, refactor};
 pub use review::review;
+pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 pub use tasks::bench_tasks;
 
@@ -39,9 +51,6 @@ use crate::servers::run::{self, Runner};
 use crate::session::{self, Handle, Journal, Recovered, SessionFiles, SessionId, Setup};
 use crate::tui;
 use crate::workspace::{Checkpoints, Roots, hash_of};
-
-/// What is kept inside the roots by what, as the status bar says it. Named by what is really enforced.
-const ENFORCED: &str = "files in the root · not sealed";
 
 /// Starts the log, where `WALDEN_LOG` asks for one: into the state folder, never onto the screen.
 pub fn start_log() {
@@ -89,8 +98,9 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
     let theme = config.theme.clone();
     llama::on_crash(tui::restore);
     llama::on_abort(gave_up);
+    let weaker = sealing::tell_weaker();
     runtime()?.block_on(async {
-        let (handle, replay) = build(
+        let (handle, mut replay) = build(
             &config,
             &root,
             &files,
@@ -99,17 +109,19 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             None,
         )
         .await?;
+        replay.extend(weaker);
         let Handle { ops, events, task } = handle;
         let options = tui::Options {
             theme,
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
             model_name: model_name(&config),
             root: root.clone(),
-            enforced: ENFORCED.to_owned(),
+            enforced: crate::sandbox::enforced(),
             prompts: guidance::prompts(),
             history: Some(files.history()),
             themes: config::folder().map(|folder| folder.join("themes")),
             replay,
+            editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
         };
         let ended = tui::run(ops, events, options).await;
         // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
@@ -151,6 +163,7 @@ pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
         .unwrap_or_else(|| exec.auto.mode());
     // Asked before anything is started: a missing model is the most likely mistake of a first run.
     locate_model(&config)?;
+    sealing::tell_weaker();
     runtime()?.block_on(async {
         let form = answer.as_ref().map(|form| form.schema().clone());
         let (handle, _) = build(&config, &root, &files, None, mode, form).await?;
@@ -513,6 +526,9 @@ async fn build(
         None => files.create().map_err(UserError::from_error)?,
     };
     let (journal, entries) = Journal::open(&files.journal(&id)).map_err(UserError::from_error)?;
+    let state = files.log();
+    let audit = auditing::open(state.parent().unwrap_or(&dir), &id.0)?;
+    let journal = journal.audited(audit);
     let checkpoints = Checkpoints::open(&dir.join("blobs")).map_err(UserError::from_error)?;
     let recovered = (!entries.is_empty())
         .then(|| session::recover(entries, |change: &FileChange| stands(&roots, change)));
@@ -525,6 +541,7 @@ async fn build(
     host.attach("fs", Filesystem::new(roots.clone()))
         .await
         .map_err(UserError::from_error)?;
+    own::attach(&mut host, root, &roots, files).await?;
     let check = find_check(config, &roots, &dir)?;
     if let Some((runner, _)) = &check {
         host.attach(CHECKING_SERVER, runner.clone())
@@ -561,6 +578,7 @@ async fn build(
             Ok(told.guidance.clone())
         }));
     }
+    let rules = own::rule_files(root, files);
     let defaults = Settings::default();
     let settings = Settings {
         repository: root.file_name().map_or_else(
@@ -578,6 +596,8 @@ async fn build(
             temperature: config.temperature.unwrap_or(defaults.sampling.temperature),
             ..defaults.sampling
         },
+        rules: rules.load().map_err(UserError::from_error)?,
+        confined: own::confined(),
     };
     let setup = Setup {
         id,
@@ -594,6 +614,7 @@ async fn build(
         journal,
         checkpoints,
         recovered,
+        rules,
     };
     Ok((session::start(setup), replay))
 }

@@ -281,16 +281,56 @@ fn terminal(is_there: bool, colours: &'static str) -> Check {
     }
 }
 
+/// What the seal of a session would hold here.
+fn seal(kernel: Kernel, as_root: bool) -> Check {
+    let name = "seal";
+    match (kernel.landlock, kernel.seccomp) {
+        (None | Some(..3), true) => warn(
+            name,
+            "the network is out of a session's reach, files outside the roots are not",
+            "Landlock of version 3 or later keeps files out of reach (Linux 6.2)",
+        ),
+        (Some(3..), false) => warn(
+            name,
+            "files outside the roots are out of a session's reach, the network is not",
+            "the kernel was built without filters for system calls",
+        ),
+        (_, false) => warn(
+            name,
+            "this kernel keeps a session from nothing",
+            "Linux 6.2 or later with Landlock and seccomp does",
+        ),
+        (Some(3..), true) if as_root => warn(
+            name,
+            "holds, but as root: files that only root reads can be read, and the modes and times of any be changed",
+            "start walden as a user",
+        ),
+        (Some(3..6), true) => warn(
+            name,
+            "network and files are out of a session's reach; signals to your other programs are not",
+            "Linux 6.12 or later keeps signals in, too",
+        ),
+        (Some(_), true) => ok(
+            name,
+            "network and files outside the roots are out of a session's reach",
+        ),
+    }
+}
+
 /// What can be enforced by the kernel, a line each.
 fn bounds(kernel: Kernel) -> Vec<Check> {
-    let mut checks = vec![match kernel.landlock {
-        Some(version) => ok("landlock", format!("version {version}")),
-        None => warn(
-            "landlock",
-            "not there, or switched off",
-            "a kernel of 5.13 or later has it; it is switched on with `lsm=landlock,…` at boot",
-        ),
-    }];
+    let as_root = rustix::process::geteuid().is_root();
+    let mut checks = vec![
+        seal(kernel, as_root),
+        match kernel.landlock {
+            Some(version) => ok("landlock", format!("version {version}")),
+            None => warn(
+                "landlock",
+                "not there, or switched off",
+                "a kernel of 5.13 or later has it; it is switched on with `lsm=landlock,…` at boot",
+            ),
+        },
+    ];
     for (name, is_there, hint) in [
         (
             "openat2",

@@ -133,6 +133,7 @@ impl Repo {
         heap.push((commit.time().seconds(), commit.id(), path.to_owned()));
         open.insert((commit.id(), path.to_owned()), runs);
         while let Some((_, id, path)) = heap.pop() {
+            self.go_on()?;
             let Some(mut runs) = open.remove(&(id, path.clone())) else {
                 continue;
             };

@@ -25,6 +25,8 @@ pub enum GitError {
     Refused(String),
     #[error("cannot {doing}: {problem}")]
     Failed { doing: String, problem: String },
+    #[error("cancelled")]
+    Cancelled,
     #[error(transparent)]
     Roots(#[from] RootsError),
     #[error("{}", .0.message())]

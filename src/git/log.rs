@@ -88,6 +88,7 @@ impl Repo {
         }
         let mut places = Places::default();
         while let Some((commit, path)) = queue.pop() {
+            self.go_on()?;
             if within
                 .as_ref()
                 .is_some_and(|within| !within.contains(&commit.id()))
@@ -118,7 +119,12 @@ impl Repo {
                 false => walk.hide(*id)?,
             }
         }
-        Ok(walk.collect::<Result<_, _>>()?)
+        let mut found = HashSet::new();
+        for id in walk {
+            self.go_on()?;
+            found.insert(id?);
+        }
+        Ok(found)
     }
 
     /// Finds where the history begins, and what is left out of it.

@@ -18,6 +18,7 @@ mod conflicts;
 mod date;
 mod diff;
 mod error;
+mod known;
 mod log;
 mod names;
 mod open;

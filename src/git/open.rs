@@ -7,7 +7,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 
 use git2::{ErrorCode, Repository, RepositoryOpenFlags};
 
@@ -28,6 +29,8 @@ pub struct Repo {
     pub(super) roots: Roots,
     pub(super) settings: Settings,
     workdir: Option<PathBuf>,
+    /// Set when nobody waits any more.
+    stop: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Repo {
@@ -147,7 +150,23 @@ impl Repo {
             roots: roots.clone(),
             settings,
             workdir,
+            stop: Arc::default(),
         })
+    }
+
+    /// Ends long work on the history once `stop` is set.
+    #[must_use]
+    pub fn until(mut self, stop: &Arc<AtomicBool>) -> Self {
+        self.stop = Arc::clone(stop);
+        self
+    }
+
+    /// Says that nobody waits any more, if so.
+    pub(super) fn go_on(&self) -> Result<(), GitError> {
+        match self.stop.load(Ordering::Relaxed) {
+            true => Err(GitError::Cancelled),
+            false => Ok(()),
+        }
     }
 
     /// Returns the top folder of its files; a bare repository has none.

@@ -59,10 +59,7 @@ pub(super) fn request(call: &ToolCall, purpose: &Purpose) -> CallToolRequestPara
             META_TRIAL,
             json!({"tool": edit.tool, "arguments": edit.arguments}),
         )),
-        Purpose::RunAsShown(change) => Some((
-            META_EXPECT,
-            json!({"base": change.base, "after": change.after}),
-        )),
+        Purpose::RunAsShown(change) => Some((META_EXPECT, expected(change))),
     };
     if let Some((key, value)) = meta {
         let mut object = RequestMetaObject::new();
@@ -70,6 +67,19 @@ pub(super) fn request(call: &ToolCall, purpose: &Purpose) -> CallToolRequestPara
         params.meta = Some(object);
     }
     params
+}
+
+/// Says what was shown: of the file, and of the others that are changed with it.
+fn expected(change: &FileChange) -> Value {
+    let mut shown = json!({"base": change.base, "after": change.after});
+    if !change.others.is_empty() {
+        let others = change
+            .others
+            .iter()
+            .map(|other| json!({"path": other.path, "base": other.base, "after": other.after}));
+        shown["others"] = others.collect();
+    }
+    shown
 }
 
 /// Converts a result. The text goes to the model; what is no text is named, so that nothing vanishes silently.

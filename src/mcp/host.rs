@@ -5,12 +5,14 @@ use rmcp::service::{Peer, RoleClient};
 
 use super::connection::{self, Connection};
 use super::convert;
+use super::knowledge::Knowledge;
 use crate::protocol::{CheckResult, FileChange, Outcome, ToolCall, ToolSpec};
 
 /// The host of all servers of a session.
 #[derive(Default)]
 pub struct Host {
     servers: Vec<(String, Trust, Connection)>,
+    knowledge: Knowledge,
 }
 
 /// Whether a server's word about its own tools is believed.
@@ -104,6 +106,16 @@ impl Host {
                 tools.iter().filter(|tool| tool.server == *name).count(),
             )
         })
+    }
+
+    /// Returns what the built-in servers know besides their tools.
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
+    /// Returns what the built-in servers know besides their tools, to be added to.
+    pub fn knowledge_mut(&mut self) -> &mut Knowledge {
+        &mut self.knowledge
     }
 
     /// Returns a way to call the servers from tasks.

@@ -6,11 +6,13 @@
 mod connection;
 mod convert;
 mod host;
+mod knowledge;
 
 /// The key in a call's `_meta` that names an edit to be made in a copy first: `{"tool": name, "arguments": …}`.
 pub const META_TRIAL: &str = "walden/trial";
 
 pub use host::{Caller, Host, HostError, Purpose, Reply, Trust};
+pub use knowledge::{Keeps, Knowledge, Names};
 
 /// The key in a tool's `_meta` under which a built-in server rates what the tool can do.
 pub const META_RISK: &str = "walden/risk";

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Risk;
+
 /// Identifies a tool call within a session.
 ///
 /// Minted by the agent, never taken from the model: a late result of an interrupted call cannot settle another.
@@ -60,24 +62,6 @@ pub struct ToolSpec {
     pub risk: Risk,
     /// The server can say what a call would change without changing it (built-in servers only).
     pub previews: bool,
-}
-
-/// What a call can do, as the host rates it. A server's own annotations are never the reason for a lower rating.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Risk {
-    /// Reads inside the roots.
-    Read,
-    /// Edits an ordinary file inside the roots.
-    Edit,
-    /// Edits a file that other programs run or obey, such as a `Makefile` or a CI workflow.
-    EditExecutable,
-    /// Deletes or moves files inside the roots.
-    Delete,
-    /// Runs a command.
-    Command,
-    /// A third-party tool.
-    Foreign,
 }
 
 /// How a call ended.

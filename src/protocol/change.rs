@@ -43,6 +43,9 @@ pub struct FileChange {
     pub removed: usize,
     /// What a reader should know: `binary`, `no newline at end of file`, `mode 755`, `executable data`.
     pub notes: Vec<String>,
+    /// The changes of other files that belong to this one: they are shown, decided and made together, or none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<FileChange>,
 }
 
 /// A run of changed lines with its context.
@@ -76,14 +79,42 @@ pub enum LineKind {
 /// The note of a [`FileChange`] whose file other programs run or obey, such as a `Makefile` or a CI workflow.
 pub const EXECUTABLE_DATA: &str = "executable data";
 
+/// What the note of a [`FileChange`] begins with that newly breaks its file's syntax: ``breaks the syntax at line 3: …``.
+pub const BREAKS_SYNTAX: &str = "breaks the syntax at ";
+
 impl FileChange {
     /// Tells whether other programs run or obey the file.
     pub fn is_executable_data(&self) -> bool {
         self.notes.iter().any(|note| note == EXECUTABLE_DATA)
     }
 
+    /// Returns the changes of all files of the set, this one's first.
+    pub fn files(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
+    }
+
+    /// Takes the set apart: one change for each file.
+    pub fn into_files(mut self) -> Vec<Self> {
+        let others = std::mem::take(&mut self.others);
+        std::iter::once(self).chain(others).collect()
+    }
+
+    /// Says where the change newly breaks the file's syntax, if it does: `line 3: …`.
+    pub fn breaks_syntax(&self) -> Option<&str> {
+        let mut notes = self.notes.iter();
+        notes.find_map(|note| note.strip_prefix(BREAKS_SYNTAX))
+    }
+
     /// Renders the change as a unified diff (as `diff -u` and git print it), without terminal escapes.
     pub fn to_unified(&self) -> String {
+        let mut out = self.file_to_unified();
+        for other in &self.others {
+            out.push_str(&other.file_to_unified());
+        }
+        out
+    }
+
+    fn file_to_unified(&self) -> String {
         use std::fmt::Write as _;
         let mut out = String::new();
         let (old, new) = match self.kind {

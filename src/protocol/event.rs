@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, CallId, Decision, Effort, FileChange, Mode, ModelFailure, ModelInfo, Outcome, Question,
-    QuestionId, ReviewNews, Risk, ToolCall, Usage,
+    Answer, Ask, CallId, Decision, Effort, FileChange, KeptRule, Mode, ModelFailure, ModelInfo,
+    Outcome, Question, QuestionId, ReviewNews, Risk, ToolCall, Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -71,6 +71,19 @@ pub enum Event {
         call: CallId,
         reason: String,
         change: Option<FileChange>,
+        /// Everything that the question shows; older journals have none.
+        #[serde(default)]
+        ask: Option<Box<Ask>>,
+    },
+    /// Content that the user did not write is in the conversation from here on. `content` names it: a third-party
+    /// tool's answer, notes of earlier sessions, or a file in the repository's folder that git does not track and that
+    /// the user did not name.
+    Tainted {
+        content: String,
+    },
+    /// The user's rules, as they are now.
+    RulesChanged {
+        rules: Vec<KeptRule>,
     },
     Decided {
         call: CallId,

@@ -5,22 +5,32 @@
 //! move into a process of its own. This module knows std and serde alone: it opens nothing, draws nothing, and
 //! reads no clock.
 
+mod ask;
 mod call;
 mod change;
+mod command;
 mod effort;
 mod event;
 mod form;
+mod glob;
 mod guidance;
 mod mode;
 mod model;
 mod op;
 mod question;
 mod review;
+mod risk;
+mod rule;
+mod secret;
 mod text;
 mod transcript;
 
-pub use call::{CallId, CheckResult, Outcome, Risk, ToolCall, ToolSpec};
-pub use change::{ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind};
+pub use ask::{Ask, Target, Why};
+pub use call::{CallId, CheckResult, Outcome, ToolCall, ToolSpec};
+pub use change::{
+    BREAKS_SYNTAX, ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind,
+};
+pub use command::command_of;
 pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
@@ -35,5 +45,8 @@ pub use question::{
     Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
 };
 pub use review::{Finding, ReviewNews, ReviewTarget, Severity};
+pub use risk::Risk;
+pub use rule::{Example, KeptRule, Rule, Ruling, Subject};
+pub use secret::{find_secret, redact, secret_file};
 pub use text::{clip, sanitize, sanitize_line};
 pub use transcript::{CallState, Item, Transcript, TurnState};

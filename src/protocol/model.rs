@@ -154,6 +154,13 @@ pub struct Sampling {
     pub seed: u32,
     /// The most tokens to generate.
     pub max_tokens: u32,
+    /// The most calls that an answer may make. After the first, only further calls are taken.
+    #[serde(default = "one")]
+    pub max_calls: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 impl Default for Sampling {
@@ -164,6 +171,7 @@ impl Default for Sampling {
             top_k: 0,
             seed: 0,
             max_tokens: 2048,
+            max_calls: 1,
         }
     }
 }

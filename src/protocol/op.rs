@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, CallId, Mode, QuestionId, ReviewTarget};
+use super::{Answer, CallId, Mode, QuestionId, ReviewTarget, Rule};
 
 /// What a front end asks of a session. Sent through a bounded queue; answered by events, never by a return value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,15 @@ pub enum Op {
     Interrupt,
     SetMode {
         mode: Mode,
+    },
+    /// Adds a rule of the user.
+    AddRule {
+        scope: Scope,
+        rule: Rule,
+    },
+    /// Takes back a rule, by its number in the list, counted from 1.
+    RemoveRule {
+        number: usize,
     },
     /// Puts back the files that the last turn with changes changed.
     Undo,
@@ -64,4 +73,8 @@ pub enum Scope {
     Once,
     /// This tool, for the rest of the session.
     Session,
+    /// This tool, in this project from now on.
+    Project,
+    /// This tool, in every project from now on.
+    Forever,
 }

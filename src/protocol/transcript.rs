@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::CallId;
 use super::{
-    Decision, Event, FileChange, Finding, Level, Mode, ModelFailure, ModelInfo, Outcome, Question,
-    ReviewNews, Risk, ServerState, ToolCall, TurnSummary, Undone, Usage,
+    Ask, Decision, Event, FileChange, Finding, KeptRule, Level, Mode, ModelFailure, ModelInfo,
+    Outcome, Question, ReviewNews, Risk, ServerState, ToolCall, TurnSummary, Undone, Usage,
 };
 
 /// A session as it can be shown. Built from events only.
@@ -28,6 +28,12 @@ pub struct Transcript {
     pub last_usage: Option<Usage>,
     /// All generations' costs together.
     pub total_usage: Usage,
+    /// What the open question shows.
+    pub ask: Option<Box<Ask>>,
+    /// What in the conversation the user did not write.
+    pub taints: Vec<String>,
+    /// The user's rules.
+    pub rules: Vec<KeptRule>,
     /// Counts the events applied; a view that caches by it knows when to redraw.
     pub version: u64,
 }
@@ -189,7 +195,9 @@ impl Transcript {
                 call,
                 reason,
                 change,
+                ask,
             } => {
+                self.ask.clone_from(ask);
                 self.turn = TurnState::Asking(*call);
                 self.with_call(*call, |state, shown| {
                     *state = CallState::Asking {
@@ -198,6 +206,8 @@ impl Transcript {
                     *shown = change.clone().map(Box::new);
                 });
             }
+            Event::Tainted { content } => self.taints.push(content.clone()),
+            Event::RulesChanged { rules } => self.rules.clone_from(rules),
             Event::Decided { call, decision } => {
                 self.turn = TurnState::Calling;
                 self.with_call(*call, |state, _| match decision {

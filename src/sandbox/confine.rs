@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 use super::{Profile, SandboxError, files, filter};
 
@@ -49,6 +50,26 @@ pub fn help(mut arguments: impl Iterator<Item = OsString>) -> Option<(i32, Strin
     ))
 }
 
+/// What an administrator keeps: what the work in other users' repositories needs. Everything else would reach around
+/// the sandbox: another process's memory, the network's settings, the kernel's.
+const KEPT_AS_ROOT: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID);
+
+/// Gives up an administrator's rights over other processes and the system. Others have none to give up.
+pub(super) fn give_up_capabilities() -> Result<(), SandboxError> {
+    let failed = |error: rustix::io::Errno| SandboxError::Prepare(format!("capabilities: {error}"));
+    let kept = capabilities(None).map_err(failed)?.permitted & KEPT_AS_ROOT;
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, sets).map_err(failed)
+}
+
 /// Gives up, for ever, what the profile does not grant.
 fn confine(profile: &Profile) -> Result<(), SandboxError> {
     let failed =
@@ -56,6 +77,7 @@ fn confine(profile: &Profile) -> Result<(), SandboxError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| failed("it would outlive walden", error))?;
     rustix::thread::set_no_new_privs(true).map_err(|error| failed("privileges", error))?;
+    give_up_capabilities()?;
     let limits = [
         (Resource::Core, 0),
         (Resource::Cpu, profile.limits.cpu_seconds),
@@ -83,11 +105,7 @@ fn confine(profile: &Profile) -> Result<(), SandboxError> {
     }
     close_inherited();
     files::bound(profile)?;
-    for program in filter::programs(profile.metadata)? {
-        seccompiler::apply_filter(&program)
-            .map_err(|error| SandboxError::Filter(error.to_string()))?;
-    }
-    Ok(())
+    filter::install(profile.metadata, filter::Sockets::Refused)
 }
 
 /// Marks every descriptor but the standard three to be closed when the program starts: an open socket or file of the

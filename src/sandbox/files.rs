@@ -1,4 +1,4 @@
-//! The files that a child can reach, as Landlock rules.
+//! The files that a process can reach, as Landlock rules.
 
 use std::path::{Path, PathBuf};
 
@@ -43,26 +43,60 @@ const KNOWN: ABI = ABI::V6;
 /// The rights without which nothing is promised: with ABI 3 a file cannot be cut short by its name alone.
 const NEEDED: ABI = ABI::V3;
 
+/// The files that a process keeps.
+#[derive(Debug, Default)]
+pub(super) struct Grants<'a> {
+    /// Read and executed, besides the system's.
+    pub(super) read: Vec<&'a Path>,
+    /// Read, executed and changed.
+    pub(super) write: Vec<&'a Path>,
+    /// Devices that it talks to.
+    pub(super) devices: Vec<&'a Path>,
+    pub(super) ports: Ports,
+}
+
+/// Whether ports can be bound and connected to. It is the second of two locks: without a socket there is no port.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ports {
+    #[default]
+    Refused,
+    Allowed,
+}
+
 /// Bounds this process to a profile's files, for ever.
 pub(super) fn bound(profile: &Profile) -> Result<(), SandboxError> {
+    let mut write: Vec<&Path> = profile.write.iter().map(PathBuf::as_path).collect();
+    write.push(&profile.scratch);
+    restrict(&Grants {
+        read: profile.read.iter().map(PathBuf::as_path).collect(),
+        write,
+        ..Grants::default()
+    })
+}
+
+/// Bounds this process to what is granted and what a program needs of the system, for ever.
+pub(super) fn restrict(grants: &Grants<'_>) -> Result<(), SandboxError> {
     let failed = |error: &dyn std::fmt::Display| SandboxError::Files(error.to_string());
-    let ruleset = Ruleset::default()
+    let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(NEEDED))
         .map_err(|error| failed(&error))?
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(KNOWN))
         .map_err(|error| failed(&error))?
-        .handle_access(AccessNet::from_all(KNOWN))
-        .map_err(|error| failed(&error))?
         .scope(Scope::from_all(KNOWN))
         .map_err(|error| failed(&error))?;
+    if grants.ports == Ports::Refused {
+        ruleset = ruleset
+            .handle_access(AccessNet::from_all(KNOWN))
+            .map_err(|error| failed(&error))?;
+    }
     let mut rules = ruleset.create().map_err(|error| failed(&error))?;
     let readable = AccessFs::from_read(KNOWN);
     for path in SYSTEM
         .iter()
         .map(Path::new)
-        .chain(profile.read.iter().map(PathBuf::as_path))
+        .chain(grants.read.iter().copied())
     {
         rules = grant(rules, path, readable)?;
     }
@@ -73,12 +107,16 @@ pub(super) fn bound(profile: &Profile) -> Result<(), SandboxError> {
             | AccessFs::MakeSock
             | AccessFs::MakeFifo
             | AccessFs::IoctlDev);
-    for path in profile.write.iter().chain([&profile.scratch]) {
+    for path in &grants.write {
         rules = grant(rules, path, writable)?;
     }
+    let used = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
     for path in DEVICES {
-        let rights = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
-        rules = grant(rules, Path::new(path), rights)?;
+        rules = grant(rules, Path::new(path), used)?;
+    }
+    let driven = used | AccessFs::ReadDir | AccessFs::IoctlDev;
+    for path in &grants.devices {
+        rules = grant(rules, path, driven)?;
     }
     let status = rules.restrict_self().map_err(|error| failed(&error))?;
     match status.ruleset {

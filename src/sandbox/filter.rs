@@ -1,4 +1,4 @@
-//! The system calls that a child is refused.
+//! The system calls that are refused.
 //!
 //! Three filters, because one cannot give two answers and the library that compiles them knows nothing of the x32
 //! numbers: what is refused with `EPERM`, `clone3` with `ENOSYS` (so that the C library falls back to `clone`, whose
@@ -105,14 +105,34 @@ const NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u64;
 
-/// Writes the filters of a child, to be installed in their order.
-pub(super) fn programs(metadata: Metadata) -> Result<Vec<BpfProgram>, SandboxError> {
+/// Whether sockets can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sockets {
+    Refused,
+    /// `socket` works; `io_uring`, which would hide what is done with it, does not.
+    Allowed,
+}
+
+/// Installs the filters, for this process and all that it starts.
+pub(super) fn install(metadata: Metadata, sockets: Sockets) -> Result<(), SandboxError> {
+    for program in programs(metadata, sockets)? {
+        seccompiler::apply_filter(&program)
+            .map_err(|error| SandboxError::Filter(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Writes the filters, to be installed in their order.
+fn programs(metadata: Metadata, sockets: Sockets) -> Result<Vec<BpfProgram>, SandboxError> {
     let arch: TargetArch = std::env::consts::ARCH
         .try_into()
         .map_err(|error| SandboxError::Filter(format!("{error}")))?;
     let mut refused: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for call in SOCKETS.iter().chain(REACHING) {
         refused.insert(*call, Vec::new());
+    }
+    if sockets == Sockets::Allowed {
+        refused.remove(&libc::SYS_socket);
     }
     if metadata == Metadata::Kept {
         for call in METADATA.iter().chain(OLD_METADATA).chain(NEW_METADATA) {

@@ -15,6 +15,7 @@ pub mod kernel;
 mod launch;
 mod probe;
 mod prove;
+mod seal;
 mod toolchain;
 
 use std::path::PathBuf;
@@ -23,7 +24,8 @@ use serde::{Deserialize, Serialize};
 
 pub use confine::{HELPER, help};
 pub use launch::{Launcher, launchable};
-pub use prove::{Proof, Verdict, probe, prove};
+pub use prove::{Proof, Verdict, probe, probe_sealed, prove};
+pub use seal::{Files, Network, Seal, Sealed, enforced, inherited_pipe, seal, sealed};
 pub use toolchain::program_folders;
 
 /// What a child may do. Everything else is refused by the kernel.

@@ -24,6 +24,8 @@ pub(super) struct Ground {
     pub(super) writable: PathBuf,
     /// A folder that may not be touched, with a file `secret`.
     pub(super) outside: PathBuf,
+    /// A descriptor of `secret` that whoever starts the probe leaves open.
+    pub(super) left_open: i32,
 }
 
 /// What an attempt aims at.
@@ -32,6 +34,9 @@ pub(super) struct Ground {
 pub(super) enum Aim {
     Network,
     Files,
+    /// Modes, times and attributes of files: a program can be kept from them altogether, walden itself cannot, because
+    /// its checks need them and what a process gives up its children have given up.
+    Metadata,
     Processes,
     /// What must work: a sandbox in which nothing works proves nothing.
     Work,
@@ -75,7 +80,10 @@ attempts! {
     Network "socket, raw": |_| socket(libc::AF_INET, libc::SOCK_RAW, 1);
     Network "socket, virtual machine": |_| socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0);
     Network "socket, kernel cryptography": |_| socket(libc::AF_ALG, libc::SOCK_SEQPACKET, 0);
+    Network "socket, XDP": |_| socket(44, libc::SOCK_RAW, 0);
+    Network "socket, Bluetooth": |_| socket(31, libc::SOCK_RAW, 0);
     Network "io_uring": |_| io_uring();
+    Network "socket by its i386 number": |_| i386_socket();
     Network "socket by its x32 number": |_| x32_socket();
     Network "looking a name up": |_| look_up();
     Files "read a file outside": |ground| failed(fs::read(ground.outside.join("secret")));
@@ -83,8 +91,12 @@ attempts! {
     Files "write a file outside": |ground| failed(append(&ground.outside.join("secret")));
     Files "make a file outside": |ground| made(&ground.outside.join("new"));
     Files "cut a file outside short": |ground| truncate(&ground.outside.join("secret"));
-    Files "change a mode outside": |ground| chmod(&ground.outside.join("secret"));
-    Files "change times outside": |ground| utimes(&ground.outside.join("secret"));
+    Files "read a file outside by `..`": |ground| failed(fs::read(ground.readable.join("../outside/secret")));
+    Files "use a file that was left open": |ground| left_open(ground.left_open);
+    Files "make shared memory": |_| made(Path::new(&format!("/dev/shm/walden-probe-{}", std::process::id())));
+    Metadata "change a mode outside": |ground| chmod(&ground.outside.join("secret"));
+    Metadata "set an attribute outside": |ground| attribute(&ground.outside.join("secret"));
+    Metadata "change times outside": |ground| utimes(&ground.outside.join("secret"));
     Files "read outside through a link": |ground| through_link(ground);
     Files "link a file from outside": |ground| linked(&ground.outside.join("secret"), &ground.writable.join("linked"));
     Files "move a file outside": |ground| moved(ground);
@@ -95,6 +107,8 @@ attempts! {
     Processes "trace walden": |_| trace();
     Processes "read walden's memory": |_| call(libc::SYS_process_vm_readv, [parent(), 0, 0, 0]);
     Processes "take walden's descriptors": |_| take_descriptor();
+    Processes "read walden's environment": |_| failed(fs::read(format!("/proc/{}/environ", parent())));
+    Processes "list walden's folder by /proc": |_| failed(fs::read_dir(format!("/proc/{}/cwd/", parent())));
     Processes "a user namespace": |_| call(libc::SYS_unshare, [i64::from(libc::CLONE_NEWUSER), 0, 0, 0]);
     Processes "a network namespace by clone3": |_| call(libc::SYS_clone3, [0, 0, 0, 0]);
     Processes "mount": |_| call(libc::SYS_mount, [0, 0, 0, 0]);
@@ -151,6 +165,74 @@ fn x32_socket() -> Answer {
     }
     // SAFETY: no pointers.
     opened(unsafe { libc::syscall(0x4000_0000 + 41, libc::AF_INET, libc::SOCK_STREAM, 0) })
+}
+
+/// What an attempt answers that ended the process that made it.
+pub(super) const KILLED: i32 = -2;
+
+/// Asks for a socket by the 32-bit table, in a process of its own: a filter may end it.
+#[cfg(target_arch = "x86_64")]
+fn i386_socket() -> Answer {
+    const SOCKET: i64 = 359;
+    // SAFETY: the probe has one thread, so that the child may do what it likes; the instruction takes numbers alone, and
+    // the register that the compiler keeps for itself is put back.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            let mut answer: i64 = SOCKET;
+            std::arch::asm!(
+                "xchg {family}, rbx",
+                "int 0x80",
+                "xchg {family}, rbx",
+                family = inout(reg) i64::from(libc::AF_INET) => _,
+                inout("rax") answer,
+                in("rcx") i64::from(libc::SOCK_STREAM),
+                in("rdx") 0_i64,
+                out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+            );
+            // What the kernel answers is 32 bits wide.
+            libc::_exit((-(answer as i32)).clamp(0, 255));
+        }
+        let mut status = 0;
+        if child < 0 || libc::waitpid(child, &raw mut status, 0) < 0 {
+            return Some(errno());
+        }
+        match status {
+            status if libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSYS => {
+                Some(KILLED)
+            }
+            // A kernel without that table.
+            status if libc::WIFSIGNALED(status) => Some(libc::ENOSYS),
+            status => Some(libc::WEXITSTATUS(status)).filter(|errno| *errno != 0),
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn i386_socket() -> Answer {
+    Some(libc::ENOSYS)
+}
+
+/// Reads from a descriptor that was not opened here.
+fn left_open(descriptor: i32) -> Answer {
+    let mut byte = 0_u8;
+    // SAFETY: the kernel writes at most one byte, for which there is room.
+    (unsafe { libc::pread(descriptor, (&raw mut byte).cast(), 1, 0) } < 0).then(errno)
+}
+
+fn attribute(path: &Path) -> Answer {
+    let path = c_path(path);
+    // SAFETY: the path and the name are C strings, and the value is as long as is said.
+    let answer = unsafe {
+        libc::setxattr(
+            path.as_ptr(),
+            c"user.walden".as_ptr(),
+            c"x".as_ptr().cast(),
+            1,
+            0,
+        )
+    };
+    (answer < 0).then(errno)
 }
 
 /// Sends a datagram to a port of this very machine, as a resolver would.

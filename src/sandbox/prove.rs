@@ -1,11 +1,12 @@
-//! The proof: every attempt to get out, in a confined program and beside it in one that is not, and what the kernel
-//! answered to each.
+//! The proof: every attempt to get out, in a sealed process, in confined programs, and beside them in one that is
+//! free; and what the kernel answered to each.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "lays out the ground of the attempts, in folders of its own"
 )]
 
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -13,30 +14,36 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::probe::{ATTEMPTS, Aim, Answer, Ground};
-use super::{HELPER, Launcher, Limits, Metadata, Profile, SandboxError};
+use super::probe::{ATTEMPTS, Aim, Answer, Ground, KILLED};
+use super::{Files, HELPER, Launcher, Limits, Metadata, Network, Profile, SandboxError, Seal};
 
 /// The arguments with which this program makes the attempts.
 const PROBE: [&str; 2] = ["sandbox", "probe"];
 
-/// One attempt and both answers.
+/// One attempt and the answers to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Proof {
     pub attempt: String,
     aim: Aim,
     /// What a program without a sandbox got: `ok` or the name of an error.
     pub free: String,
-    /// What the confined program got.
+    /// What a sealed process got, as walden's own is.
+    pub sealed: String,
+    /// What a confined program got that the sealed process started.
+    pub nested: String,
+    /// What a confined program got that a process without a seal started.
     pub confined: String,
     pub verdict: Verdict,
 }
 
 /// What an attempt shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The sandbox refuses what works without it, or allows what must work.
     Holds,
+    /// It is refused to programs; for walden itself it was not promised.
+    ProgramsOnly,
     /// It is refused with and without the sandbox: this machine or user cannot do it anyway.
     NothingShown,
     /// The sandbox allows what it must not, or refuses what must work.
@@ -48,6 +55,7 @@ impl Verdict {
     pub fn word(self) -> &'static str {
         match self {
             Self::Holds => "holds",
+            Self::ProgramsOnly => "holds for programs",
             Self::NothingShown => "refused anyway",
             Self::Broken => "BROKEN",
         }
@@ -59,25 +67,58 @@ impl Verdict {
 /// # Errors
 /// When the ground is not described as `prove` does it.
 pub fn probe(ground: &str) -> Result<String, SandboxError> {
-    let failed = |error: serde_json::Error| SandboxError::Prepare(error.to_string());
-    let ground: Ground = serde_json::from_str(ground).map_err(failed)?;
-    let answers: Vec<Answer> = ATTEMPTS
-        .iter()
-        .map(|attempt| attempt.make(&ground))
-        .collect();
-    serde_json::to_string(&answers).map_err(failed)
+    let ground = read_ground(ground)?;
+    serde_json::to_string(&attempt_all(&ground))
+        .map_err(|error| SandboxError::Prepare(error.to_string()))
 }
 
-/// Makes every attempt twice, confined and free, in a new folder `dir`.
+/// Seals this process as a session's is, makes the attempts, has a confined program make them as well, and returns
+/// both lists of answers as JSON.
+///
+/// # Errors
+/// When the ground is not described as [`prove`] does it, when this process cannot be sealed, or when the program does
+/// not answer.
+pub fn probe_sealed(launcher: &Launcher, ground: &str) -> Result<String, SandboxError> {
+    let read = read_ground(ground)?;
+    super::seal(
+        &Seal {
+            files: Files::Kept {
+                roots: 1,
+                read: vec![read.readable.clone(), launcher.helper().to_owned()],
+                write: vec![read.writable.clone()],
+            },
+            network: Network::Off,
+        },
+        &[],
+    )?;
+    let sealed = attempt_all(&read);
+    let nested = answers(confined(launcher, &read)?)?;
+    serde_json::to_string(&[sealed, nested])
+        .map_err(|error| SandboxError::Prepare(error.to_string()))
+}
+
+fn read_ground(ground: &str) -> Result<Ground, SandboxError> {
+    serde_json::from_str(ground).map_err(|error| SandboxError::Prepare(error.to_string()))
+}
+
+fn attempt_all(ground: &Ground) -> Vec<Answer> {
+    ATTEMPTS
+        .iter()
+        .map(|attempt| attempt.make(ground))
+        .collect()
+}
+
+/// Makes every attempt four times in a new folder `dir`: free, sealed, and confined by either.
 ///
 /// # Errors
 /// When the ground cannot be laid out or a probe does not answer: then nothing is proven.
 pub fn prove(launcher: &Launcher, dir: &Path) -> Result<Vec<Proof>, SandboxError> {
     let failed = |error: std::io::Error| SandboxError::Prepare(error.to_string());
-    let ground = Ground {
+    let mut ground = Ground {
         readable: dir.join("readable"),
         writable: dir.join("writable"),
         outside: dir.join("outside"),
+        left_open: -1,
     };
     for folder in [&ground.readable, &ground.writable, &ground.outside] {
         std::fs::DirBuilder::new()
@@ -88,6 +129,43 @@ pub fn prove(launcher: &Launcher, dir: &Path) -> Result<Vec<Proof>, SandboxError
     }
     std::fs::write(ground.readable.join("inside"), "inside").map_err(failed)?;
     std::fs::write(ground.outside.join("secret"), "secret").map_err(failed)?;
+    let secret = std::fs::File::open(ground.outside.join("secret")).map_err(failed)?;
+    rustix::io::fcntl_setfd(&secret, rustix::io::FdFlags::empty())
+        .map_err(|error| failed(error.into()))?;
+    ground.left_open = secret.as_raw_fd();
+    let described = describe(&ground)?;
+    let mut free = Command::new(launcher.helper());
+    free.args(PROBE).arg(&described);
+    let mut sealed = Command::new(launcher.helper());
+    sealed.args(PROBE).arg("--sealed").arg(&described);
+    let free = answers(free)?;
+    let [sealed, nested] = answers_in_two(sealed)?;
+    let confined = answers(confined(launcher, &ground)?)?;
+    let rows = ATTEMPTS
+        .iter()
+        .zip(free)
+        .zip(sealed)
+        .zip(nested)
+        .zip(confined);
+    Ok(rows
+        .map(|((((attempt, free), sealed), nested), confined)| Proof {
+            attempt: attempt.name.to_owned(),
+            aim: attempt.aim,
+            free: name_of(free),
+            sealed: name_of(sealed),
+            nested: name_of(nested),
+            confined: name_of(confined),
+            verdict: verdict(attempt.aim, free, sealed, [nested, confined]),
+        })
+        .collect())
+}
+
+fn describe<T: Serialize>(what: &T) -> Result<String, SandboxError> {
+    serde_json::to_string(what).map_err(|error| SandboxError::Prepare(error.to_string()))
+}
+
+/// Prepares a confined program that makes the attempts.
+fn confined(launcher: &Launcher, ground: &Ground) -> Result<Command, SandboxError> {
     let profile = Profile {
         read: vec![ground.readable.clone(), launcher.helper().to_owned()],
         write: Vec::new(),
@@ -95,44 +173,38 @@ pub fn prove(launcher: &Launcher, dir: &Path) -> Result<Vec<Proof>, SandboxError
         metadata: Metadata::Kept,
         limits: Limits::default(),
     };
-    let described =
-        serde_json::to_string(&ground).map_err(|error| SandboxError::Prepare(error.to_string()))?;
-    let mut free = Command::new(launcher.helper());
-    free.args(PROBE).arg(&described);
-    let profile = serde_json::to_string(&profile)
-        .map_err(|error| SandboxError::Prepare(error.to_string()))?;
-    let mut confined = Command::new(launcher.helper());
-    confined
+    let mut command = Command::new(launcher.helper());
+    command
         .arg0(HELPER)
-        .arg(profile)
+        .arg(describe(&profile)?)
         .arg(launcher.helper())
         .args(PROBE)
-        .arg(&described);
-    let free = answers(free)?;
-    let confined = answers(confined)?;
-    Ok(ATTEMPTS
-        .iter()
-        .zip(free.into_iter().zip(confined))
-        .map(|(attempt, (free, confined))| Proof {
-            attempt: attempt.name.to_owned(),
-            aim: attempt.aim,
-            free: name_of(free),
-            confined: name_of(confined),
-            verdict: judge(attempt.aim, free, confined),
-        })
-        .collect())
+        .arg(describe(ground)?);
+    Ok(command)
 }
 
-fn answers(mut command: Command) -> Result<Vec<Answer>, SandboxError> {
+fn answers(command: Command) -> Result<Vec<Answer>, SandboxError> {
+    complete(answered(command)?)
+}
+
+fn answers_in_two(command: Command) -> Result<[Vec<Answer>; 2], SandboxError> {
+    let [first, second] = answered(command)?;
+    Ok([complete(first)?, complete(second)?])
+}
+
+fn answered<T: serde::de::DeserializeOwned>(mut command: Command) -> Result<T, SandboxError> {
     let output = command
         .stdin(Stdio::null())
         .output()
         .map_err(|error| SandboxError::Prepare(error.to_string()))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let answers: Vec<Answer> = serde_json::from_str(text.trim()).map_err(|_| {
+    serde_json::from_str(text.trim()).map_err(|_| {
         let said = String::from_utf8_lossy(&output.stderr);
         SandboxError::Prepare(format!("the probe did not answer: {}", said.trim()))
-    })?;
+    })
+}
+
+fn complete(answers: Vec<Answer>) -> Result<Vec<Answer>, SandboxError> {
     if answers.len() == ATTEMPTS.len() {
         Ok(answers)
     } else {
@@ -142,22 +214,32 @@ fn answers(mut command: Command) -> Result<Vec<Answer>, SandboxError> {
     }
 }
 
-fn judge(aim: Aim, free: Answer, confined: Answer) -> Verdict {
+fn verdict(aim: Aim, free: Answer, sealed: Answer, programs: [Answer; 2]) -> Verdict {
+    let programs = programs.map(|answer| judge(aim, free, answer));
+    let worst = programs.into_iter().max().unwrap_or(Verdict::Broken);
+    match (aim, judge(aim, free, sealed)) {
+        (Aim::Metadata, Verdict::Broken) if worst == Verdict::Holds => Verdict::ProgramsOnly,
+        (_, of_sealed) => worst.max(of_sealed),
+    }
+}
+
+/// Judges the answer that one process got by what a free one got.
+fn judge(aim: Aim, free: Answer, kept: Answer) -> Verdict {
     let is_refusal = |answer: Answer| {
         matches!(
             answer,
-            Some(libc::EPERM | libc::EACCES | libc::ENOSYS | libc::EXDEV)
+            Some(libc::EPERM | libc::EACCES | libc::ENOSYS | libc::EXDEV | libc::EBADF | KILLED)
         )
     };
     match aim {
-        Aim::Work if confined.is_none() => Verdict::Holds,
+        Aim::Work if kept.is_none() => Verdict::Holds,
         Aim::Work => Verdict::Broken,
-        Aim::Network | Aim::Files | Aim::Processes => {
-            match (is_refusal(free), is_refusal(confined)) {
+        Aim::Network | Aim::Files | Aim::Metadata | Aim::Processes => {
+            match (is_refusal(free), is_refusal(kept)) {
                 (false, true) => Verdict::Holds,
                 (true, true) => Verdict::NothingShown,
                 // A family that the kernel does not have.
-                (_, false) if confined == Some(libc::EAFNOSUPPORT) => Verdict::NothingShown,
+                (_, false) if kept == Some(libc::EAFNOSUPPORT) => Verdict::NothingShown,
                 (_, false) => Verdict::Broken,
             }
         }
@@ -183,6 +265,8 @@ fn name_of(answer: Answer) -> String {
         (libc::EPROTONOSUPPORT, "EPROTONOSUPPORT"),
         (libc::ESRCH, "ESRCH"),
         (libc::EIO, "EIO"),
+        (libc::EOPNOTSUPP, "EOPNOTSUPP"),
+        (KILLED, "killed"),
     ];
     known
         .iter()

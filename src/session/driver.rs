@@ -11,14 +11,16 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::effects::{Done, Tasks};
 use super::journal::{Entry, Journal, VERSION};
 use super::known::Catalog;
+use super::rules::{RuleFiles, RulesError};
 use super::sweep::Sweep;
+use super::targets::Targets;
 use super::{Recovered, SessionId, files};
 use crate::agent::{Agent, Effect, Input, Settings};
 use crate::mcp::Host;
 use crate::model::{Generation, Model};
 use crate::protocol::{
     CallId, Event, GenerationId, Guidance, Level, ModelEvent, ModelFailure, Op, ReviewNews,
-    ReviewTarget, Risk, ServerState, ToolSpec,
+    ReviewTarget, ServerState, ToolSpec, redact,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
@@ -53,6 +55,8 @@ pub struct Setup {
     pub changes: Option<ChangeReader>,
     /// What an earlier run of this session left.
     pub recovered: Option<Recovered>,
+    /// Where the user's rules are kept.
+    pub rules: RuleFiles,
 }
 
 /// A running session, held by its front end.
@@ -90,6 +94,8 @@ struct Driver {
     roots: Roots,
     tasks: Tasks,
     catalog: Catalog,
+    targets: Targets,
+    rules: RuleFiles,
     /// Calls that may make files which nobody tells of.
     unsure: HashSet<CallId>,
     running: JoinSet<Done>,
@@ -124,6 +130,15 @@ impl Driver {
             recovered.begun,
             events.clone(),
         );
+        let mut opening = vec![started];
+        opening.extend(setup.notices.into_iter().map(|text| Event::Notice {
+            level: Level::Info,
+            text,
+        }));
+        if resumed || !setup.settings.rules.is_empty() {
+            let rules = setup.settings.rules.clone();
+            opening.push(Event::RulesChanged { rules });
+        }
         let mut driver = Self {
             agent: Agent::restore(setup.settings, recovered.memory),
             journal: setup.journal,
@@ -135,20 +150,22 @@ impl Driver {
             generation: None,
             changes: setup.changes,
             trust: setup.trust,
-            tasks: Tasks::new(setup.host.caller(), setup.roots.clone(), setup.checkpoints),
-            catalog: Catalog::new(setup.roots.clone()),
+            tasks: Tasks::new(
+                setup.host.caller(),
+                setup.host.knowledge().clone(),
+                setup.roots.clone(),
+                setup.checkpoints,
+            ),
+            catalog: Catalog::new(setup.roots.clone(), setup.host.knowledge().clone()),
+            targets: Targets::default(),
+            rules: setup.rules,
             unsure: HashSet::new(),
             host: setup.host,
             tools: setup.tools,
             roots: setup.roots,
             running: JoinSet::new(),
             _sweep: sweep,
-            opening: std::iter::once(started)
-                .chain(setup.notices.into_iter().map(|text| Event::Notice {
-                    level: Level::Info,
-                    text,
-                }))
-                .collect(),
+            opening,
             turn_began: Instant::now(),
             stopped: false,
         };
@@ -322,7 +339,7 @@ impl Driver {
             }
         });
         if let ModelEvent::Call { name, arguments } = &event {
-            tracing::debug!(name, arguments = %serde_json::Value::Object(arguments.clone()), "the model calls");
+            tracing::debug!(name, arguments = %redact(&serde_json::Value::Object(arguments.clone()).to_string()), "the model calls");
         }
         if matches!(event, ModelEvent::Done { .. } | ModelEvent::Failed { .. }) {
             self.generation = None;
@@ -341,6 +358,17 @@ impl Driver {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
+            Effect::Emit(Event::ApprovalRequested { call, .. })
+                if let Some(targets) = self.targets.look(&self.roots, call) =>
+            {
+                // Asked again in a moment, with what is true.
+                let change = None;
+                self.feed(Input::Resolved {
+                    call,
+                    targets,
+                    change,
+                });
+            }
             Effect::Emit(event) => self.emit(event),
             Effect::Remember(message) => self.note(&Entry::Message(message)),
             Effect::Forget => self.note(&Entry::Forget),
@@ -359,6 +387,18 @@ impl Driver {
                     generation.cancel.cancel();
                 }
             }
+            Effect::RunCall { call, change }
+                if let Some(targets) = self.targets.look(&self.roots, call.id) =>
+            {
+                let call = call.id;
+                self.feed(Input::Resolved {
+                    call,
+                    targets,
+                    change,
+                });
+            }
+            Effect::KeepRule(kept) => self.kept(self.rules.add(&kept)),
+            Effect::ForgetRule(kept) => self.kept(self.rules.remove(&kept)),
             Effect::Preview(call) => self.tasks.preview(&mut self.running, call),
             Effect::RunCall { call, change } => {
                 self.note(&Entry::Intent {
@@ -409,6 +449,15 @@ impl Driver {
         }
     }
 
+    /// Says what went wrong with a rule's file. The rule holds for the session all the same.
+    fn kept(&mut self, result: Result<(), RulesError>) {
+        if let Err(error) = result {
+            let text = format!("{error}. It holds for this session.");
+            let level = Level::Warning;
+            self.emit(Event::Notice { level, text });
+        }
+    }
+
     fn emit(&mut self, mut event: Event) {
         match &mut event {
             Event::TurnStarted { .. } => self.turn_began = Instant::now(),
@@ -418,10 +467,12 @@ impl Driver {
             _ => {}
         }
         match &event {
-            Event::CallProposed {
-                call,
-                risk: Risk::Delete | Risk::Command | Risk::Foreign,
-            } => {
+            Event::CallProposed { call, .. } => self.targets.propose(call),
+            Event::CallFinished { call, .. } => self.targets.forget(*call),
+            _ => {}
+        }
+        match &event {
+            Event::CallProposed { call, risk } if risk.changes_unseen() => {
                 self.unsure.insert(call.id);
             }
             Event::ChangeApplied { call, change } => {

@@ -7,8 +7,8 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::known::shown_text;
 use crate::agent::{Input, Preview};
-use crate::mcp::{Caller, Purpose, Reply};
-use crate::protocol::{CallId, FileChange, Outcome, ToolCall};
+use crate::mcp::{Caller, Knowledge, Purpose, Reply};
+use crate::protocol::{CallId, FileChange, Outcome, ToolCall, redact};
 use crate::workspace::{Checkpoints, Roots};
 
 /// How many of the files that a session knew are read again when it is resumed, the latest ones.
@@ -20,15 +20,22 @@ pub(super) struct Done(pub(super) Input);
 /// Starts tasks, and stops those that may be stopped.
 pub(super) struct Tasks {
     caller: Caller,
+    knowledge: Knowledge,
     roots: Roots,
     checkpoints: Arc<Checkpoints>,
     stoppable: HashMap<CallId, AbortHandle>,
 }
 
 impl Tasks {
-    pub(super) fn new(caller: Caller, roots: Roots, checkpoints: Checkpoints) -> Self {
+    pub(super) fn new(
+        caller: Caller,
+        knowledge: Knowledge,
+        roots: Roots,
+        checkpoints: Checkpoints,
+    ) -> Self {
         Self {
             caller,
+            knowledge,
             roots,
             checkpoints: Arc::new(checkpoints),
             stoppable: HashMap::new(),
@@ -73,14 +80,16 @@ impl Tasks {
             self.roots.clone(),
             Arc::clone(&self.checkpoints),
         );
+        let knowledge = self.knowledge.clone();
         let id = call.id;
         let stoppable = change.is_none();
         let task = running.spawn(async move {
             if let Some(change) = change.clone() {
                 let roots = roots.clone();
                 let kept = tokio::task::spawn_blocking(move || {
-                    checkpoints
-                        .keep(&roots, &change)
+                    change
+                        .files()
+                        .try_for_each(|change| checkpoints.keep(&roots, change))
                         .map_err(|error| error.to_string())
                 });
                 if let Err(problem) = kept.await.unwrap_or_else(|error| Err(error.to_string())) {
@@ -104,13 +113,40 @@ impl Tasks {
                 _ => None,
             };
             let passage = match path {
-                Some(path) => tokio::task::spawn_blocking(move || shown_text(&roots, &path))
-                    .await
-                    .ok()
-                    .flatten(),
+                Some(path) => {
+                    let roots = roots.clone();
+                    tokio::task::spawn_blocking(move || shown_text(&roots, &path))
+                        .await
+                        .ok()
+                        .flatten()
+                }
                 None => None,
             };
-            done(call.id, reply.outcome, reply.change, passage)
+            let is_read = reply.change.is_none();
+            let Done(input) = done(call.id, reply.outcome, reply.change, passage);
+            if !is_read {
+                return Done(input);
+            }
+            let foreign = tokio::task::spawn_blocking(move || {
+                let Input::CallDone { outcome, .. } = &input else {
+                    return input;
+                };
+                match elsewhere(&call, outcome, &roots, &knowledge) {
+                    Some((content, path)) => Input::Foreign {
+                        content,
+                        path,
+                        then: Box::new(input),
+                    },
+                    None => input,
+                }
+            });
+            match foreign.await {
+                Ok(input) => Done(input),
+                Err(error) => {
+                    let text = error.to_string();
+                    done(id, Outcome::Failed { text }, None, None)
+                }
+            }
         });
         if stoppable {
             self.stoppable.insert(id, task);
@@ -136,7 +172,7 @@ impl Tasks {
             let reply = caller.call(&bare, &purpose).await;
             Done(Input::Checked {
                 call: id,
-                outcome: reply.outcome,
+                outcome: redacted(reply.outcome),
                 result: reply.check,
             })
         });
@@ -182,6 +218,49 @@ impl Tasks {
             let undone = checkpoints.undo(&roots, &changes);
             Done(Input::Undone { turn, undone })
         });
+    }
+}
+
+/// Says what a built-in server's answer holds that the user did not write: notes of earlier sessions, or a file that
+/// git does not keep.
+fn elsewhere(
+    call: &ToolCall,
+    outcome: &Outcome,
+    roots: &Roots,
+    knowledge: &Knowledge,
+) -> Option<(String, Option<String>)> {
+    if !outcome.is_done() {
+        return None;
+    }
+    if call.server == "memory" && call.tool == "recall" {
+        return Some(("notes of earlier sessions".to_owned(), None));
+    }
+    let given = match call.tool.as_str() {
+        "read" => call.argument("path")?.to_owned(),
+        // Each line of a result begins with its file.
+        "search" => outcome
+            .for_model()
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(path, _)| path)
+            .find(|path| roots.is_there(path) && !knowledge.keeps(path))?
+            .to_owned(),
+        _ => return None,
+    };
+    let path = roots.leads_to(&given).ok()?;
+    (!knowledge.keeps(&path)).then(|| (format!("the file `{path}`"), Some(path)))
+}
+
+/// Takes the secrets out of what a program printed: nobody is asked about it.
+fn redacted(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Done { text } => Outcome::Done {
+            text: redact(&text).into_owned(),
+        },
+        Outcome::Failed { text } => Outcome::Failed {
+            text: redact(&text).into_owned(),
+        },
+        outcome => outcome,
     }
 }
 

@@ -148,6 +148,18 @@ impl SessionFiles {
         self.sessions.with_file_name("trust.jsonl")
     }
 
+    /// Returns the place of what is remembered about one repository, by a name for it.
+    pub fn memory_of(&self, repository: &str) -> PathBuf {
+        let folder = self.sessions.with_file_name("memory");
+        folder.join(format!("{repository}.jsonl"))
+    }
+
+    /// Returns the place of the rules that are kept for one repository, by a name for it.
+    pub fn rules_of(&self, repository: &str) -> PathBuf {
+        let folder = self.sessions.with_file_name("projects");
+        folder.join(repository).join("rules.toml")
+    }
+
     /// Returns the place of the composer's history.
     pub fn history(&self) -> PathBuf {
         self.sessions.with_file_name("history")

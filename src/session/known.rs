@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::mcp::Knowledge;
 use crate::protocol::{ChangeKind, FileChange, Known, KnownKind, ModelRequest};
 use crate::workspace::{Index, Roots};
 
@@ -17,7 +18,10 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// The files and folders of a workspace.
 pub(super) struct Catalog {
     roots: Roots,
+    knowledge: Knowledge,
     listed: Option<Listed>,
+    /// Names that the servers told.
+    told: Vec<Known>,
     listing: Option<Listing>,
     /// Files that no list has: those that were made since, and those the user named although they are ignored.
     more: BTreeSet<String>,
@@ -32,9 +36,12 @@ struct Listed {
     folders: Arc<[String]>,
 }
 
+/// What a listing finds: the files and folders, where all of them are known, and the names that servers know.
+type Heard = (Option<Listed>, Vec<Known>);
+
 /// A list that is being made. Dropping it stops the making.
 struct Listing {
-    result: oneshot::Receiver<Option<Listed>>,
+    result: oneshot::Receiver<Heard>,
     stop: Arc<AtomicBool>,
 }
 
@@ -46,10 +53,12 @@ impl Drop for Listing {
 
 impl Catalog {
     /// Begins to list what is beneath the roots.
-    pub(super) fn new(roots: Roots) -> Self {
+    pub(super) fn new(roots: Roots, knowledge: Knowledge) -> Self {
         let mut catalog = Self {
             roots,
+            knowledge,
             listed: None,
+            told: Vec::new(),
             listing: None,
             more: BTreeSet::new(),
             unsure: false,
@@ -64,6 +73,7 @@ impl Catalog {
         let (done, result) = oneshot::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let (roots, cancel) = (self.roots.clone(), Arc::clone(&stop));
+        let knowledge = self.knowledge.clone();
         tokio::task::spawn_blocking(move || {
             let index = Index::cancellable(&roots, &cancel);
             // Too many to know them all, or stopped half-way: then nothing is known.
@@ -72,8 +82,14 @@ impl Catalog {
                 files: index.files().into(),
                 folders: index.folders().into(),
             });
+            let told = knowledge.names().into_iter().map(|(kind, mut names)| {
+                names.sort_unstable();
+                names.dedup();
+                let names = names.into();
+                Known { kind, names }
+            });
             // Nobody waits for a list that a newer one replaced.
-            let _ = done.send(listed);
+            let _ = done.send((listed, told.collect()));
         });
         self.listing = Some(Listing { result, stop });
     }
@@ -86,7 +102,7 @@ impl Catalog {
             return;
         };
         if let Ok(listed) = tokio::time::timeout(PATIENCE, &mut listing.result).await {
-            self.take(listed.ok().flatten());
+            self.take(listed.unwrap_or_default());
         }
     }
 
@@ -111,9 +127,10 @@ impl Catalog {
         self.refresh();
     }
 
-    fn take(&mut self, listed: Option<Listed>) {
+    fn take(&mut self, (listed, told): Heard) {
         self.listing = None;
         self.listed = listed;
+        self.told = told;
         self.unsure = false;
         if let Some(listed) = &self.listed {
             self.more
@@ -128,8 +145,11 @@ impl Catalog {
             match listing.result.try_recv() {
                 Ok(listed) => self.take(listed),
                 Err(oneshot::error::TryRecvError::Empty) => {}
-                Err(oneshot::error::TryRecvError::Closed) => self.take(None),
+                Err(oneshot::error::TryRecvError::Closed) => self.take(Heard::default()),
             }
+        }
+        if !self.unsure {
+            request.known.extend(self.told.iter().cloned());
         }
         let Some(listed) = self.listed.as_ref().filter(|_| !self.unsure) else {
             return;

@@ -14,7 +14,9 @@ mod files;
 mod journal;
 mod known;
 mod recover;
+mod rules;
 mod sweep;
+mod targets;
 mod trust;
 
 #[cfg(test)]
@@ -24,4 +26,5 @@ pub use driver::{ChangeReader, Handle, Setup, Truster, start};
 pub use files::{SessionFiles, SessionId, SessionInfo, StateError};
 pub use journal::{Entry, Journal, JournalError, read};
 pub use recover::{Recovered, recover};
+pub use rules::{RuleFiles, RulesError};
 pub use trust::{Trust, Trusted};

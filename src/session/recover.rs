@@ -39,9 +39,13 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                 written.clear();
                 memory.messages.push(message);
             }
-            Entry::Forget => memory.messages.clear(),
+            Entry::Forget => {
+                memory.messages.clear();
+                memory.taints.clear();
+            }
             Entry::Intent { call, change } => {
-                intents.extend(change.map(|change| (call.id, change)))
+                let files = change.into_iter().flat_map(FileChange::into_files);
+                intents.extend(files.map(|change| (call.id, change)))
             }
             Entry::Event(event) => {
                 match &event {
@@ -57,6 +61,7 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                         memory.calls = memory.calls.max(call.id.0);
                         open.push((call.id, call.clone()));
                     }
+                    Event::Tainted { content } => memory.taints.push(content.clone()),
                     Event::Text { text } => written.push_str(text),
                     Event::CallFinished { call, outcome } => {
                         let read = open
@@ -73,11 +78,11 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                             intents.retain(|(id, _)| id != call);
                         }
                     }
-                    Event::ChangeApplied { call, change } => {
+                    Event::ChangeApplied { change, .. } => {
                         memory.changes.push((memory.turns, change.clone()));
                         memory.see(&change.path);
                         // An earlier call that meant to change this file is past telling: this change stands now.
-                        intents.retain(|(id, meant)| id != call && meant.path != change.path);
+                        intents.retain(|(_, meant)| meant.path != change.path);
                     }
                     Event::ChangesUndone { turn, undone } => {
                         for file in undone.iter().filter(|file| file.refused.is_none()) {

@@ -108,6 +108,7 @@ impl World {
             journal,
             checkpoints: Checkpoints::open(&self.state.join("blobs")).expect("a folder"),
             recovered,
+            rules: RuleFiles::default(),
         };
         Play {
             handle: start(setup),
@@ -990,6 +991,7 @@ fn the_change() -> FileChange {
         added: 1,
         removed: 1,
         notes: Vec::new(),
+        others: Vec::new(),
     }
 }
 

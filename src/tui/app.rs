@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use crate::protocol::{Event, Level, Op, Transcript, TurnState, sanitize};
 
 use super::approval::{Approval, Question};
+use super::asked::Asked;
 use super::commands;
 use super::composer::Composer;
 use super::drafting::Drafting;
@@ -45,6 +46,8 @@ pub enum Msg {
     Theme(Result<Theme, String>),
     /// The highlighter has something new.
     Highlighted,
+    /// A text came back from the editor, changed or not, or could not be written there.
+    Written(Result<Option<String>, String>),
     /// The session ended without being asked to.
     SessionLost,
 }
@@ -54,6 +57,10 @@ pub enum Msg {
 pub enum Cmd {
     Send(Op),
     CopyText(String),
+    /// Lets a text be written in $EDITOR; [`Msg::Written`] brings it back.
+    WriteText {
+        text: String,
+    },
     SetTheme(String),
     /// A message that belongs into the history file.
     Remember(String),
@@ -88,6 +95,7 @@ pub struct App {
     /// The user's own slash commands.
     pub(super) prompts: Vec<Prompt>,
     pub(super) approval: Option<Approval>,
+    pub(super) asked: Option<Asked>,
     pub(super) overlay: Option<Overlay>,
     /// The chosen line of the completion, and whether it was closed for the text as it is.
     pub(super) chosen: usize,
@@ -121,6 +129,7 @@ impl App {
             drafting: Drafting::default(),
             prompts: facts.prompts.clone(),
             approval: None,
+            asked: None,
             overlay: None,
             chosen: 0,
             closed: false,
@@ -194,9 +203,20 @@ impl App {
                 self.highlighter.collect();
                 Vec::new()
             }
+            Msg::Written(Ok(text)) => {
+                if let (Some(text), Some(asked)) = (text, &mut self.asked) {
+                    asked.written(&text);
+                }
+                Vec::new()
+            }
+            Msg::Written(Err(problem)) => {
+                self.flash(Level::Error, problem);
+                Vec::new()
+            }
             Msg::SessionLost => {
                 self.lost = true;
                 self.approval = None;
+                self.asked = None;
                 Vec::new()
             }
         }
@@ -231,6 +251,9 @@ impl App {
     fn next_change(&self) -> Option<Duration> {
         if let Some(approval) = self.approval.as_ref().filter(|approval| !approval.answered) {
             return (!approval.is_armed(self.now)).then(|| approval.arms_at());
+        }
+        if let Some((asked, _)) = self.open_question().filter(|(asked, _)| !asked.answered) {
+            return (!asked.is_armed(self.now)).then(|| asked.arms_at());
         }
         let counting = match self.transcript.turn {
             TurnState::Idle | TurnState::Asking(_) | TurnState::Drafting { .. } => false,
@@ -278,7 +301,8 @@ impl App {
 
     /// Returns the lines that what is written can be completed to.
     pub(super) fn completion(&self) -> Vec<commands::Candidate> {
-        if self.closed || self.approval.is_some() || self.overlay.is_some() {
+        let hidden = self.approval.is_some() || self.asked.is_some() || self.overlay.is_some();
+        if self.closed || hidden {
             return Vec::new();
         }
         let text = self.composer.text();
@@ -336,6 +360,7 @@ impl App {
             }
             None => self.approval = None,
         }
+        self.meet_question(at);
     }
 
     fn stopped(&mut self) {
@@ -359,6 +384,12 @@ impl App {
                 return;
             }
             approval.disturb(at);
+        } else if let Some(asked) = &mut self.asked {
+            if asked.is_armed(at) {
+                asked.paste(text);
+                return;
+            }
+            asked.disturb(at);
         }
         self.composer.paste(text);
         self.edited();

@@ -264,7 +264,14 @@ fn verb(risk: Risk) -> &'static str {
         Risk::EditExecutable => "Edit a file that other programs run?",
         Risk::Delete => "Delete or move files?",
         Risk::Command => "Run a command?",
-        Risk::Foreign => "Use a third-party tool?",
+        Risk::SensitiveRead => "Show the model a secret?",
+        Risk::GitLocal => "Write to the git repository?",
+        Risk::GitHistory => "Take commits or changes out of sight?",
+        Risk::Memory => "Change what is remembered?",
+        Risk::ForeignRead | Risk::Foreign => "Use a third-party tool?",
+        Risk::Network => "Reach a network?",
+        Risk::Outside => "Touch what lies outside?",
+        Risk::Policy => "Change what walden may do?",
     }
 }
 
@@ -305,9 +312,7 @@ fn lay_out(question: Question<'_>, highlighter: &Highlighter, width: u16) -> Par
     let wide = usize::from(width).max(1);
     let (mark, role) = match question.risk {
         Risk::Read | Risk::Edit => ("○ ", Role::RiskLow),
-        Risk::EditExecutable | Risk::Delete | Risk::Command | Risk::Foreign => {
-            ("▲ ", Role::RiskHigh)
-        }
+        _ => ("▲ ", Role::RiskHigh),
     };
     let call = question.call;
     let mut what = Row::new(mark, role);

@@ -308,6 +308,7 @@ mod tests {
             added,
             removed,
             notes: Vec::new(),
+            others: Vec::new(),
         }
     }
 

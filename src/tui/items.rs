@@ -192,11 +192,11 @@ fn call_rows(
                 Outcome::Done { .. } if change.is_some() => {}
                 Outcome::Done { .. } => {
                     let lines = text.lines().count();
-                    if risk == Risk::Read {
+                    if risk.is_read() {
                         head.push(format!(" · {}", count(lines, "line")), Role::TextDim);
                     }
                     let some = match risk {
-                        Risk::Read if !look.details => 0,
+                        Risk::Read | Risk::SensitiveRead if !look.details => 0,
                         Risk::Command => SOME_OUTPUT,
                         _ => 3,
                     };
@@ -254,7 +254,7 @@ fn call_rows(
 
 /// Writes what a call does: its tool, and the argument that tells most. A third-party tool comes with its server.
 fn title(row: &mut Row, call: &ToolCall, risk: Risk) {
-    if risk == Risk::Foreign {
+    if risk.is_foreign() {
         row.push(format!("{}.", clean_line(&call.server)), Role::TextDim);
     }
     let title = clean_line(&call.title());

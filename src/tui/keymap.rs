@@ -13,6 +13,10 @@ pub(super) enum Context {
     Approval,
     /// While the help or the palette is open.
     Overlay,
+    /// While a server's form is filled in.
+    Form,
+    /// While anything else that a server asks is open.
+    Question,
 }
 
 /// What a key does.
@@ -36,6 +40,28 @@ pub(super) enum Action {
     Scroll(Scroll),
     Edit(Edit),
     Answer(Answer),
+    Ask(Ask),
+}
+
+/// What is done about a server's question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    Next,
+    Previous,
+    /// The next field, or what the button in focus says.
+    Enter,
+    Send,
+    Decline,
+    Editor,
+    Reply(Reply),
+}
+
+/// What is answered to a question without fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reply {
+    Accept,
+    Decline,
+    Change,
 }
 
 /// How a pane is scrolled.
@@ -117,7 +143,7 @@ const fn bind(
 /// All bindings. The first one that fits counts.
 #[rustfmt::skip] // A table is read by its columns.
 pub(super) const BINDINGS: &[Binding] = {
-    use Context::{Always, Approval, Composer, Overlay};
+    use Context::{Always, Approval, Composer, Form, Overlay, Question};
     use KeyCode::{
         BackTab, Backspace, Char, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp,
         Right, Tab, Up,
@@ -131,7 +157,8 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Esc, NONE, Always, Action::Escape, "stop the turn; close what is open"),
         bind(Char('c'), CTRL, Always, Action::Break, "stop the turn; empty the message; twice: quit"),
         bind(Char('d'), CTRL, Composer, Action::EndOfInput, "quit, when the message is empty"),
-        bind(BackTab, NONE, Always, Action::NextMode, "next mode: plan, ask, edit, auto"),
+        bind(BackTab, NONE, Composer, Action::NextMode, "next mode: plan, ask, edit, auto"),
+        bind(BackTab, NONE, Approval, Action::NextMode, UNLISTED),
         bind(Char('p'), CTRL, Always, Action::Palette, "commands"),
         bind(F(1), NONE, Always, Action::Help, "this help; `?` too, while the message is empty"),
         bind(Char('?'), NONE, Composer, Action::Help, UNLISTED),
@@ -189,6 +216,36 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Down, NONE, Overlay, Action::Scroll(Scroll::LineDown), UNLISTED),
         bind(Backspace, NONE, Overlay, Action::Edit(Edit::Backspace), UNLISTED),
         bind(Char('u'), CTRL, Overlay, Action::Edit(Edit::KillLine), UNLISTED),
+        bind(Tab, NONE, Form, Action::Ask(Ask::Next), "next field"),
+        bind(Down, NONE, Form, Action::Ask(Ask::Next), ""),
+        bind(BackTab, NONE, Form, Action::Ask(Ask::Previous), "field before"),
+        bind(Up, NONE, Form, Action::Ask(Ask::Previous), ""),
+        bind(Enter, NONE, Form, Action::Ask(Ask::Enter), "next field; on a button, what it says"),
+        bind(Left, NONE, Form, Action::Edit(Edit::Left), "move in a text, or among choices; Space chooses"),
+        bind(Right, NONE, Form, Action::Edit(Edit::Right), ""),
+        bind(Char('g'), CTRL, Form, Action::Ask(Ask::Editor), "write the field in $EDITOR"),
+        bind(Char('s'), CTRL, Form, Action::Ask(Ask::Send), "send the form"),
+        bind(Char('n'), CTRL, Form, Action::Ask(Ask::Decline), "decline: the server hears no"),
+        bind(Char('j'), CTRL, Form, Action::Edit(Edit::Newline), UNLISTED),
+        bind(Backspace, NONE, Form, Action::Edit(Edit::Backspace), UNLISTED),
+        bind(Backspace, SHIFT, Form, Action::Edit(Edit::Backspace), UNLISTED),
+        bind(Char('h'), CTRL, Form, Action::Edit(Edit::Backspace), UNLISTED),
+        bind(Delete, NONE, Form, Action::Edit(Edit::Delete), UNLISTED),
+        bind(Home, NONE, Form, Action::Edit(Edit::Home), UNLISTED),
+        bind(End, NONE, Form, Action::Edit(Edit::End), UNLISTED),
+        bind(Char('a'), CTRL, Form, Action::Edit(Edit::Home), UNLISTED),
+        bind(Char('e'), CTRL, Form, Action::Edit(Edit::End), UNLISTED),
+        bind(Left, CTRL, Form, Action::Edit(Edit::WordLeft), UNLISTED),
+        bind(Right, CTRL, Form, Action::Edit(Edit::WordRight), UNLISTED),
+        bind(Char('w'), CTRL, Form, Action::Edit(Edit::KillWord), UNLISTED),
+        bind(Char('u'), CTRL, Form, Action::Edit(Edit::KillLine), UNLISTED),
+        bind(Char('k'), CTRL, Form, Action::Edit(Edit::KillToEnd), UNLISTED),
+        bind(Char('y'), NONE, Question, Action::Ask(Ask::Reply(Reply::Accept)), "accept"),
+        bind(Char('n'), NONE, Question, Action::Ask(Ask::Reply(Reply::Decline)), "decline: the server hears no"),
+        bind(Char('e'), NONE, Question, Action::Ask(Ask::Reply(Reply::Change)), "change the text in $EDITOR"),
+        bind(Up, NONE, Question, Action::Scroll(Scroll::LineUp), UNLISTED),
+        bind(Down, NONE, Question, Action::Scroll(Scroll::LineDown), UNLISTED),
+        bind(Char(' '), NONE, Question, Action::Scroll(Scroll::PageDown), UNLISTED),
     ]
 };
 
@@ -228,11 +285,17 @@ pub(super) fn help(context: Context) -> Vec<(String, &'static str)> {
 
 /// Lists all keys and what they do, for the documentation and `--help`.
 pub fn key_table() -> Vec<(String, String)> {
-    [Context::Composer, Context::Always, Context::Approval]
-        .into_iter()
-        .flat_map(help)
-        .map(|(keys, help)| (keys, help.to_owned()))
-        .collect()
+    [
+        Context::Composer,
+        Context::Always,
+        Context::Approval,
+        Context::Form,
+        Context::Question,
+    ]
+    .into_iter()
+    .flat_map(help)
+    .map(|(keys, help)| (keys, help.to_owned()))
+    .collect()
 }
 
 /// Returns the first key of an action, for a hint.

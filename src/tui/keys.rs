@@ -26,6 +26,9 @@ impl App {
         if self.approval.is_some() {
             return self.approval_key(key, typed, at, leaving);
         }
+        if self.asked.is_some() {
+            return self.question_key(key, typed, at, leaving);
+        }
         // A bound character, such as `?`, is one only where it cannot be meant as text.
         if let Some(c) = typed.filter(|c| *c != '?' || !self.composer.is_empty()) {
             self.composer.insert(c);
@@ -201,7 +204,7 @@ impl App {
         cmds
     }
 
-    fn act(&mut self, action: Action, leaving: bool) -> Vec<Cmd> {
+    pub(super) fn act(&mut self, action: Action, leaving: bool) -> Vec<Cmd> {
         match action {
             Action::Escape => self.escape(),
             Action::Break => self.break_off(leaving),
@@ -236,7 +239,8 @@ impl App {
             | Action::Complete
             | Action::EndOfInput
             | Action::Edit(_)
-            | Action::Answer(_) => Vec::new(),
+            | Action::Answer(_)
+            | Action::Ask(_) => Vec::new(),
         }
     }
 
@@ -269,7 +273,7 @@ impl App {
         if stop && !self.lost {
             return self.interrupt();
         }
-        if !self.composer.is_empty() && self.approval.is_none() {
+        if !self.composer.is_empty() && self.approval.is_none() && self.asked.is_none() {
             self.composer.clear();
             self.edited();
             return Vec::new();

@@ -6,6 +6,7 @@
 
 mod app;
 mod approval;
+mod asked;
 mod clipboard;
 mod commands;
 mod composer;
@@ -37,7 +38,7 @@ pub use highlight::Highlighter;
 pub use keymap::key_table;
 pub use prompts::Prompt;
 pub use role::Role;
-pub use run::{Exit, Options, TuiError, run};
+pub use run::{Editor, Exit, Options, TuiError, run};
 pub use terminal::restore;
 pub use theme::{Depth, Theme, ThemeError};
 pub use view::view;

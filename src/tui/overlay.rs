@@ -165,6 +165,14 @@ fn help_rows(limit: usize) -> Vec<Row> {
         ("Writing", keymap::help(Context::Composer)),
         ("Anywhere", keymap::help(Context::Always)),
         ("When a call asks", keymap::help(Context::Approval)),
+        (
+            "When a server asks with a form",
+            keymap::help(Context::Form),
+        ),
+        (
+            "When a server asks otherwise",
+            keymap::help(Context::Question),
+        ),
     ];
     let commands = COMMANDS
         .iter()

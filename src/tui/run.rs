@@ -34,6 +34,17 @@ const MOST_DRAINED: usize = 4_096;
 /// Paste and key input is at most this long; more is a file.
 const LONGEST_PASTE: usize = 1 << 20;
 
+/// Lets a text be written in the user's editor while the terminal is theirs: returns it where it was changed, or says
+/// why it could not be.
+#[derive(Clone)]
+pub struct Editor(pub Arc<dyn Fn(&str) -> Result<Option<String>, String> + Send + Sync>);
+
+impl std::fmt::Debug for Editor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Editor")
+    }
+}
+
 /// How the UI is started.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -52,6 +63,7 @@ pub struct Options {
     pub history: Option<PathBuf>,
     /// A resumed session's events, applied before the first frame.
     pub replay: Vec<Event>,
+    pub editor: Option<Editor>,
 }
 
 /// Why the UI ended.
@@ -96,13 +108,24 @@ pub async fn run(
     shell.app.highlighter().start(move || wake.notify_one());
     shell.read_history();
     let (keys, mut inputs) = unbounded_channel();
+    let (done, dealt_with) = std::sync::mpsc::channel();
     // Blocks in `read`, so it cannot be asked to end; it does with the next key once nobody listens.
     std::thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
+            let mut open = 0_usize;
             while let Ok(input) = crossterm::event::read() {
+                open += 1;
                 if keys.send(input).is_err() {
                     break;
+                }
+                // What is there is taken at once; before waiting for more, all of it was dealt with: a key may have
+                // given the terminal to an editor, whose keys are not to be read here.
+                while open > 0 && !crossterm::event::poll(Duration::ZERO).unwrap_or(false) {
+                    if dealt_with.recv().is_err() {
+                        return;
+                    }
+                    open -= 1;
                 }
             }
         })?;
@@ -126,7 +149,10 @@ pub async fn run(
             _ = terminate.recv() => shell.leave(Exit::Signal),
             _ = hangup.recv() => shell.leave(Exit::Signal),
             input = inputs.recv() => match input {
-                Some(input) => shell.input(input, &guard)?,
+                Some(input) => {
+                    shell.input(input, &guard)?;
+                    let _ = done.send(());
+                }
                 // The terminal is gone.
                 None => shell.leave(Exit::Signal),
             },
@@ -151,6 +177,7 @@ pub async fn run(
         for _ in 0..MOST_DRAINED {
             if let Ok(input) = inputs.try_recv() {
                 shell.input(input, &guard)?;
+                let _ = done.send(());
             } else if let Ok(event) = events.try_recv() {
                 shell.event(event);
             } else {
@@ -167,6 +194,9 @@ struct Shell {
     depth: Depth,
     themes: Option<PathBuf>,
     history: Option<PathBuf>,
+    editor: Option<Editor>,
+    /// A text that is to be written in the editor when the shell is done with this message.
+    writing: Option<String>,
     /// Ops that the session has no room for yet.
     pending: VecDeque<Op>,
     dirty: bool,
@@ -219,6 +249,8 @@ impl Shell {
             depth,
             themes: options.themes,
             history: options.history,
+            editor: options.editor,
+            writing: None,
             pending: VecDeque::new(),
             dirty: true,
             urgent: true,
@@ -273,12 +305,31 @@ impl Shell {
             _ => return Ok(()),
         }
         self.urgent = true;
+        if let Some(text) = self.writing.take() {
+            self.write_text(&text, guard)?;
+        }
         if std::mem::take(&mut self.app.suspended) {
             terminal::suspend(guard)?;
             let (width, height) = crossterm::terminal::size()?;
             self.screen.resize(width, height);
             self.take(Msg::Resize { width, height });
         }
+        Ok(())
+    }
+
+    /// Gives the terminal to the editor, and takes it back with what was written.
+    fn write_text(&mut self, text: &str, guard: &Guard) -> io::Result<()> {
+        let Some(Editor(write)) = self.editor.clone() else {
+            let problem = "there is no editor here";
+            self.take(Msg::Written(Err(problem.to_owned())));
+            return Ok(());
+        };
+        // The thread that reads keys would take the editor's.
+        let written = terminal::lend(guard, || write(text))?;
+        let (width, height) = crossterm::terminal::size()?;
+        self.screen.resize(width, height);
+        self.take(Msg::Resize { width, height });
+        self.take(Msg::Written(written));
         Ok(())
     }
 
@@ -322,6 +373,7 @@ impl Shell {
                     );
                 }
             }
+            Cmd::WriteText { text } => self.writing = Some(text),
             Cmd::SetTheme(name) => {
                 let theme = load_theme(&name, self.depth, self.themes.as_deref());
                 self.take(Msg::Theme(theme));

@@ -97,6 +97,16 @@ fn state(facts: Facts<'_>) -> State {
             role: Role::NoticeError,
         };
     }
+    if let (Some(question), false) = (
+        transcript.questions.first(),
+        matches!(transcript.turn, TurnState::Asking(_)),
+    ) {
+        return State {
+            long: format!("? {} asks you", clean_line(&question.server)),
+            short: "? asks".to_owned(),
+            role: Role::CallAsking,
+        };
+    }
     let seconds = match facts.elapsed.as_secs() {
         0 => String::new(),
         seconds => format!(" · {}", clock(seconds)),

@@ -89,6 +89,15 @@ pub(super) fn suspend(guard: &Guard) -> io::Result<()> {
     guard.again()
 }
 
+/// Gives the terminal to `borrow` as it was before the UI, and takes it back after.
+pub(super) fn lend<T>(guard: &Guard, borrow: impl FnOnce() -> T) -> io::Result<T> {
+    restore();
+    let _ = crossterm::terminal::disable_raw_mode();
+    let lent = borrow();
+    guard.again()?;
+    Ok(lent)
+}
+
 /// Writes a frame or a sequence in one piece.
 pub(super) fn write(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();

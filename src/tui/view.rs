@@ -51,21 +51,27 @@ pub(super) fn composer_width(width: u16) -> usize {
 pub(super) fn panes(app: &App, area: Rect) -> Panes {
     let high = area.height;
     let asks = app.approval.as_ref().zip(app.question());
+    let server = app.open_question();
+    let is_asking = asks.is_some() || server.is_some();
     let status = u16::from(high >= 2);
     let mut left = high - status;
     let rows = app.composer.rows(composer_width(area.width)).len() as u16;
-    let composer = if asks.is_some() && high < 14 {
+    let composer = if is_asking && high < 14 {
         0
     } else {
         rows.min((high / 3).max(1)).min(left)
     };
     left -= composer;
-    let rule = u16::from(left >= 3 && (asks.is_none() || high >= 14));
+    let rule = u16::from(left >= 3 && (!is_asking || high >= 14));
     left -= rule;
     let notes = (notes(app, usize::from(area.width)).len() as u16).min(left.saturating_sub(1) / 2);
     left -= notes;
-    let asked = asks.map_or(0, |(open, question)| {
-        let wanted = open.wanted(question, &app.highlighter, area.width);
+    let wanted = match (asks, server) {
+        (Some((open, question)), _) => Some(open.wanted(question, &app.highlighter, area.width)),
+        (None, Some((open, question))) => Some(open.wanted(question, area.width)),
+        (None, None) => None,
+    };
+    let asked = wanted.map_or(0, |wanted| {
         let wanted = wanted.min(usize::from(u16::MAX)) as u16;
         // Some of the transcript stays in sight where there is room: it is what led here.
         let most = match left {
@@ -132,7 +138,7 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) -> Option<Positio
     let panes = panes(app, area);
     let theme = &app.theme;
     buffer.set_style(area, theme.style(Role::Text));
-    if app.transcript.items.is_empty() && app.approval.is_none() {
+    if app.transcript.items.is_empty() && app.approval.is_none() && app.asked.is_none() {
         draw_welcome(app, buffer, panes.transcript);
     } else {
         let source = source(&app.transcript, &app.highlighter, panes.transcript.width);
@@ -161,6 +167,8 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) -> Option<Positio
             theme,
         );
         cursor = approval.cursor(panes.approval);
+    } else if let Some((asked, question)) = app.open_question() {
+        cursor = asked.draw(question, app.now, buffer, panes.approval, theme);
     }
     draw_completion(app, buffer, panes.composer, area);
     let bar = status::row(
@@ -269,7 +277,7 @@ fn draw_composer(app: &App, buffer: &mut Buffer, area: Rect) -> Option<(u16, u16
         height: 1,
         ..area
     };
-    let asks = app.approval.is_some();
+    let asks = app.approval.is_some() || app.asked.is_some();
     if app.composer.is_empty() {
         let hint = if asks {
             "the question above waits for you"

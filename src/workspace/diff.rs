@@ -46,6 +46,7 @@ pub fn change_of(path: &str, base: Option<&[u8]>, after: Option<&[u8]>) -> FileC
         added: 0,
         removed: 0,
         notes: Vec::new(),
+        others: Vec::new(),
     };
     if is_executable_data(path) {
         change.notes.push(EXECUTABLE_DATA.to_owned());

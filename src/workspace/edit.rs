@@ -140,6 +140,11 @@ impl Plan {
         patch(&self.before, &self.after, context)
     }
 
+    /// Returns the bytes that the plan was made on, none for a new file, and those that it leaves.
+    pub fn bytes(&self) -> (&[u8], &[u8]) {
+        (&self.before, &self.after)
+    }
+
     /// Tells whether other programs run or obey the file, by its name or its mode.
     pub fn runs(&self) -> bool {
         let notes = &self.change.notes;

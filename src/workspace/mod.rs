@@ -10,6 +10,7 @@
 //! the bytes that the change was planned on.
 
 mod beneath;
+mod change_set;
 mod checkpoint;
 mod checks;
 mod diff;
@@ -24,6 +25,7 @@ mod look;
 mod part;
 mod pattern;
 mod protect;
+mod resolve;
 mod roots;
 mod scratch;
 mod search;
@@ -32,6 +34,7 @@ mod tracked;
 mod walk;
 mod write;
 
+pub use change_set::ChangeSet;
 pub use checkpoint::{CheckpointError, Checkpoints};
 pub use checks::detect as detect_check;
 pub use diff::{change_of, hash_of, is_executable_data};

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use super::super::asking::Result;
 use super::super::calls::Stage;
 use super::super::guidance;
 use super::super::input::{Effect, Preview};
-use super::super::policy::{Verdict, risk_of};
+use super::super::policy::Verdict;
 use super::super::repeats::Repetition;
 use super::{Agent, unmoved};
 use crate::protocol::{
@@ -80,7 +81,10 @@ impl Agent {
                     out,
                 );
             }
-            Preview::Change(change) => self.judge(id, Some(change), out),
+            Preview::Change(change) => match self.sends_back(&change) {
+                Some(text) => self.settle(id, Outcome::Failed { text }, out),
+                None => self.judge(id, Some(change), out),
+            },
         }
     }
 
@@ -91,6 +95,18 @@ impl Agent {
             turn.effort.unfit += u32::from(!can_be_made);
             turn.effort.wasted += u32::from(!can_be_made);
         }
+    }
+
+    /// Says, once a turn for each file, that an edit would break the file's syntax. What the model means all the same
+    /// is shown with its note: a grammar can be behind its language.
+    fn sends_back(&mut self, change: &FileChange) -> Option<String> {
+        let turn = self.turn.as_mut()?;
+        let broken = change.files().find(|file| file.breaks_syntax().is_some())?;
+        if turn.sent_back.contains(&broken.path) {
+            return None;
+        }
+        turn.sent_back.push(broken.path.clone());
+        Some(unparsable(broken))
     }
 
     /// Tells, once a turn, that a change takes out lines which the turn itself added.
@@ -107,13 +123,13 @@ impl Agent {
     }
 
     /// Asks the policy, and then runs the call, asks the user, or refuses.
-    pub(super) fn judge(
+    pub(in crate::agent) fn judge(
         &mut self,
         id: CallId,
         change: Option<Box<FileChange>>,
         out: &mut Vec<Effect>,
     ) {
-        let Some(open) = self.calls.get_mut(id) else {
+        let Some(open) = self.calls.get(id) else {
             return;
         };
         let refused = self.turn.as_ref().is_some_and(|turn| {
@@ -132,19 +148,13 @@ impl Agent {
                 out,
             );
         }
-        open.risk = risk_of(open.risk, change.as_deref());
-        match self.policy.judge(&open.call, open.risk) {
+        let Some(verdict) = self.verdict(id, change.as_deref()) else {
+            return;
+        };
+        match verdict {
             Verdict::Allow => self.run_call(id, change, out),
             Verdict::Deny(reason) => self.settle(id, Outcome::Denied { reason }, out),
-            Verdict::Ask(reason) => {
-                let shown = change.as_deref().cloned();
-                open.stage = Stage::Asking(change);
-                out.push(Effect::Emit(Event::ApprovalRequested {
-                    call: id,
-                    reason,
-                    change: shown,
-                }));
-            }
+            Verdict::Ask(why) => self.ask(id, why, change, out),
         }
     }
 
@@ -179,13 +189,15 @@ impl Agent {
             }
             return;
         }
-        if let Some((path, text)) = passage {
-            self.learn(path, text);
-        }
         if let Some(change) = change {
             self.record_change(id, change, out);
         }
-        self.settle(id, outcome, out);
+        let open = self.calls.get(id).filter(|open| open.risk.is_foreign());
+        if let Some(open) = open {
+            let content = format!("an answer of `{}.{}`", open.call.server, open.call.tool);
+            self.taint(&content, None, out);
+        }
+        self.take_result(id, Result { outcome, passage }, out);
     }
 
     fn record_change(&mut self, id: CallId, change: FileChange, out: &mut Vec<Effect>) {
@@ -197,16 +209,21 @@ impl Agent {
         let number = late.unwrap_or(self.turns);
         if let Some(turn) = self.turn.as_mut().filter(|turn| turn.number == number) {
             turn.repeats.clear();
-            turn.whole.retain(|path| *path != change.path);
-            turn.added.extend(
-                lines(&change, LineKind::Added).map(|line| (change.path.clone(), line.to_owned())),
-            );
-            if !turn.changed.contains(&change.path) {
-                turn.changed.push(change.path.clone());
-            }
         }
-        self.changes.push((number, change.clone()));
-        out.push(Effect::Emit(Event::ChangeApplied { call: id, change }));
+        for change in change.into_files() {
+            if let Some(turn) = self.turn.as_mut().filter(|turn| turn.number == number) {
+                turn.whole.retain(|path| *path != change.path);
+                turn.added.extend(
+                    lines(&change, LineKind::Added)
+                        .map(|line| (change.path.clone(), line.to_owned())),
+                );
+                if !turn.changed.contains(&change.path) {
+                    turn.changed.push(change.path.clone());
+                }
+            }
+            self.changes.push((number, change.clone()));
+            out.push(Effect::Emit(Event::ChangeApplied { call: id, change }));
+        }
     }
 
     /// Ends a call: tells the front ends and the model, watches for loops, and goes on.
@@ -235,7 +252,7 @@ impl Agent {
             repetition = Repetition::Again;
         }
         turn.effort.wasted += u32::from(repetition != Repetition::First);
-        let searched = if outcome.is_done() && open.risk != Risk::Read {
+        let searched = if outcome.is_done() && !open.risk.is_read() {
             self.after_searched(outcome.for_model())
         } else {
             None
@@ -253,7 +270,7 @@ impl Agent {
                 let text = "You made this very call before; its result stands above. Answer now, in words only.";
                 (text.to_owned(), Next::Words)
             }
-            Repetition::First if outcome.is_done() && open.risk != Risk::Read => {
+            Repetition::First if outcome.is_done() && !open.risk.is_read() => {
                 let done = outcome.for_model();
                 let text = format!(
                     "{done}\nIf that was all that was asked for, say so in one sentence without a call."
@@ -297,6 +314,16 @@ impl Agent {
         }
         self.advance(out);
     }
+}
+
+/// Tells the model where its edit breaks the syntax of a file.
+pub(super) fn unparsable(change: &FileChange) -> String {
+    format!(
+        "Nothing was changed: `{}` would not parse any more, see {}. Write the edit again, whole and with all of its \
+         brackets.",
+        change.path,
+        change.breaks_syntax().unwrap_or("its end")
+    )
 }
 
 /// How the host lets the model go on after a call.

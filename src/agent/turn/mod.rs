@@ -66,6 +66,8 @@ pub(super) struct Turn {
     warned: bool,
     /// Files that were read as a whole, and stand in the conversation as they are.
     whole: Vec<String>,
+    /// Files an edit of which was sent back for breaking their syntax.
+    sent_back: Vec<String>,
     /// Calls that the user refused in this turn: nobody is asked the same thing twice.
     refused: Vec<ToolCall>,
     /// How the next generation may go on, where the host decides it.
@@ -124,6 +126,7 @@ impl Agent {
         };
         self.asked_for.push(text.clone());
         let named = files.clone();
+        self.named.extend(files.iter().cloned());
         let mut opening: VecDeque<_> = files
             .into_iter()
             .map(|path| {

@@ -10,6 +10,7 @@ use serde_json::Map;
 
 use super::super::calls::Stage;
 use super::super::input::Effect;
+use super::calling::unparsable;
 use super::{Agent, Next, RETRY_TEMPERATURE, intent};
 use crate::protocol::{
     CallId, CheckResult, Event, FileChange, Hash, Message, Mode, Outcome, Risk, Sampling, ToolCall,
@@ -44,6 +45,8 @@ pub(super) struct Search {
     round: Vec<Tried>,
     /// What edits that were tried would have left.
     seen: Vec<Hash>,
+    /// What edits that break a file's syntax would have left. One that is drawn again is tried all the same.
+    broken: Vec<Hash>,
     current: Option<Candidate>,
     /// Edits are drawn in the conversation only.
     inside: bool,
@@ -229,6 +232,14 @@ impl Agent {
                 turn.effort.wasted += 1;
             }
             return self.draw_again(out);
+        }
+        let breaks = change.files().find(|file| file.breaks_syntax().is_some());
+        if let (Some(file), Some(after)) = (breaks, &after)
+            && !search.broken.contains(after)
+        {
+            search.broken.push(after.clone());
+            let text = unparsable(file);
+            return self.failed_candidate(text, None, out);
         }
         search.seen.extend(after);
         let what = format!("edit {} of `{}`", search.drawn, change.path);

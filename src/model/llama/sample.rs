@@ -126,6 +126,7 @@ mod tests {
             top_p,
             seed,
             max_tokens: 1,
+            max_calls: 1,
         })
     }
 

@@ -134,6 +134,7 @@ fn what_nobody_would_ask_for_is_answered_all_the_same() {
             top_k: u32::MAX,
             seed: u32::MAX,
             max_tokens: 3,
+            max_calls: 1,
         };
         let (_, _, usage) = answer(&model, request("Name a river.", sampling)).unwrap();
         assert!(usage.generated <= 3);

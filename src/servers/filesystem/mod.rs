@@ -1,6 +1,6 @@
 //! The built-in filesystem server: the tools with which a model reads and changes the files beneath the roots.
 //!
-//! One implementation over [`crate::workspace`], with two faces. [`Filesystem::new`] has six tools in few words, for
+//! One implementation over [`crate::workspace`], with two faces. [`Filesystem::new`] has seven tools in few words, for
 //! walden's own model: besides the protocol it speaks three keys of `_meta`: a tool's `walden/risk` and
 //! `walden/preview`, and a call's `walden/preview` (plan, change nothing) and `walden/expect` (change only what was
 //! shown). Its results are plain text; the structured content of a change is the

@@ -3,7 +3,7 @@
 //! The first twelve of [`FULL`] are the reference server's, in its order and with its words; what is marked
 //! [`Argument::extension`] they have besides.
 
-use super::tools::{Argument, Description, Kind, Risk, argument, described, more, short};
+use super::tools::{Argument, Description, Kind, Risk, argument, described, known, more, short};
 
 const REPO: Argument = argument("repo_path", Kind::Text, "Repo Path");
 const CONTEXT: Argument = argument(
@@ -327,7 +327,7 @@ pub(super) const COMPACT: &[Description] = &[
         Risk::Read,
         "Shows uncommitted changes, or those of `target`: a commit, or A..B.",
         &[
-            short("target", Kind::OptionalText),
+            known(short("target", Kind::OptionalText), "ref"),
             short("path", Kind::OptionalText),
         ],
     ),
@@ -346,7 +346,7 @@ pub(super) const COMPACT: &[Description] = &[
         Risk::Read,
         "Shows a commit, or the file `commit:path`.",
         &[
-            short("revision", Kind::Text),
+            known(short("revision", Kind::Text), "ref"),
             short("from", Kind::OptionalCount),
         ],
     ),
@@ -355,7 +355,7 @@ pub(super) const COMPACT: &[Description] = &[
         Risk::Read,
         "Shows who changed the lines of a file.",
         &[
-            short("path", Kind::Text),
+            known(short("path", Kind::Text), "file"),
             short("from", Kind::OptionalCount),
             short("lines", Kind::OptionalCount),
         ],

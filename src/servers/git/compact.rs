@@ -1,5 +1,8 @@
 //! The tools for a small model: the repository it works in, short answers, and how to get what was left out.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use super::arguments::Arguments;
 use crate::git::{DiffForm, DiffOf, GitError, LogQuery, Repo};
 use crate::protocol::clip;
@@ -15,8 +18,14 @@ const LINES: usize = 100;
 const MAX_LINES: usize = 400;
 
 /// Carries out a call in the repository of the first root. The error is text that a model can act on.
-pub(super) fn call(roots: &Roots, tool: &str, arguments: &Arguments) -> Result<String, String> {
-    let answer = Repo::discover(roots, ".").and_then(|repo| match tool {
+pub(super) fn call(
+    roots: &Roots,
+    tool: &str,
+    arguments: &Arguments,
+    stop: &Arc<AtomicBool>,
+) -> Result<String, String> {
+    let repo = Repo::discover(roots, ".").map(|repo| repo.until(stop));
+    let answer = repo.and_then(|repo| match tool {
         "git_diff" => diff(&repo, arguments),
         "git_log" => log(&repo, arguments),
         "git_show" => show(&repo, arguments),

@@ -1,5 +1,8 @@
 //! The tools for any host: the reference server's texts, and those of the tools that are new.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use super::arguments::Arguments;
 use crate::git::{
     BranchKind, DiffForm, DiffOf, Edge, GitError, Include, Keep, LogQuery, Repo, ResetMode,
@@ -12,9 +15,14 @@ use crate::workspace::Roots;
 const MAX_TEXT: usize = 1024 * 1024;
 
 /// Carries out a call. The error is text that can be acted on.
-pub(super) fn call(roots: &Roots, tool: &str, arguments: &Arguments) -> Result<String, String> {
+pub(super) fn call(
+    roots: &Roots,
+    tool: &str,
+    arguments: &Arguments,
+    stop: &Arc<AtomicBool>,
+) -> Result<String, String> {
     let answer = Repo::open(roots, arguments.text("repo_path"))
-        .and_then(|repo| answer(repo, tool, arguments));
+        .and_then(|repo| answer(repo.until(stop), tool, arguments));
     match answer {
         Ok(text) => Ok(clip(&text, MAX_TEXT)),
         Err(error) => Err(error.to_string()),

@@ -36,6 +36,7 @@ mod tools;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::ErrorData;
@@ -97,15 +98,30 @@ impl Git {
     }
 
     /// Runs one call to its end, on a thread that may block.
-    fn call(&self, tool: &Description, arguments: JsonObject) -> Result<String, String> {
+    fn call(
+        &self,
+        tool: &Description,
+        arguments: JsonObject,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<String, String> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match self.face {
             Face::Full => Arguments::of(tool, arguments)
-                .and_then(|arguments| full::call(&self.roots, tool.name, &arguments))
+                .and_then(|arguments| full::call(&self.roots, tool.name, &arguments, stop))
                 .map_err(|text| format!("Error executing tool {}: {text}", tool.name)),
             Face::Compact => Arguments::of(tool, arguments)
-                .and_then(|arguments| compact::call(&self.roots, tool.name, &arguments)),
+                .and_then(|arguments| compact::call(&self.roots, tool.name, &arguments, stop)),
         }
+    }
+}
+
+/// Tells work that nobody waits for it, also when the call is dropped.
+#[derive(Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -131,18 +147,27 @@ impl ServerHandler for Git {
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(tool) = self.find(&request.name) else {
             let message = format!("Unknown tool: {}", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
         let server = self.clone();
-        // What was begun is ended, also when nobody waits any more: the index is never left locked.
-        let work = tokio::task::spawn_blocking(move || {
-            server.call(tool, request.arguments.unwrap_or_default())
+        let stop = Stop::default();
+        let heard = Arc::clone(&stop.0);
+        let mut work = tokio::task::spawn_blocking(move || {
+            server.call(tool, request.arguments.unwrap_or_default(), &heard)
         });
-        let answer = work.await.map_err(|error| {
+        let answer = tokio::select! {
+            answer = &mut work => answer,
+            () = context.ct.cancelled() => {
+                // Reading ends where it is; a change that was begun is ended, so that the index is never left locked.
+                stop.0.store(true, Ordering::Relaxed);
+                work.await
+            }
+        };
+        let answer = answer.map_err(|error| {
             ErrorData::internal_error(format!("the tool `{}` broke: {error}", tool.name), None)
         })?;
         let result = match answer {

@@ -3,6 +3,8 @@
 use rmcp::model::{JsonObject, MetaObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
+use crate::protocol::KNOWN_KEYWORD;
+
 /// A tool: how it is called, and what it may do.
 #[derive(Debug)]
 pub(super) struct Description {
@@ -42,6 +44,8 @@ pub(super) struct Argument {
         )
     )]
     pub(super) extension: bool,
+    /// What it names, so that a model is held to what is there.
+    known: Option<&'static str>,
 }
 
 /// The type of an argument, and what it is when it is left out.
@@ -70,6 +74,7 @@ pub(super) const fn argument(name: &'static str, kind: Kind, title: &'static str
         title: Some(title),
         text: None,
         extension: false,
+        known: None,
     }
 }
 
@@ -87,6 +92,7 @@ pub(super) const fn more(name: &'static str, kind: Kind, text: &'static str) -> 
         title: None,
         text: Some(text),
         extension: true,
+        known: None,
     }
 }
 
@@ -98,6 +104,15 @@ pub(super) const fn short(name: &'static str, kind: Kind) -> Argument {
         title: None,
         text: None,
         extension: false,
+        known: None,
+    }
+}
+
+/// An argument of the compact tools that names something there is: a `ref` or a `file`.
+pub(super) const fn known(argument: Argument, known: &'static str) -> Argument {
+    Argument {
+        known: Some(known),
+        ..argument
     }
 }
 
@@ -106,7 +121,7 @@ impl Description {
     pub(super) fn to_tool(&self) -> Tool {
         let risk = match self.risk {
             Risk::Read => "read",
-            Risk::Git => "git",
+            Risk::Git => "git_local",
             Risk::History => "git_history",
         };
         let mut meta = MetaObject::new();
@@ -158,6 +173,9 @@ impl Description {
             }
             if let Some(text) = argument.text {
                 property["description"] = text.into();
+            }
+            if let Some(known) = argument.known {
+                property[KNOWN_KEYWORD] = known.into();
             }
             properties.insert(argument.name.to_owned(), property);
             if argument.kind.is_required() {

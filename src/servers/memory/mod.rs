@@ -109,11 +109,12 @@ impl Memory {
     }
 
     /// Makes the server that a small model works with, for a session in a repository.
-    pub fn compact(store: Store, repository: &str) -> Self {
+    pub fn compact(store: impl Into<Arc<Store>>, repository: &str) -> Self {
         Self {
+            store: store.into(),
             face: Face::Compact,
             repository: repository.to_owned(),
-            ..Self::new(store)
+            subscription: Subscription::default(),
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Field {
     pub(super) shape: Shape,
     pub(super) description: Option<&'static str>,
     pub(super) required: bool,
+    /// What it names, so that a model is held to what is there.
+    pub(super) known: Option<&'static str>,
 }
 
 /// Makes a field that must be there.
@@ -29,6 +31,7 @@ pub(super) const fn field(name: &'static str, shape: Shape) -> Field {
         shape,
         description: None,
         required: true,
+        known: None,
     }
 }
 
@@ -37,6 +40,14 @@ impl Field {
     pub(super) const fn saying(self, description: &'static str) -> Self {
         Self {
             description: Some(description),
+            ..self
+        }
+    }
+
+    /// Says that it names something there is.
+    pub(super) const fn naming(self, known: &'static str) -> Self {
+        Self {
+            known: Some(known),
             ..self
         }
     }
@@ -128,6 +139,9 @@ fn object_schema(fields: &[Field], extra: Extra) -> Value {
         let mut schema = field.shape.schema(extra);
         if let Some(description) = field.description {
             schema["description"] = description.into();
+        }
+        if let Some(known) = field.known {
+            schema[crate::protocol::KNOWN_KEYWORD] = known.into();
         }
         properties.insert(field.name.to_owned(), schema);
     }

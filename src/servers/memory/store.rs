@@ -152,6 +152,17 @@ impl Store {
         &self.place.shown
     }
 
+    /// Lists the names of what there are notes about.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, MemoryError> {
+        self.read(|graph| {
+            let entities = graph.all_entities().filter_map(|id| graph.entity(id));
+            entities.map(|entity| entity.name).collect()
+        })
+    }
+
     /// Reads from the graph as it is in the file now.
     pub(super) fn read<T>(&self, ask: impl FnOnce(&Graph) -> T) -> Result<T, MemoryError> {
         let mut state = self.lock_state();

@@ -195,7 +195,7 @@ impl ToolName {
         const REMEMBER: &[Field] = &[field("about", Shape::Text), field("fact", Shape::Text)];
         const RECALL: &[Field] = &[field("query", Shape::Text)];
         const FORGET: &[Field] = &[
-            field("about", Shape::Text),
+            field("about", Shape::Text).naming("entity"),
             field("fact", Shape::Text).optional(),
         ];
         match self {
@@ -259,9 +259,8 @@ impl ToolName {
         let mut meta = MetaObject::new();
         let risk = match effect {
             Effect::Reads => "read",
-            // What is kept here is read in later sessions: whoever may not edit may not leave notes either.
-            Effect::Adds => "edit",
-            Effect::Deletes => "delete",
+            // What is kept here is read in later sessions.
+            Effect::Adds | Effect::Deletes => "memory",
         };
         meta.insert("walden/risk".to_owned(), risk.into());
         let Some(title) = self.title() else {

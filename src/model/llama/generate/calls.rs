@@ -20,6 +20,17 @@ pub(super) enum Draft {
     Free,
 }
 
+/// Where an answer is that may make several calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Between {
+    /// Before the first call, or inside one.
+    No,
+    /// After a call: the next one may follow, and nothing else.
+    Calls,
+    /// After a call, and something else follows.
+    Strayed,
+}
+
 /// A token of a call, and how many bytes stood before it.
 pub(super) struct Step {
     pub(super) before: usize,
@@ -122,6 +133,7 @@ impl Answer<'_, '_> {
         // A character of which only a part is written is not in the body yet: the constraint would miss it.
         let is_whole = self.raw.ends_with(open.body.as_bytes());
         if matches!(self.draft, Draft::None) && is_whole {
+            self.between = Between::No;
             let body = open.body.as_bytes().to_vec();
             let form = open.form;
             self.constrain_as(form, &body);
@@ -166,6 +178,30 @@ impl Answer<'_, '_> {
     pub(super) fn is_call_complete(&self) -> bool {
         self.called
             || matches!(&self.draft, Draft::Constrained(constraint) if constraint.is_complete())
+    }
+
+    /// Lets an answer go on after a call, where it may make more of them.
+    pub(super) fn goes_on_after_call(&mut self) -> bool {
+        // A call that the parser wants to see more of is ended, which decides it.
+        if !self.called || self.calls + 1 >= self.request.sampling.max_calls {
+            return false;
+        }
+        self.calls += 1;
+        self.called = false;
+        self.draft = Draft::None;
+        self.between = Between::Calls;
+        self.ends_at = self.raw.len();
+        true
+    }
+
+    /// Ends an answer after its last call: what the model went on with is no part of it.
+    pub(super) fn end_calls(&mut self) -> Finish {
+        if self.between == Between::Strayed {
+            self.raw.truncate(self.ends_at);
+        }
+        self.between = Between::Calls;
+        self.called = true;
+        self.end_call()
     }
 
     /// Ends the answer after a call, with its closing mark, so that `raw` is what the next prompt shows.

@@ -30,7 +30,7 @@ use crate::protocol::{
 };
 
 use ahead::Ahead;
-use calls::{Draft, Step};
+use calls::{Between, Draft, Step};
 use runaway::{RUNAWAY_CHECK, repeated_unit};
 use tell::text_of;
 
@@ -142,6 +142,9 @@ impl<'w> Engine<'w> {
             raw: Vec::new(),
             usage: Usage::default(),
             called: false,
+            calls: 0,
+            between: Between::No,
+            ends_at: 0,
             cut: false,
             body_start: 0,
             draft: Draft::None,
@@ -215,6 +218,11 @@ struct Answer<'a, 'w> {
     raw: Vec<u8>,
     usage: Usage,
     called: bool,
+    /// Calls that were made before the one that is being written.
+    calls: u32,
+    between: Between,
+    /// Where in `raw` the last complete call ends.
+    ends_at: usize,
     /// A call was cut off an answer that was to be words.
     cut: bool,
     /// Where in `raw` the body of the last call begins.
@@ -251,7 +259,7 @@ impl Answer<'_, '_> {
             Err(Halt::Cancelled) => Finish::Cancelled,
             Err(Halt::Failed(failure)) => return ModelEvent::Failed { failure },
         };
-        if !self.called && !self.cut {
+        if !self.called && !self.cut && self.between == Between::No {
             // What is still held back is said; a call that was cut off by the user is no mistake of the model.
             for piece in self.parser.finish() {
                 if finish != Finish::Cancelled || !matches!(piece, Piece::BadCall { .. }) {
@@ -297,7 +305,10 @@ impl Answer<'_, '_> {
                 .and_then(|logits| sampler.draw(logits, mask.as_ref()))
                 .ok_or_else(|| failed("it computed no usable numbers".to_owned()))?;
             if weights.ends_generation(token) {
-                return Ok(Finish::Stop);
+                return Ok(match self.between {
+                    Between::No => Finish::Stop,
+                    Between::Calls | Between::Strayed => self.end_calls(),
+                });
             }
             let mut tokens = vec![token];
             self.usage.generated += 1;
@@ -309,9 +320,14 @@ impl Answer<'_, '_> {
                     return Ok(Finish::Stop);
                 }
             } else if self.is_call_complete() {
-                return Ok(self.end_call());
+                if !self.goes_on_after_call() {
+                    return Ok(self.end_call());
+                }
             } else {
                 self.watch_for_a_call();
+            }
+            if self.between == Between::Strayed {
+                return Ok(self.end_calls());
             }
             let forced = self.forced();
             for token in &forced {
@@ -319,13 +335,16 @@ impl Answer<'_, '_> {
             }
             self.usage.generated += count(forced.len());
             tokens.extend(forced);
-            if self.is_call_complete() {
+            if self.is_call_complete() && !self.goes_on_after_call() {
                 return Ok(self.end_call());
             }
             if self.usage.generated >= self.request.sampling.max_tokens
                 || tokens.len() >= self.engine.cache.room() + self.ahead.len()
             {
-                return Ok(Finish::Length);
+                return Ok(match self.between {
+                    Between::No => Finish::Length,
+                    Between::Calls | Between::Strayed => self.end_calls(),
+                });
             }
             let (cancel, events) = (self.cancel, self.events);
             let stop = || cancel.is_cancelled() || events.is_closed();

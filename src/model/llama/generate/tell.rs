@@ -1,6 +1,7 @@
 //! What the model wrote, told as events.
 
 use super::Answer;
+use super::calls::Between;
 use crate::model::constraint;
 use crate::model::parse::{Piece, coerce};
 use crate::protocol::ModelEvent;
@@ -22,6 +23,13 @@ impl Answer<'_, '_> {
     pub(super) fn tell_piece(&mut self, piece: Piece) {
         let event = match piece {
             Piece::Text(text) if text.is_empty() => return,
+            // Small models go on with what they think that the call gives.
+            Piece::Text(text) | Piece::Reasoning(text) if self.between != Between::No => {
+                if !text.trim().is_empty() {
+                    self.between = Between::Strayed;
+                }
+                return;
+            }
             Piece::Drafted { .. } | Piece::Call { .. } | Piece::BadCall { .. }
                 if self.words_only() =>
             {

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::super::limits::compact as limits;
 use super::super::{Answer, Said};
 use super::arguments::Arguments;
-use crate::protocol::{ChangeKind, FileChange, Hash, clip};
+use crate::code;
+use crate::protocol::{BREAKS_SYNTAX, ChangeKind, FileChange, Hash, clip};
 use crate::workspace::{EditError, Plan, Roots, plan_replace, plan_write};
 
 /// How a change is asked for.
@@ -22,6 +23,8 @@ pub(super) enum Manner {
     Expect {
         base: Option<Hash>,
         after: Option<Hash>,
+        /// The other files of a set, each with its path.
+        others: Vec<(String, Option<Hash>, Option<Hash>)>,
     },
 }
 
@@ -36,18 +39,56 @@ impl Manner {
         let Some(expected) = meta.get("walden/expect") else {
             return Ok(Self::Apply);
         };
-        // Anything unclear is refused: the caller wanted a guard.
-        let hash = |name: &str| match expected.get(name) {
-            Some(Value::Null) => Ok(None),
-            Some(Value::String(hash)) => Ok(Some(Hash(hash.clone()))),
-            _ => Err(format!(
-                "`walden/expect` must have `{name}`, a hash or null"
-            )),
+        let (base, after) = (hash_in(expected, "base")?, hash_in(expected, "after")?);
+        let others = match expected.get("others") {
+            None => Vec::new(),
+            Some(others) => others
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|other| {
+                    let path = other.get("path").and_then(Value::as_str);
+                    let path = path.ok_or("`walden/expect` must have the path of each file")?;
+                    Ok((
+                        path.to_owned(),
+                        hash_in(other, "base")?,
+                        hash_in(other, "after")?,
+                    ))
+                })
+                .collect::<Result<_, String>>()?,
         };
         Ok(Self::Expect {
-            base: hash("base")?,
-            after: hash("after")?,
+            base,
+            after,
+            others,
         })
+    }
+
+    /// Tells whether a change is the one that was shown; always where none was.
+    pub(super) fn allows(&self, change: &FileChange) -> bool {
+        let Self::Expect {
+            base,
+            after,
+            others,
+        } = self
+        else {
+            return true;
+        };
+        let shown = others.iter().map(|(path, base, after)| (path, base, after));
+        let planned = change.others.iter();
+        (base, after) == (&change.base, &change.after)
+            && shown.eq(planned.map(|other| (&other.path, &other.base, &other.after)))
+    }
+}
+
+/// Reads a hash or null. Anything unclear is refused: the caller wanted a guard.
+fn hash_in(expected: &Value, name: &str) -> Result<Option<Hash>, String> {
+    match expected.get(name) {
+        Some(Value::Null) => Ok(None),
+        Some(Value::String(hash)) => Ok(Some(Hash(hash.clone()))),
+        _ => Err(format!(
+            "`walden/expect` must have `{name}`, a hash or null"
+        )),
     }
 }
 
@@ -83,18 +124,17 @@ fn carry_out(
     cancel: &AtomicBool,
 ) -> Answer {
     let moved = || format!("cannot write `{path}`: it changed since the diff was shown");
-    let plan = match (plan, manner) {
+    let mut plan = match (plan, manner) {
         (Ok(plan), _) => plan,
         // It could be planned when it was shown; what it was planned on is gone.
         (Err(error), Manner::Expect { .. }) => return Err(format!("{}; {error}", moved())),
         (Err(error), _) => return Err(error.to_string()),
     };
+    note_syntax(&mut plan);
     let change = &plan.change;
     let text = match manner {
         Manner::Preview => clip(&change.to_unified(), limits::DIFF),
-        Manner::Expect { base, after } if (base, after) != (&change.base, &change.after) => {
-            return Err(moved());
-        }
+        Manner::Expect { .. } if !manner.allows(change) => return Err(moved()),
         Manner::Expect { .. } | Manner::Apply => {
             if cancel.load(Ordering::Relaxed) {
                 return Err(format!("cancelled; `{}` was not changed", change.path));
@@ -105,6 +145,18 @@ fn carry_out(
     };
     let structured = serde_json::to_value(change).map_err(|error| error.to_string())?;
     Ok(Said::from(text).structured(structured))
+}
+
+/// Notes where a change newly breaks its file's syntax.
+fn note_syntax(plan: &mut Plan) {
+    let (before, after) = plan.bytes();
+    let (Ok(before), Ok(after)) = (std::str::from_utf8(before), std::str::from_utf8(after)) else {
+        return;
+    };
+    if let Some(broken) = code::newly_broken(&plan.change.path, before, after) {
+        let note = format!("{BREAKS_SYNTAX}line {}: {}", broken.line, broken.what);
+        plan.change.notes.push(note);
+    }
 }
 
 fn done(change: &FileChange) -> String {

@@ -1,8 +1,9 @@
-//! The compact face: six tools in few words, for a small model.
+//! The compact face: seven tools in few words, for a small model.
 
 mod arguments;
 mod change;
 mod read;
+mod rename;
 mod tools;
 
 use std::sync::atomic::AtomicBool;
@@ -36,5 +37,6 @@ pub(super) fn call(
         ToolName::Search => read::search(roots, &arguments, cancel),
         ToolName::Edit => change::edit(roots, &arguments, &Manner::of(meta)?, cancel),
         ToolName::Write => change::write(roots, &arguments, &Manner::of(meta)?, cancel),
+        ToolName::Rename => rename::rename(roots, &arguments, &Manner::of(meta)?, cancel),
     }
 }

@@ -14,6 +14,7 @@ pub(in super::super) enum ToolName {
     Search,
     Edit,
     Write,
+    Rename,
 }
 
 /// An argument: its name, its JSON type, whether it must be given, and what to know about it.
@@ -72,13 +73,14 @@ const fn known(argument: Argument, kind: &'static str) -> Argument {
 
 impl ToolName {
     /// All tools; the order never changes, since it stands in the model's prompt.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Read,
         Self::List,
         Self::Find,
         Self::Search,
         Self::Edit,
         Self::Write,
+        Self::Rename,
     ];
 
     /// Finds a tool by its name.
@@ -95,6 +97,7 @@ impl ToolName {
             Self::Search => "search",
             Self::Edit => "edit",
             Self::Write => "write",
+            Self::Rename => "rename",
         }
     }
 
@@ -117,6 +120,11 @@ impl ToolName {
             required("new"),
         ];
         const WRITE: &[Argument] = &[required("path"), required("content")];
+        const RENAME: &[Argument] = &[
+            required("symbol"),
+            required("to"),
+            known(optional("path", Kind::Text), "file"),
+        ];
         match self {
             Self::Read => READ,
             Self::List => LIST,
@@ -124,6 +132,7 @@ impl ToolName {
             Self::Search => SEARCH,
             Self::Edit => EDIT,
             Self::Write => WRITE,
+            Self::Rename => RENAME,
         }
     }
 
@@ -135,12 +144,13 @@ impl ToolName {
             Self::Search => "Searches file contents by regex.",
             Self::Edit => "Replaces the passage `old`, copied exactly from the file, by `new`.",
             Self::Write => "Creates a file or replaces all of it.",
+            Self::Rename => "Renames a function, type or variable in all files.",
         }
     }
 
     fn changes_files(self) -> bool {
         match self {
-            Self::Edit | Self::Write => true,
+            Self::Edit | Self::Write | Self::Rename => true,
             Self::Read | Self::List | Self::Find | Self::Search => false,
         }
     }

@@ -41,6 +41,7 @@ async fn the_tools_are_described_in_few_words_and_rated() {
             "search(pattern, path) \"read\" false",
             "edit(path, old, new) \"edit\" true",
             "write(path, content) \"edit\" true",
+            "rename(symbol, to, path) \"edit\" true",
         ]
     );
     session.end().await;
@@ -256,5 +257,73 @@ async fn a_client_of_the_older_protocol_is_served_and_no_roots_mean_no_access() 
             "{tool}: {said}"
         );
     }
+    session.end().await;
+}
+
+#[tokio::test]
+async fn an_edit_that_breaks_the_syntax_says_where() {
+    let session = session(&[("a.rs", "fn a() {\n    b();\n}\n"), ("a.txt", "b();")]).await;
+    let preview = async |path: &str, new: &str| {
+        let arguments = json!({"path": path, "old": "b();", "new": new});
+        let preview = json!({"walden/preview": true});
+        let shown = session.call_with("edit", arguments, preview).await;
+        let change = change(&shown.expect("a preview"));
+        change.breaks_syntax().map(str::to_owned)
+    };
+    let broken = preview("a.rs", "b(;").await.expect("a note");
+    assert!(broken.starts_with("line 2: "), "{broken}");
+    assert_eq!(preview("a.rs", "c();").await, None);
+    assert_eq!(preview("a.txt", "b(;").await, None);
+    session.end().await;
+}
+
+#[tokio::test]
+async fn a_rename_changes_all_files_as_they_were_shown_or_none() {
+    let files = [
+        ("a.py", "def old():\n    pass\n"),
+        ("b.py", "from a import old\nold()\nx.old()\n"),
+    ];
+    let session = session(&files).await;
+    let rename = json!({"symbol": "old", "to": "fresh"});
+    let preview = session
+        .call_with("rename", rename.clone(), json!({"walden/preview": true}))
+        .await
+        .expect("a preview");
+    let shown = change(&preview);
+    let paths: Vec<&str> = shown.files().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["a.py", "b.py"]);
+    assert_eq!(
+        session.text("a.py"),
+        files[0].1,
+        "a preview changes nothing"
+    );
+    let others: Vec<Value> = shown
+        .others
+        .iter()
+        .map(|other| json!({"path": other.path, "base": other.base, "after": other.after}))
+        .collect();
+    let expect = json!({
+        "walden/expect": {"base": shown.base, "after": shown.after, "others": others}
+    });
+
+    fs::write(session.path().join("b.py"), "from a import old\n").expect("a foreign edit");
+    let refused = session
+        .call_with("rename", rename.clone(), expect.clone())
+        .await;
+    assert!(said(&refused.expect("an answer")).contains("changed since the diff was shown"));
+    assert_eq!(session.text("a.py"), files[0].1);
+
+    fs::write(session.path().join("b.py"), files[1].1).expect("taken back");
+    let done = session.call_with("rename", rename, expect).await;
+    assert_eq!(
+        said(&done.expect("an answer")),
+        "renamed `old` to `fresh` at 3 places in 2 files\n1 places may mean it, and were left:\n\
+         b.py:3: x.old() (an attribute of something unknown)"
+    );
+    assert_eq!(session.text("a.py"), "def fresh():\n    pass\n");
+    assert_eq!(
+        session.text("b.py"),
+        "from a import fresh\nfresh()\nx.old()\n"
+    );
     session.end().await;
 }

@@ -1,0 +1,243 @@
+//! What a log says.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::Redact;
+use crate::protocol::{Event, Outcome, ToolCall};
+
+/// The most bytes of one text in a log.
+const LONGEST: usize = 4_096;
+
+/// One thing that was asked, decided or done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum Entry {
+    /// A session began, or went on, on a root.
+    Began {
+        session: String,
+        root: String,
+        mode: Value,
+        resumed: bool,
+        version: String,
+    },
+    /// What the kernel enforces on the process, and what is weaker than promised.
+    Sealed {
+        enforced: String,
+        weaker: Vec<String>,
+    },
+    ModeChanged {
+        mode: Value,
+    },
+    Server {
+        server: String,
+        state: Value,
+    },
+    Turn {
+        turn: u32,
+    },
+    /// The model wants a call. `risk` is how the host rates it.
+    Proposed {
+        call: u64,
+        server: String,
+        tool: String,
+        arguments: Value,
+        risk: Value,
+    },
+    /// The user is asked, and why.
+    Asked {
+        call: u64,
+        reason: String,
+    },
+    Decided {
+        call: u64,
+        decision: Value,
+    },
+    /// A call is about to run with these arguments: with no decision before it, the mode or a rule allowed it.
+    Runs {
+        call: u64,
+        server: String,
+        tool: String,
+        arguments: Value,
+    },
+    /// A file was changed, from these bytes to those.
+    Changed {
+        call: u64,
+        path: String,
+        before: Value,
+        after: Value,
+    },
+    /// A call ended. What it answered is told by its length and hash.
+    Ended {
+        call: u64,
+        outcome: String,
+        bytes: usize,
+        sha256: String,
+    },
+    Undone {
+        turn: u32,
+        paths: Vec<String>,
+    },
+    Closed,
+    /// The broker was started, and may connect to these.
+    Network {
+        allowed: String,
+    },
+    Connection(Connection),
+}
+
+/// What became of a request to connect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Connection {
+    pub host: String,
+    pub port: u16,
+    pub encrypted: bool,
+    /// `opened`, `refused` or `ended`.
+    pub result: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sent: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub received: Option<u64>,
+}
+
+impl Entry {
+    /// Tells an event; `None` for one that is of the conversation or of the moment only.
+    pub(super) fn of(event: &Event, redact: Redact) -> Option<Self> {
+        Some(match event {
+            Event::SessionStarted {
+                id,
+                root,
+                mode,
+                resumed,
+            } => Self::Began {
+                session: id.clone(),
+                root: root.clone(),
+                mode: value(mode),
+                resumed: *resumed,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            Event::ModeChanged { mode } => Self::ModeChanged { mode: value(mode) },
+            Event::ServerChanged { server, state } => Self::Server {
+                server: server.clone(),
+                state: value(state),
+            },
+            Event::TurnStarted { turn, .. } => Self::Turn { turn: *turn },
+            Event::CallProposed { call, risk } => Self::Proposed {
+                call: call.id.0,
+                server: call.server.clone(),
+                tool: call.tool.clone(),
+                arguments: arguments(call, redact),
+                risk: value(risk),
+            },
+            Event::ApprovalRequested { call, reason, .. } => Self::Asked {
+                call: call.0,
+                reason: short(&redact(reason)),
+            },
+            Event::Decided { call, decision } => Self::Decided {
+                call: call.0,
+                decision: redacted(value(decision), redact),
+            },
+            Event::ChangeApplied { call, change } => Self::Changed {
+                call: call.0,
+                path: change.path.clone(),
+                before: value(&change.base),
+                after: value(&change.after),
+            },
+            Event::CallFinished { call, outcome } => {
+                let text = outcome.for_model();
+                Self::Ended {
+                    call: call.0,
+                    outcome: name_of(outcome).to_owned(),
+                    bytes: text.len(),
+                    sha256: hash(text),
+                }
+            }
+            Event::ChangesUndone { turn, undone } => Self::Undone {
+                turn: *turn,
+                paths: undone
+                    .iter()
+                    .filter(|undone| undone.refused.is_none())
+                    .map(|undone| undone.path.clone())
+                    .collect(),
+            },
+            Event::SessionEnded => Self::Closed,
+            // What was said, and what passes.
+            _ => return None,
+        })
+    }
+
+    pub(super) fn about_to_run(call: &ToolCall, redact: Redact) -> Self {
+        Self::Runs {
+            call: call.id.0,
+            server: call.server.clone(),
+            tool: call.tool.clone(),
+            arguments: arguments(call, redact),
+        }
+    }
+}
+
+fn value<T: Serialize>(of: &T) -> Value {
+    serde_json::to_value(of).unwrap_or_default()
+}
+
+fn arguments(call: &ToolCall, redact: Redact) -> Value {
+    redacted(Value::Object(call.arguments.clone()), redact)
+}
+
+/// Takes secrets out of every text of a value, and cuts what is long: its hash stands for the rest.
+fn redacted(value: Value, redact: Redact) -> Value {
+    match value {
+        Value::String(text) => short(&redact(&text)).into(),
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| redacted(item, redact))
+            .collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, field)| (name, redacted(field, redact)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => other,
+    }
+}
+
+fn short(text: &str) -> String {
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    let mut end = LONGEST;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!(
+        "{} … ({} bytes, sha256 {})",
+        &text[..end],
+        text.len(),
+        hash(text)
+    )
+}
+
+fn hash(text: &str) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(text)
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+fn name_of(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done { .. } => "done",
+        Outcome::Failed { .. } => "failed",
+        Outcome::Invalid { .. } => "invalid",
+        Outcome::Denied { .. } => "denied",
+        Outcome::Cancelled => "cancelled",
+    }
+}

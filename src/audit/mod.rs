@@ -1,0 +1,133 @@
+//! The audit log: what a session was asked for, what was decided, what it did and where it connected to; for somebody
+//! who was not there.
+//!
+//! A file for each session and for each of its brokers, in the state folder: a [chain](crate::chain), so that a record
+//! that was changed, moved or taken out is found. It says what was done and not what was read: outcomes are told by
+//! their length and hash, arguments pass a redaction. Whoever can write the state folder can write a whole file anew:
+//! note the head that `walden audit verify` prints where that matters.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the audit log is walden's own folder"
+)]
+
+mod entry;
+mod show;
+
+use std::borrow::Cow;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+pub use entry::{Connection, Entry};
+pub use show::{export, table, verification};
+
+use crate::chain::{self, Chain, ChainError, Check};
+use crate::protocol::{Event, ToolCall};
+
+/// Takes secrets out of a text before it is written.
+pub type Redact = fn(&str) -> Cow<'_, str>;
+
+/// An audit log open for writing.
+#[derive(Debug)]
+pub struct Audit {
+    chain: Chain,
+    redact: Redact,
+}
+
+/// One line of a log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Milliseconds since 1970.
+    pub at: u64,
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+impl Audit {
+    /// Opens a log, or makes it, in the audit folder of a state folder.
+    ///
+    /// # Errors
+    /// When it cannot be made, or another process writes it.
+    pub fn open(state: &Path, name: &str, redact: Redact) -> Result<Self, ChainError> {
+        let folder = folder(state);
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|source| ChainError::Write {
+                path: folder.clone(),
+                source,
+            })?;
+        let path = folder.join(format!("{name}.jsonl"));
+        let (chain, _) = Chain::open::<serde_json::Value>(&path, Check::Whole)?;
+        Ok(Self { chain, redact })
+    }
+
+    /// Returns the numbers of what it holds open, for a process that closes everything else.
+    pub fn descriptors(&self) -> [i32; 1] {
+        [self.chain.descriptor()]
+    }
+
+    /// Writes an entry, and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&mut self, entry: Entry) -> Result<(), ChainError> {
+        let at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as u64);
+        self.chain.append(&Line { at, entry })?;
+        self.chain.sync()
+    }
+
+    /// Writes what an event of a session tells, if it is of what was done or decided.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn event(&mut self, event: &Event) -> Result<(), ChainError> {
+        match Entry::of(event, self.redact) {
+            Some(entry) => self.write(entry),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes that a call is about to run, with exactly its arguments.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn about_to_run(&mut self, call: &ToolCall) -> Result<(), ChainError> {
+        self.write(Entry::about_to_run(call, self.redact))
+    }
+}
+
+/// Returns the folder of the logs.
+pub fn folder(state: &Path) -> PathBuf {
+    state.join("audit")
+}
+
+/// Lists the logs, the oldest first.
+pub fn list(state: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder(state))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "jsonl")
+        })
+        .collect();
+    files.sort_unstable();
+    files
+}
+
+/// Reads the lines of a log.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<Line>, ChainError> {
+    chain::read(path)
+}

@@ -1,0 +1,19 @@
+//! What a program's text means as far as its syntax tells: whether an edit breaks it, what it defines, where that is
+//! used, and what it takes to rename it.
+//!
+//! Owns the grammars and everything that looks at a syntax tree. It knows names and scopes, and no types: what these
+//! do not decide is named as uncertain, for the user or the model. Files are read through [`crate::workspace`] alone,
+//! and nothing here writes one.
+
+mod grammar;
+mod language;
+mod parse;
+pub mod rename;
+mod symbols;
+mod syntax;
+
+pub use grammar::SymbolKind;
+pub use language::Language;
+use parse::Parsed;
+pub use symbols::{FileSymbols, Symbol};
+pub use syntax::{Broken, newly_broken};

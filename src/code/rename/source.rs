@@ -1,0 +1,129 @@
+//! The files of a repository that name something, parsed.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::super::parse::parse;
+use super::super::{Language, Parsed};
+use crate::workspace::{Index, Roots};
+
+/// The most files that are looked at.
+const MOST_FILES: usize = 50_000;
+
+/// The largest file that is looked at.
+const LARGEST: usize = 2 * 1024 * 1024;
+
+/// A file that names what is renamed.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) language: Language,
+    pub(super) parsed: Parsed,
+}
+
+/// A file of no known language, or that cannot be parsed, that names it.
+#[derive(Debug)]
+pub(super) struct Other {
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
+/// What is known of the repository.
+#[derive(Debug, Default)]
+pub(super) struct Project {
+    pub(super) sources: Vec<Source>,
+    pub(super) others: Vec<Other>,
+    /// The names that modules of the repository can have: of files, folders and packages.
+    pub(super) modules: BTreeSet<String>,
+}
+
+impl Project {
+    /// Reads the files that have the word `name`.
+    pub(super) fn read(roots: &Roots, name: &str, cancel: &AtomicBool) -> Self {
+        let index = Index::cancellable(roots, cancel);
+        let mut project = Self::default();
+        for path in index.files().iter().take(MOST_FILES) {
+            if cancel.load(Ordering::Relaxed) {
+                break;
+            }
+            project.take(roots, path, name, cancel);
+        }
+        project
+    }
+
+    fn take(&mut self, roots: &Roots, path: &str, name: &str, cancel: &AtomicBool) {
+        let language = Language::of(path);
+        let mut parts = path.rsplit('/');
+        let file = parts.next().unwrap_or(path);
+        if language.is_some() {
+            let stem = file.split('.').next().unwrap_or(file);
+            self.modules.insert(stem.to_owned());
+            self.modules.extend(parts.map(str::to_owned));
+        }
+        let is_manifest = file == "Cargo.toml" || file == "go.mod" || file == "package.json";
+        let Ok(read) = roots.read(path) else {
+            return;
+        };
+        if read.bytes.len() > LARGEST {
+            return;
+        }
+        let Ok(text) = String::from_utf8(read.bytes) else {
+            return;
+        };
+        if is_manifest {
+            self.modules.extend(package_names(file, &text));
+        }
+        if words(&text, name).next().is_none() {
+            return;
+        }
+        let parsed = language.and_then(|language| {
+            let parsed = parse(language, text.as_bytes(), cancel)?;
+            Some((language, parsed))
+        });
+        let path = path.to_owned();
+        match parsed {
+            Some((language, parsed)) => self.sources.push(Source {
+                path,
+                text,
+                language,
+                parsed,
+            }),
+            None => self.others.push(Other { path, text }),
+        }
+    }
+}
+
+/// Reads the names under which a package is known to others.
+fn package_names(file: &str, text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for line in text.lines() {
+        let line = line.trim();
+        match file {
+            "Cargo.toml" => {
+                if let Some((key, value)) = line.split_once('=')
+                    && key.trim() == "name"
+                {
+                    names.push(value.trim().trim_matches('"').replace('-', "_"));
+                }
+            }
+            "go.mod" => {
+                if let Some(module) = line.strip_prefix("module ") {
+                    names.extend(module.rsplit('/').next().map(str::to_owned));
+                }
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// Finds the places where a word stands alone.
+pub(super) fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    text.match_indices(word).filter_map(move |(at, _)| {
+        let before = text[..at].chars().next_back().is_some_and(is_part);
+        let after = text[at + word.len()..].chars().next().is_some_and(is_part);
+        (!before && !after).then_some(at)
+    })
+}

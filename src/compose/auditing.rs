@@ -1,0 +1,79 @@
+//! Running `walden audit …`, and opening a session's audit log.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use crate::audit::{self, Audit, Entry};
+use crate::cli::AuditCommand;
+use crate::error::{ExitCode, UserError};
+use crate::sandbox;
+
+use super::sealing::state_folder;
+
+/// Runs `walden audit …` and returns what to print.
+///
+/// # Errors
+/// When a log is not there, or cannot be read.
+pub fn audit(command: &AuditCommand) -> Result<(String, ExitCode), UserError> {
+    let state = state_folder()?;
+    let chosen = |log: &Option<String>| choose(&state, log.as_deref());
+    match command {
+        AuditCommand::Verify { log } => {
+            let (text, all_hold) = audit::verification(&chosen(log)?);
+            let code = match all_hold {
+                true => ExitCode::Success,
+                false => ExitCode::Failure,
+            };
+            Ok((text, code))
+        }
+        AuditCommand::Show { log } => {
+            let files = chosen(log)?;
+            let Some(last) = files.last() else {
+                return Ok(("no audit log is kept yet\n".to_owned(), ExitCode::Success));
+            };
+            let text = audit::table(last).map_err(UserError::from_error)?;
+            Ok((text, ExitCode::Success))
+        }
+        AuditCommand::Export { log } => {
+            let text = audit::export(&chosen(log)?).map_err(UserError::from_error)?;
+            Ok((text, ExitCode::Success))
+        }
+    }
+}
+
+/// Finds the logs that are meant: all, one by the beginning of its name, or a file.
+fn choose(state: &Path, log: Option<&str>) -> Result<Vec<PathBuf>, UserError> {
+    let all = audit::list(state);
+    let Some(log) = log else { return Ok(all) };
+    if Path::new(log).is_file() {
+        return Ok(vec![PathBuf::from(log)]);
+    }
+    let is_meant = |file: &PathBuf| {
+        file.file_stem()
+            .is_some_and(|name| name.to_string_lossy().starts_with(log))
+    };
+    let found: Vec<PathBuf> = all.into_iter().filter(is_meant).collect();
+    if found.is_empty() {
+        return Err(UserError::usage(format!("there is no audit log `{log}`"))
+            .hint("`walden audit verify` lists them all"));
+    }
+    Ok(found)
+}
+
+/// Opens the audit log of a session, and notes what the kernel enforces.
+pub(super) fn open(state: &Path, session: &str) -> Result<Audit, UserError> {
+    let sealed = Entry::Sealed {
+        enforced: sandbox::enforced(),
+        weaker: sandbox::sealed()
+            .map(sandbox::Sealed::weaker)
+            .unwrap_or_default(),
+    };
+    let mut audit = Audit::open(state, session, as_it_is).map_err(UserError::from_error)?;
+    audit.write(sealed).map_err(UserError::from_error)?;
+    Ok(audit)
+}
+
+/// The place at which secrets are to be taken out.
+pub(super) fn as_it_is(text: &str) -> Cow<'_, str> {
+    Cow::Borrowed(text)
+}
