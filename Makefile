@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup demo
+.PHONY: help run test setup demo conformance
 
 export CARGO_TERM_COLOR ?= auto
 
@@ -25,6 +25,11 @@ export PROPTEST_RNG_SEED ?= 1
 RELEASE := target/release/walden
 # The tests, the lints and the documentation share the dev profile, so that llama.cpp is built once for all of them.
 DEBUG := target/debug/walden
+
+# The protocol's official conformance suite, and the node that runs it: from the npm registry, once.
+CONFORMANCE := target/conformance
+SUITE := $(CONFORMANCE)/node_modules/@modelcontextprotocol/conformance/dist/index.js
+NODE := $(CONFORMANCE)/node_modules/.bin/node
 
 STEP = printf '\n== %s\n'
 
@@ -92,6 +97,8 @@ test: setup
 	other=$$($(DEBUG) model path $(OTHER_MODEL))
 	WALDEN_TEST_MODEL="$$model" WALDEN_TEST_SMALL_MODEL="$$small" WALDEN_TEST_SPM_MODEL="$$other" \
 		WALDEN_TEST_WINDOW_MODEL="$$other" cargo test --locked
+	$(STEP) 'conformance to both eras of the protocol, as a client'
+	make --no-print-directory conformance
 	$(STEP) 'documentation'
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --document-private-items
 	$(STEP) 'licences and advisories'
@@ -101,6 +108,30 @@ test: setup
 		echo 'skipped: cargo-deny is not installed (cargo install --locked cargo-deny)'
 	fi
 	$(STEP) 'all of it holds'
+
+# Every scenario of both sets of requirements that counts must pass; the suite also runs and shows some that do not.
+conformance:
+	if [ ! -f $(SUITE) ] && command -v npm >/dev/null; then
+		mkdir -p $(CONFORMANCE)
+		echo '{"private": true}' >$(CONFORMANCE)/package.json
+		npm install --prefix $(CONFORMANCE) --no-audit --no-fund --loglevel=error \
+			node@22.23.3 @modelcontextprotocol/conformance@0.2.0-alpha.12 || true
+	fi
+	if ! [ -f $(SUITE) ] || ! $(NODE) --version >/dev/null 2>&1; then
+		echo 'skipped: the suite needs node 22, which npm could not install here'
+		exit 0
+	fi
+	for revision in 2025-11-25 2026-07-28; do
+		results=$$(mktemp -d)
+		if ! timeout 110 $(NODE) $(SUITE) client --command "$$PWD/$(DEBUG) mcp-conformance" \
+			--requirements $$revision -o "$$results" >"$$results/log" 2>&1; then
+			sed -n '/SUITE SUMMARY/,$$p' "$$results/log"
+			echo "walden does not conform to $$revision (see $$results)"
+			exit 1
+		fi
+		echo "$$revision: $$(grep -c '^✓' "$$results/log") scenarios pass"
+		rm -rf "$$results"
+	done
 
 # Quick when everything is there: it only looks.
 setup:

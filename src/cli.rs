@@ -6,8 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Config;
 use crate::error::ExitCode;
+use crate::mcp::command::McpCommand;
 use crate::model::store::ModelCommand;
-use crate::protocol::{KvType, Mode, Severity};
+use crate::protocol::{KvType, Mode, Ruling, Severity};
 
 /// Agentic coding in the terminal with a local model. Nothing leaves the machine.
 #[derive(Debug, Parser)]
@@ -39,12 +40,16 @@ impl Cli {
                 | Command::Model(_)
                 | Command::Doctor(_)
                 | Command::Sandbox(_)
+                | Command::Rules(_)
                 | Command::Serve(_)
                 | Command::Audit(_)
+                | Command::Mcp(_)
                 | Command::Refactor(_)
                 | Command::Trust(_)
                 | Command::Completions { .. },
             ) => None,
+            #[cfg(feature = "net")]
+            Some(Command::McpConformance { .. }) => None,
         }
     }
 }
@@ -99,6 +104,9 @@ pub struct Options {
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
     #[arg(long)]
     pub free_arguments: bool,
+    /// Use this third-party MCP server in this run although nobody agreed to it; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub trust_server: Vec<String>,
     /// Refuse to start where the kernel, or running as root, weakens what walden promises
     #[arg(long)]
     pub strict: bool,
@@ -132,6 +140,12 @@ pub enum Command {
     /// Run programs confined, and show that it holds
     #[command(subcommand)]
     Sandbox(SandboxCommand),
+    /// Say which calls are allowed, asked about or refused, in this project or in every one
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Add, look at and use MCP servers that are not part of walden
+    #[command(subcommand)]
+    Mcp(McpCommand),
     /// Look into the audit log: what sessions were asked for, what was decided and done, where they connected to
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -143,6 +157,10 @@ pub enum Command {
     Serve(Serve),
     /// Measure what this machine and the model do, beside `llama-bench` where that is installed
     Bench(Bench),
+    /// Go through one scenario of the official conformance suite
+    #[cfg(feature = "net")]
+    #[command(hide = true)]
+    McpConformance { url: String },
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
 }
@@ -182,6 +200,81 @@ pub enum AuditCommand {
     Show { log: Option<String> },
     /// Print the records of all logs as lines of JSON, in the order of their times
     Export { log: Option<String> },
+}
+
+/// What is done with the rules.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// List the rules of this project and of every project, numbered
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add a rule. A refusal wins over a question, and a question over an allowance; modes say what no rule says
+    Add {
+        ruling: RulingName,
+        #[command(flatten)]
+        rule: RuleArguments,
+        /// In every project, instead of in this one
+        #[arg(long)]
+        forever: bool,
+        /// What the rule is for
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+        /// A path that the rule must fit: tried now, and whenever the rules are read
+        #[arg(long = "match", value_name = "PATH")]
+        matching: Vec<String>,
+        /// A path that the rule must not fit
+        #[arg(long = "not-match", value_name = "PATH")]
+        not_matching: Vec<String>,
+    },
+    /// Take a rule back, by its number in the list
+    Remove { number: usize },
+    /// Tell what would become of a call, in each mode
+    Test {
+        #[command(flatten)]
+        rule: RuleArguments,
+    },
+}
+
+/// What a rule is about.
+#[derive(Debug, Args)]
+pub struct RuleArguments {
+    /// The tool, as SERVER.TOOL; both may have `*`, such as `fs.*`
+    #[arg(value_name = "SERVER.TOOL")]
+    pub tool: String,
+    /// A glob over the paths that the call is about, such as `src/**`; can be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub path: Vec<String>,
+    /// The first words of the command
+    #[arg(long, value_name = "WORDS")]
+    pub command: Option<String>,
+    /// A verb of git, such as `commit`
+    #[arg(long, value_name = "VERB")]
+    pub git: Vec<String>,
+    /// What the call does: read, sensitive_read, edit, edit_executable, delete, git_local, git_history, command,
+    /// memory, foreign_read, foreign
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
+}
+
+/// What a rule says, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RulingName {
+    Allow,
+    Ask,
+    Deny,
+}
+
+impl From<RulingName> for Ruling {
+    fn from(name: RulingName) -> Self {
+        match name {
+            RulingName::Allow => Self::Allow,
+            RulingName::Ask => Self::Ask,
+            RulingName::Deny => Self::Deny,
+        }
+    }
 }
 
 /// A mechanical change of many files.
@@ -533,6 +626,7 @@ impl Options {
             check: layer.check,
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
+            trust_server: [self.trust_server, over.trust_server].concat(),
             strict: self.strict || over.strict,
             no_seal: self.no_seal || over.no_seal,
         }

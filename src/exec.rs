@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{ExitCode, UserError};
 use crate::protocol::{
-    Answer, CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript,
+    Answer, Ask, CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript,
     TurnSummary, sanitize, sanitize_line,
 };
 use crate::session::Handle;
@@ -102,7 +102,10 @@ pub async fn run(
             .print(&event, &transcript)
             .map_err(UserError::from_error)?;
         match event {
-            Event::ApprovalRequested { call, .. } => {
+            Event::ApprovalRequested { call, ask, .. } => {
+                if let Some(ask) = ask {
+                    printer.refuse(&ask).map_err(UserError::from_error)?;
+                }
                 let reason = "this run may not do that, and nobody is there to ask. Answer in words instead.";
                 let decision = Decision::Deny {
                     reason: Some(reason.to_owned()),
@@ -177,6 +180,21 @@ impl Printer<'_> {
             }
             Format::Text => self.text(event, transcript),
         }
+    }
+
+    /// Says what would have been asked, and what would allow it.
+    fn refuse(&mut self, ask: &Ask) -> io::Result<()> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        writeln!(
+            self.log,
+            "? {}.{} asks because {}; in a run like this one {}",
+            ask.server,
+            ask.tool,
+            ask.reason(),
+            ask.allowed_by()
+        )
     }
 
     fn text(&mut self, event: &Event, transcript: &Transcript) -> io::Result<()> {

@@ -79,6 +79,8 @@ pub mod exec;
 pub mod git;
 pub mod mcp;
 pub mod model;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod protocol;
 pub mod review;
 pub mod sandbox;

@@ -133,6 +133,12 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             print!("{text}");
             Ok(code)
         }
+        Some(Command::Rules(command)) => {
+            let (text, code) = compose::rules(&cli.options, &command)?;
+            print!("{text}");
+            Ok(code)
+        }
+        Some(Command::Mcp(command)) => compose::mcp(&cli.options, &command),
         Some(Command::Audit(command)) => {
             let (text, code) = compose::audit(&command)?;
             print!("{text}");
@@ -145,6 +151,8 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             Ok(ExitCode::Success)
         }
         Some(Command::Serve(serve)) => compose::serve(&serve),
+        #[cfg(feature = "net")]
+        Some(Command::McpConformance { url }) => compose::conformance(&url),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "walden", &mut std::io::stdout());
             Ok(ExitCode::Success)

@@ -61,6 +61,7 @@ fn request(messages: Vec<Message>, max_tokens: u32) -> ModelRequest {
         passages: Vec::new(),
         known: Vec::new(),
         lane: Lane::Main,
+        unlisted: 0,
     }
 }
 

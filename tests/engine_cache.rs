@@ -67,12 +67,14 @@ fn request(messages: &[Message], max_tokens: u32) -> ModelRequest {
         passages: Vec::new(),
         known: Vec::new(),
         lane: Lane::Main,
+        unlisted: 0,
     }
 }
 
 fn side(messages: &[Message], max_tokens: u32) -> ModelRequest {
     ModelRequest {
         lane: Lane::Side,
+        unlisted: 0,
         ..request(messages, max_tokens)
     }
 }

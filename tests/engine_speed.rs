@@ -59,6 +59,7 @@ fn request(text: &str, max_tokens: u32) -> ModelRequest {
         passages: Vec::new(),
         known: Vec::new(),
         lane: Lane::Main,
+        unlisted: 0,
     }
 }
 

@@ -230,6 +230,35 @@ impl Agent {
         self.tell_rules(out);
     }
 
+    /// Lists the rules, with the numbers by which they are taken back.
+    pub(super) fn list_rules(&self, out: &mut Vec<Effect>) {
+        let rules = self.policy.rules();
+        if rules.is_empty() {
+            let text = "No rule is kept: what is asked about is the mode's to say.";
+            notice(Level::Info, text, out);
+        }
+        for (at, KeptRule { scope, rule }) in rules.iter().enumerate() {
+            let how_long = match scope {
+                Scope::Once => "this call",
+                Scope::Session => "this session",
+                Scope::Project => "this project",
+                Scope::Forever => "every project",
+            };
+            let text = format!("Rule {}, for {how_long}: `{rule}`.", at + 1);
+            notice(Level::Info, &text, out);
+        }
+        if let Some(last) = self.taints.last() {
+            let text = format!(
+                "Asked about all the same, because you did not write what was read: {last}{}.",
+                match self.taints.len() {
+                    1 => String::new(),
+                    count => format!(" and {} more", count - 1),
+                }
+            );
+            notice(Level::Info, &text, out);
+        }
+    }
+
     fn tell_rules(&self, out: &mut Vec<Effect>) {
         let rules = self.policy.rules();
         out.push(Effect::Emit(Event::RulesChanged { rules }));

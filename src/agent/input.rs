@@ -14,6 +14,12 @@ pub enum Input {
         text: String,
         files: Vec<String>,
     },
+    /// Something of a server's that the user wants the model to see with the next message, labelled as data.
+    Attached {
+        /// What it is, such as a resource of a server.
+        content: String,
+        text: String,
+    },
     /// The model is loaded and can be asked.
     ModelReady(ModelInfo),
     Model {
@@ -63,7 +69,7 @@ pub enum Input {
     /// What the repository tells the model, which the user has come to trust.
     Guided(Guidance),
     /// Something that the next message brings along.
-    Attached(String),
+    Brought(String),
     /// The change that is to be reviewed, as a difference, or why there is none.
     ChangeRead(Result<String, String>),
     Undone {

@@ -8,6 +8,7 @@
 mod asking;
 mod calls;
 mod compaction;
+mod finding;
 mod guidance;
 mod input;
 mod intent;
@@ -29,7 +30,7 @@ use std::collections::VecDeque;
 
 pub use input::{Effect, Input, Preview};
 pub use policy::{Facts, Policy, Verdict};
-pub use prompt::system_text;
+pub use prompt::{system_text, told_as};
 
 use crate::protocol::{
     CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, KeptRule, Lane, Level,
@@ -132,6 +133,10 @@ pub struct Agent {
     policy: Policy,
     messages: Vec<Message>,
     tools: Vec<ToolSpec>,
+    /// Third-party tools that came while a turn was running.
+    arriving: Vec<ToolSpec>,
+    /// Third-party tools that the model has to look for.
+    deferred: Vec<ToolSpec>,
     /// The tool that runs the project's check. The host alone calls it.
     checker: Option<ToolSpec>,
     model: Option<ModelInfo>,
@@ -173,6 +178,8 @@ impl Agent {
             settings,
             messages: memory.messages,
             tools: Vec::new(),
+            arriving: Vec::new(),
+            deferred: Vec::new(),
             checker: None,
             model: None,
             calls: CallTable::after(memory.calls),
@@ -206,9 +213,13 @@ impl Agent {
                 self.prepare("", &mut out);
             }
             Input::Tools(tools) => {
-                self.merge_tools(tools);
+                self.take_tools(tools);
                 self.start_queued(&mut out);
                 self.prepare("", &mut out);
+            }
+            Input::Attached { content, text } => {
+                self.aside.push(text);
+                self.taint(&content, None, &mut out);
             }
             Input::Model { generation, event } => self.hear(generation, event, &mut out),
             Input::Previewed { call, preview } => self.previewed(call, preview, &mut out),
@@ -244,7 +255,7 @@ impl Agent {
                 result,
             } => self.checked(call, outcome, result, &mut out),
             Input::Guided(guidance) => self.guided(guidance, &mut out),
-            Input::Attached(text) => self.attach(&text),
+            Input::Brought(text) => self.attach(&text),
             Input::ChangeRead(change) => self.read_change(change, &mut out),
             Input::Undone { turn, undone } => self.undone(turn, undone, &mut out),
             Input::Recalled(files) => {
@@ -287,6 +298,7 @@ impl Agent {
                     );
                 }
             },
+            Op::ListRules => self.list_rules(out),
             Op::RemoveRule { number } => self.remove_rule(number, out),
             Op::Undo => self.undo(out),
             Op::Review { target } => self.review(target, out),
@@ -472,6 +484,7 @@ impl Agent {
             // What is known of the workspace is added where the workspace is seen.
             known: Vec::new(),
             lane: Lane::Main,
+            unlisted: Self::unlisted(&self.tools),
         })
     }
 

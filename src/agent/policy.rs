@@ -148,8 +148,11 @@ fn usual(mode: Mode, risk: Risk) -> Usual {
     let [plan, ask, edit, auto] = match risk {
         Risk::Read => [Allow, Allow, Allow, Allow],
         Risk::SensitiveRead | Risk::ForeignRead => [Ask, Ask, Ask, Ask],
-        Risk::Edit | Risk::Memory => [Deny, Ask, Allow, Allow],
-        Risk::EditExecutable | Risk::GitHistory | Risk::Foreign => [Deny, Ask, Ask, Ask],
+        Risk::Edit => [Deny, Ask, Allow, Allow],
+        // A note outlives the session: no mode is about it.
+        Risk::Memory | Risk::EditExecutable | Risk::GitHistory | Risk::Foreign => {
+            [Deny, Ask, Ask, Ask]
+        }
         Risk::Delete | Risk::GitLocal | Risk::Command => [Deny, Ask, Ask, Allow],
         Risk::Network | Risk::Outside | Risk::Policy => [Deny, Deny, Deny, Deny],
     };
@@ -305,7 +308,7 @@ mod tests {
             ),
             (
                 Risk::Memory,
-                ["deny", "ask", "allow", "allow"],
+                ["deny", "ask", "ask", "ask"],
                 ["deny", "ask", "ask", "ask"],
             ),
             (

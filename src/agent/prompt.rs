@@ -20,7 +20,7 @@ pub fn system_text(
     match listed {
         ToolList::Text => {
             text.push_str("Tools:\n");
-            for tool in tools {
+            for tool in tools.iter().filter(|tool| super::finding::is_listed(tool)) {
                 text.push_str(&signature(tool));
                 text.push('\n');
             }
@@ -42,8 +42,53 @@ pub fn system_text(
     text
 }
 
+/// The longest description of a third-party tool on its line, in characters.
+const SHORT: usize = 90;
+
+/// Writes a third-party tool on one line, with the beginning of what its server says about it.
+pub(super) fn short_signature(tool: &ToolSpec) -> String {
+    let line = tool
+        .description
+        .lines()
+        .find(|line| !line.trim().is_empty());
+    let line = line.unwrap_or_default().trim();
+    let sentence = line.find(". ").map_or(line, |end| &line[..=end]);
+    let mut description: String = sentence.chars().take(SHORT).collect();
+    if description.len() < sentence.len() {
+        description.push('…');
+    }
+    format!("- {}: {description}", call(tool))
+}
+
+/// Writes a third-party tool as the model is told of it.
+pub fn told_as(tool: &ToolSpec) -> String {
+    short_signature(tool)
+}
+
+/// Writes a third-party tool with all that its server says about it and its arguments.
+pub(super) fn long_signature(tool: &ToolSpec) -> String {
+    let mut text = format!("- {}: {}", call(tool), tool.description.trim());
+    for (name, schema) in tool.schema["properties"].as_object().into_iter().flatten() {
+        let description = schema["description"].as_str().unwrap_or_default();
+        let choices = match &schema["enum"] {
+            Value::Array(choices) => format!(" one of {}", Value::from(choices.clone())),
+            _ => String::new(),
+        };
+        if !(description.is_empty() && choices.is_empty()) {
+            let description: String = description.chars().take(200).collect();
+            text.push_str(&format!("\n  {name}:{choices} {description}"));
+        }
+    }
+    text
+}
+
 /// Writes a tool as a one-line signature: `- read(path, from?: integer): Reads a file.`
 fn signature(tool: &ToolSpec) -> String {
+    format!("- {}: {}", call(tool), tool.description)
+}
+
+/// Writes how a tool is called: `read(path, from?: integer)`.
+fn call(tool: &ToolSpec) -> String {
     let required: Vec<&str> = tool.schema["required"]
         .as_array()
         .into_iter()
@@ -66,10 +111,5 @@ fn signature(tool: &ToolSpec) -> String {
             }
         })
         .collect();
-    format!(
-        "- {}({}): {}",
-        tool.name,
-        arguments.join(", "),
-        tool.description
-    )
+    format!("{}({})", tool.name, arguments.join(", "))
 }

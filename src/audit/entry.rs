@@ -54,6 +54,14 @@ pub enum Entry {
         call: u64,
         decision: Value,
     },
+    /// Content that the user did not write came into the conversation.
+    Tainted {
+        content: String,
+    },
+    /// The user's rules, as they are from here on.
+    Rules {
+        rules: Vec<String>,
+    },
     /// A call is about to run with these arguments: with no decision before it, the mode or a rule allowed it.
     Runs {
         call: u64,
@@ -137,6 +145,15 @@ impl Entry {
             Event::ApprovalRequested { call, reason, .. } => Self::Asked {
                 call: call.0,
                 reason: short(&redact(reason)),
+            },
+            Event::Tainted { content } => Self::Tainted {
+                content: short(&redact(content)),
+            },
+            Event::RulesChanged { rules } => Self::Rules {
+                rules: rules
+                    .iter()
+                    .map(|kept| short(&redact(&kept.rule.to_string())))
+                    .collect(),
             },
             Event::Decided { call, decision } => Self::Decided {
                 call: call.0,

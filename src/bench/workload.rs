@@ -22,6 +22,7 @@ pub(super) fn request(messages: Vec<Message>, max_tokens: u32) -> ModelRequest {
         passages: Vec::new(),
         known: Vec::new(),
         lane: Lane::Main,
+        unlisted: 0,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Running `walden audit …`, and opening a session's audit log.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::audit::{self, Audit, Entry};
 use crate::cli::AuditCommand;
 use crate::error::{ExitCode, UserError};
+use crate::protocol::redact;
 use crate::sandbox;
 
 use super::sealing::state_folder;
@@ -68,12 +68,7 @@ pub(super) fn open(state: &Path, session: &str) -> Result<Audit, UserError> {
             .map(sandbox::Sealed::weaker)
             .unwrap_or_default(),
     };
-    let mut audit = Audit::open(state, session, as_it_is).map_err(UserError::from_error)?;
+    let mut audit = Audit::open(state, session, redact).map_err(UserError::from_error)?;
     audit.write(sealed).map_err(UserError::from_error)?;
     Ok(audit)
-}
-
-/// The place at which secrets are to be taken out.
-pub(super) fn as_it_is(text: &str) -> Cow<'_, str> {
-    Cow::Borrowed(text)
 }

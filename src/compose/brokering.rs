@@ -15,9 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 use crate::audit::{Audit, Connection, Entry};
-use crate::broker::{Allowed, Broker, Dial, Dialed, Note, Target, Tls, dial_tcp, serve};
+use crate::broker::{Allowed, Broker, Bytes, Dial, Dialed, Note, Target, Tls, dial_tcp, serve};
 use crate::config::Config;
 use crate::error::UserError;
+use crate::net::{Connect, Connecting, Encryption, Origin, Stream};
 use crate::sandbox::{self, Files, Network, Seal};
 
 /// The name under which this program is the broker.
@@ -136,11 +137,13 @@ fn run(state: &Path, entries: &[String]) -> Result<(), String> {
     let name = format!("network-{}", std::process::id());
     // Opened before the files are out of reach: nobody else is asked to note what this process does.
     let mut audit =
-        Audit::open(state, &name, super::auditing::as_it_is).map_err(|error| error.to_string())?;
+        Audit::open(state, &name, crate::protocol::redact).map_err(|error| error.to_string())?;
     let began = Entry::Network {
         allowed: allowed.to_string(),
     };
     audit.write(began).map_err(|error| error.to_string())?;
+    // Whose certificates to believe is read before the files are out of reach.
+    let encryption = Encryption::new().map_err(|error| error.to_string())?;
     let mut read: Vec<PathBuf> = RESOLVERS.iter().map(PathBuf::from).collect();
     read.extend(std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
     sandbox::seal(
@@ -172,7 +175,7 @@ fn run(state: &Path, entries: &[String]) -> Result<(), String> {
                 Receiver::from_owned_fd(from)?,
                 Sender::from_owned_fd(to)?,
                 allowed,
-                dialer(),
+                dialer(encryption),
                 note,
             )
             .await
@@ -180,19 +183,44 @@ fn run(state: &Path, entries: &[String]) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-fn dialer() -> Dial {
-    Arc::new(|target: Target| {
+fn dialer(encryption: Encryption) -> Dial {
+    Arc::new(move |target: Target| {
+        let encryption = encryption.clone();
         Box::pin(async move {
-            if target.tls == Tls::Encrypted {
-                return Err(std::io::Error::other("encryption is not built in"));
-            }
             let (stream, address) = dial_tcp(&target).await?;
-            Ok(Dialed {
-                bytes: Box::new(stream),
-                address,
-            })
+            let bytes: Box<dyn Bytes> = match target.tls {
+                Tls::Plain => Box::new(stream),
+                Tls::Encrypted => Box::new(encryption.over(stream, &target.host).await?),
+            };
+            Ok(Dialed { bytes, address })
         })
     })
+}
+
+/// Connections that the broker makes: what HTTP speaks over in a process that can make none.
+#[derive(Clone)]
+pub struct Brokered(pub Arc<Broker>);
+
+impl Connect for Brokered {
+    fn connect(&self, origin: &Origin) -> Connecting {
+        let broker = self.0.clone();
+        let target = Target {
+            host: origin.host().to_owned(),
+            port: origin.port(),
+            tls: match origin.tls() {
+                true => Tls::Encrypted,
+                false => Tls::Plain,
+            },
+        };
+        Box::pin(async move {
+            let bytes = broker
+                .connect(target)
+                .await
+                .map_err(std::io::Error::other)?;
+            let stream: Box<dyn Stream> = Box::new(bytes);
+            Ok(stream)
+        })
+    }
 }
 
 fn connection(note: &Note) -> Connection {

@@ -9,22 +9,30 @@ mod auditing;
 #[cfg(feature = "net")]
 mod brokering;
 mod confine;
+#[cfg(feature = "net")]
+mod conformance;
 mod editor;
 mod guidance;
+mod mcp;
 mod own;
 mod refactor;
 mod review;
+mod rules;
 mod sealing;
 mod serve;
 mod tasks;
 
 pub use auditing::audit;
 #[cfg(feature = "net")]
-pub use brokering::{act_as_broker, broker};
+pub use brokering::{Brokered, act_as_broker, broker};
 pub use confine::sandbox;
+#[cfg(feature = "net")]
+pub use conformance::conformance;
 pub use guidance::trust;
+pub use mcp::mcp;
 pub use refactor::{Refactored, refactor};
 pub use review::review;
+pub use rules::rules;
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
 pub use tasks::bench_tasks;
@@ -32,6 +40,7 @@ pub use tasks::bench_tasks;
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use mcp::Treatment;
 use tokio::sync::mpsc;
 
 use crate::agent::{CHECKING_SERVER, Settings};
@@ -41,7 +50,7 @@ use crate::config::{self, Config};
 use crate::doctor::{self, Subject};
 use crate::error::{ExitCode, UserError};
 use crate::exec::{self, Format};
-use crate::mcp::Host;
+use crate::mcp::Attended;
 use crate::model::llama::{self, LlamaOptions};
 use crate::model::store::{self, Look, Meter, ModelCommand, Store, StoreError};
 use crate::protocol::{Event, FileChange, Sampling};
@@ -51,6 +60,9 @@ use crate::servers::run::{self, Runner};
 use crate::session::{self, Handle, Journal, Recovered, SessionFiles, SessionId, Setup};
 use crate::tui;
 use crate::workspace::{Checkpoints, Roots, hash_of};
+
+/// How long a run of a single turn waits for the third-party servers.
+const SETTLING: std::time::Duration = std::time::Duration::from_secs(90);
 
 /// Starts the log, where `WALDEN_LOG` asks for one: into the state folder, never onto the screen.
 pub fn start_log() {
@@ -106,6 +118,10 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             &files,
             resumed,
             config.mode.unwrap_or_default(),
+            &Treatment {
+                attended: Attended::Yes,
+                trusted: &options.trust_server,
+            },
             None,
         )
         .await?;
@@ -163,10 +179,14 @@ pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
         .unwrap_or_else(|| exec.auto.mode());
     // Asked before anything is started: a missing model is the most likely mistake of a first run.
     locate_model(&config)?;
+    let treatment = Treatment {
+        attended: Attended::No,
+        trusted: &options.trust_server,
+    };
     sealing::tell_weaker();
     runtime()?.block_on(async {
         let form = answer.as_ref().map(|form| form.schema().clone());
-        let (handle, _) = build(&config, &root, &files, None, mode, form).await?;
+        let (handle, _) = build(&config, &root, &files, None, mode, &treatment, form).await?;
         exec::run(
             handle,
             exec::Request {
@@ -517,6 +537,7 @@ async fn build(
     files: &SessionFiles,
     resumed: Option<SessionId>,
     mode: crate::protocol::Mode,
+    treatment: &Treatment<'_>,
     answer: Option<serde_json::Value>,
 ) -> Result<(Handle, Vec<Event>), UserError> {
     locate_draft(config)?;
@@ -537,7 +558,11 @@ async fn build(
         .map(|recovered: &Recovered| recovered.events.clone())
         .unwrap_or_default();
 
-    let mut host = Host::new();
+    let configured = mcp::configured(root);
+    let mut host = mcp::host(configured.definitions, root, files, treatment)?;
+    for problem in configured.problems {
+        host.tell(format!("MCP servers: {problem}."));
+    }
     host.attach("fs", Filesystem::new(roots.clone()))
         .await
         .map_err(UserError::from_error)?;
@@ -547,6 +572,10 @@ async fn build(
         host.attach(CHECKING_SERVER, runner.clone())
             .await
             .map_err(UserError::from_error)?;
+    }
+    if treatment.attended == Attended::No {
+        // A single turn has no later one in which a slow server's tools could come.
+        host.settle(SETTLING).await;
     }
     let tools = host.tools().await.map_err(UserError::from_error)?;
 

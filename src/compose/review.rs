@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::mcp::Treatment;
 use super::{build, configure, find_root, locate_model, runtime};
 use crate::cli::{FailOn, Options, ReviewArguments};
 use crate::error::{ExitCode, UserError};
 use crate::git::{ChangeOf, Repo};
+use crate::mcp::Attended;
 use crate::protocol::{Mode, ReviewTarget};
 use crate::review::{self, Form};
 use crate::session::{ChangeReader, SessionFiles};
@@ -45,8 +47,13 @@ pub fn review(options: &Options, asked: &ReviewArguments) -> Result<ExitCode, Us
         check: Some("off".to_owned()),
         ..config
     };
+    let treatment = Treatment {
+        attended: Attended::No,
+        trusted: &options.trust_server,
+    };
+    super::sealing::tell_weaker();
     runtime()?.block_on(async {
-        let (handle, _) = build(&config, &root, &files, None, Mode::Plan, None).await?;
+        let (handle, _) = build(&config, &root, &files, None, Mode::Plan, &treatment, None).await?;
         review::run(
             handle,
             request,

@@ -152,7 +152,11 @@ fn session(options: &Options) -> Result<Seal, UserError> {
     let root = find_root(options)?;
     let state = state_folder()?;
     let mut read = readable(&config);
+    // What third-party servers may read, this process must be able to give them.
+    let (servers_read, servers_write) = super::mcp::reach(&root);
+    read.extend(servers_read);
     let mut write = vec![root, state];
+    write.extend(servers_write);
     if let Some(seal) = &config.seal {
         read.extend(seal.read.iter().map(|path| expanded(path)));
         write.extend(seal.write.iter().map(|path| expanded(path)));

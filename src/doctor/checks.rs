@@ -249,6 +249,7 @@ fn load(options: LlamaOptions) -> Check {
         passages: Vec::new(),
         known: Vec::new(),
         lane: crate::protocol::Lane::Main,
+        unlisted: 0,
     });
     loop {
         match generation.events.blocking_recv() {

@@ -5,7 +5,9 @@ use rmcp::model::{
 };
 use serde_json::{Value, json};
 
+use super::config::Definition;
 use super::host::{Purpose, Reply, Trust};
+use super::log::Log;
 use super::{META_EXPECT, META_PREVIEW, META_RISK, META_TRIAL};
 use crate::protocol::{FileChange, KNOWN_KEYWORD, Outcome, Risk, ToolCall, ToolSpec, clip};
 
@@ -32,6 +34,117 @@ pub(super) fn tool(server: &str, trust: Trust, tool: &Tool) -> ToolSpec {
         schema,
         risk,
         previews: meta(META_PREVIEW).and_then(Value::as_bool).unwrap_or(false),
+    }
+}
+
+/// The longest name that a model is given for a tool.
+const NAME: usize = 64;
+
+/// Converts the listed tools of a third-party server: those that its configuration takes, each under a name that
+/// begins with the user's name for the server, so that none can pass for another's.
+pub(super) fn foreign(definition: &Definition, tools: &[Value], log: &Log) -> Vec<ToolSpec> {
+    let mut specs: Vec<ToolSpec> = Vec::new();
+    for tool in tools {
+        let Some(own) = tool["name"].as_str() else {
+            continue;
+        };
+        if !definition.toolset.takes(own) {
+            continue;
+        }
+        let name: String = format!("{}__{own}", definition.name)
+            .chars()
+            .map(|c| match c {
+                c if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') => c,
+                _ => '_',
+            })
+            .collect();
+        let likeness = super::config::skeleton(&name);
+        let twin = specs
+            .iter()
+            .find(|known| super::config::skeleton(&known.name) == likeness);
+        if let Some(twin) = twin {
+            log.note(&format!(
+                "left out: the tool `{own}`, whose name could be taken for `{}`",
+                twin.tool
+            ));
+            continue;
+        }
+        if name.len() > NAME {
+            log.note(&format!(
+                "left out: the tool `{own}`: its name is too long beside the server's"
+            ));
+            continue;
+        }
+        let mut schema = tool["inputSchema"].clone();
+        unmark(&mut schema);
+        let described = tool["description"]
+            .as_str()
+            .or_else(|| tool["title"].as_str());
+        specs.push(ToolSpec {
+            server: definition.name.clone(),
+            name,
+            tool: own.to_owned(),
+            // The model reads it with nothing hidden in it: what the user saw is what it sees.
+            description: clip(
+                &crate::protocol::sanitize(described.unwrap_or_default()),
+                1_000,
+            ),
+            schema,
+            risk: Risk::Foreign,
+            previews: false,
+        });
+    }
+    specs
+}
+
+/// Converts a third-party server's result: the text for the model, and what is no text by its name. Structured content
+/// that only repeats the text is not given twice.
+pub(super) fn foreign_reply(result: &Value) -> Outcome {
+    let mut texts: Vec<String> = Vec::new();
+    for block in result["content"].as_array().into_iter().flatten() {
+        texts.push(content(block));
+    }
+    if texts.is_empty() && !result["structuredContent"].is_null() {
+        texts.push(result["structuredContent"].to_string());
+    }
+    if texts.is_empty() {
+        texts.push("(the tool returned nothing)".to_owned());
+    }
+    let text = clip(&texts.join("\n"), RESULT_LIMIT);
+    match result["isError"].as_bool() {
+        Some(true) => Outcome::Failed { text },
+        _ => Outcome::Done { text },
+    }
+}
+
+/// Writes one block of content as a text.
+pub(super) fn content(block: &Value) -> String {
+    let word = |key: &str| super::text::short(block[key].as_str().unwrap_or("?"), 300);
+    let size = |data: &Value| data.as_str().unwrap_or_default().len() * 3 / 4 / 1024;
+    match block["type"].as_str() {
+        Some("text") => block["text"].as_str().unwrap_or_default().to_owned(),
+        Some(kind @ ("image" | "audio")) => format!(
+            "[{kind}, {}, {} KiB, not shown to the model]",
+            word("mimeType"),
+            size(&block["data"])
+        ),
+        Some("resource_link") => format!("[resource {}: {}]", word("uri"), word("name")),
+        Some("resource") => resource(&block["resource"]),
+        _ => "[content of an unknown kind]".to_owned(),
+    }
+}
+
+/// Writes the contents of a resource as a text.
+pub(super) fn resource(resource: &Value) -> String {
+    let uri = super::text::short(resource["uri"].as_str().unwrap_or("?"), 300);
+    match (resource["text"].as_str(), resource["blob"].as_str()) {
+        (Some(text), _) => format!("[resource {uri}]\n{text}"),
+        (None, Some(blob)) => format!(
+            "[resource {uri}, {}, {} KiB, not shown to the model]",
+            super::text::short(resource["mimeType"].as_str().unwrap_or("no type"), 60),
+            blob.len() * 3 / 4 / 1024
+        ),
+        (None, None) => format!("[resource {uri}, empty]"),
     }
 }
 

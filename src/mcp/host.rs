@@ -1,18 +1,48 @@
 //! The host: its servers, their tools, and calls.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
 use rmcp::ServerHandler;
 use rmcp::service::{Peer, RoleClient};
+use tokio::sync::mpsc;
 
+use super::answering::Answering;
+use super::calling;
+use super::config::Definition;
 use super::connection::{self, Connection};
 use super::convert;
+use super::desk::{Attended, Desk};
+use super::event::HostEvent;
+use super::foreign::{Command, Foreign, Ground, OpenRemote, Shared, Stage};
 use super::knowledge::Knowledge;
-use crate::protocol::{CheckResult, FileChange, Outcome, ToolCall, ToolSpec};
+use super::pins::Pins;
+use crate::protocol::{
+    Answer, CheckResult, FileChange, Level, Outcome, QuestionId, ServerState, ToolCall, ToolSpec,
+};
+use crate::sandbox::Launcher;
 
 /// The host of all servers of a session.
-#[derive(Default)]
 pub struct Host {
     servers: Vec<(String, Trust, Connection)>,
     knowledge: Knowledge,
+    pub(super) foreign: Vec<Foreign>,
+    pub(super) answering: Arc<Answering>,
+    events: mpsc::UnboundedReceiver<HostEvent>,
+}
+
+/// What a host needs to start servers that are not part of walden.
+pub struct Options {
+    pub attended: Attended,
+    /// The folders that servers are told of, and may read.
+    pub roots: Vec<PathBuf>,
+    pub launcher: Launcher,
+    /// The folder in which each server gets a folder of its own.
+    pub scratch: PathBuf,
+    pub pins: Pins,
+    /// How servers are reached over HTTP, where that is possible.
+    pub remote: Option<Arc<dyn OpenRemote>>,
 }
 
 /// Whether a server's word about its own tools is believed.
@@ -57,12 +87,66 @@ pub enum HostError {
 #[derive(Clone)]
 pub struct Caller {
     peers: Vec<(String, Peer<RoleClient>)>,
+    pub(super) foreign: Vec<Arc<Shared>>,
+    pub(super) answering: Arc<Answering>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Host {
     /// Creates a host without servers.
     pub fn new() -> Self {
-        Self::default()
+        let (events, told) = mpsc::unbounded_channel();
+        let desk = Desk::new(Attended::No, events.clone());
+        Self {
+            servers: Vec::new(),
+            knowledge: Knowledge::default(),
+            foreign: Vec::new(),
+            answering: Answering::new(desk, events, Vec::new()),
+            events: told,
+        }
+    }
+
+    /// Creates a host that looks after these servers, and begins to start them. It does not wait for them: they tell
+    /// of themselves by events.
+    pub fn with(definitions: Vec<Definition>, options: Options) -> Self {
+        let (events, told) = mpsc::unbounded_channel();
+        let desk = Desk::new(options.attended, events.clone());
+        let answering = Answering::new(desk, events.clone(), options.roots.clone());
+        let ground = Arc::new(Ground {
+            launcher: options.launcher,
+            roots: options.roots,
+            scratch: options.scratch,
+            pins: options.pins,
+            answering: Arc::clone(&answering),
+            events,
+            remote: options.remote,
+        });
+        let foreign = definitions
+            .into_iter()
+            .filter(|definition| !definition.disabled)
+            .map(|definition| Foreign::start(definition, Arc::clone(&ground)))
+            .collect();
+        Self {
+            servers: Vec::new(),
+            knowledge: Knowledge::default(),
+            foreign,
+            answering,
+            events: told,
+        }
+    }
+
+    /// Lets the session tell the user something.
+    pub fn tell(&self, text: String) {
+        let level = Level::Warning;
+        let _ = self
+            .answering
+            .events
+            .send(HostEvent::Notice { level, text });
     }
 
     /// Starts a built-in server in this process, connected like any other: by MCP over a pipe.
@@ -80,7 +164,17 @@ impl Host {
         Ok(())
     }
 
-    /// Lists the tools of all servers, in the order of the servers and of their lists.
+    /// Waits until every third-party server is up or down, but not longer than that.
+    pub async fn settle(&self, longest: Duration) {
+        let all = async {
+            for server in &self.foreign {
+                server.settled().await;
+            }
+        };
+        let _ = tokio::time::timeout(longest, all).await;
+    }
+
+    /// Lists the tools of all servers that are there, in the order of the servers and of their lists.
     ///
     /// # Errors
     /// When a server does not answer.
@@ -95,17 +189,72 @@ impl Host {
                 tools.push(spec);
             }
         }
+        for server in &self.foreign {
+            if let Stage::Up(live) = &*server.shared.stage.borrow() {
+                tools.extend(live.tools.iter().cloned());
+            }
+        }
         Ok(tools)
     }
 
-    /// Returns the servers' names and how many tools of `tools` each has.
-    pub fn servers<'a>(&'a self, tools: &'a [ToolSpec]) -> impl Iterator<Item = (&'a str, usize)> {
-        self.servers.iter().map(|(name, _, _)| {
-            (
-                name.as_str(),
-                tools.iter().filter(|tool| tool.server == *name).count(),
-            )
-        })
+    /// Returns the servers' names and states; `tools` are all that were listed.
+    pub fn servers(&self, tools: &[ToolSpec]) -> Vec<(String, ServerState)> {
+        let own = self.servers.iter().map(|(name, _, _)| {
+            let tools = tools.iter().filter(|tool| tool.server == *name).count();
+            (name.clone(), ServerState::Up { tools })
+        });
+        let others = self.foreign.iter().map(|server| {
+            let state = match &*server.shared.stage.borrow() {
+                Stage::Starting => ServerState::Starting,
+                Stage::Up(live) => ServerState::Up {
+                    tools: live.tools.len(),
+                },
+                Stage::Down(reason) => ServerState::Down {
+                    reason: reason.clone(),
+                },
+            };
+            (server.shared.definition.name.clone(), state)
+        });
+        own.chain(others).collect()
+    }
+
+    /// Returns the next thing that a third-party server brings about.
+    pub async fn event(&mut self) -> Option<HostEvent> {
+        self.events.recv().await
+    }
+
+    /// Takes the user's answer to a question. It counts once.
+    pub fn answer(&self, question: QuestionId, answer: Answer) {
+        self.answering.desk.answer(question, answer);
+    }
+
+    /// Starts a third-party server again. Tells whether there is one of that name.
+    pub fn restart(&self, server: &str) -> bool {
+        let found = self
+            .foreign
+            .iter()
+            .find(|one| one.shared.definition.name == server);
+        if let Some(found) = found {
+            found.command(Command::Restart);
+        }
+        found.is_some()
+    }
+
+    /// Replaces the folders that servers are told of.
+    pub fn set_roots(&self, roots: Vec<PathBuf>) {
+        self.answering.set_roots(roots);
+        for server in &self.foreign {
+            server.command(Command::RootsChanged);
+        }
+    }
+
+    /// Returns the last lines that a server wrote beside the protocol.
+    pub fn log(&self, server: &str, lines: usize) -> Vec<String> {
+        self.foreign
+            .iter()
+            .find(|one| one.shared.definition.name == server)
+            .map(|one| one.shared.log.tail(lines))
+            .unwrap_or_default()
     }
 
     /// Returns what the built-in servers know besides their tools.
@@ -126,27 +275,42 @@ impl Host {
                 .iter()
                 .map(|(name, _, connection)| (name.clone(), connection.peer()))
                 .collect(),
+            foreign: self
+                .foreign
+                .iter()
+                .map(|server| Arc::clone(&server.shared))
+                .collect(),
+            answering: Arc::clone(&self.answering),
         }
     }
 
-    /// Closes all connections.
+    /// Closes all connections, at the same time.
     pub async fn close(self) {
+        let mut closing = tokio::task::JoinSet::new();
+        for server in self.foreign {
+            closing.spawn(server.close());
+        }
         for (_, _, connection) in self.servers {
             connection.close().await;
         }
+        while closing.join_next().await.is_some() {}
     }
 }
 
 impl Caller {
     /// Makes a call. Whatever goes wrong is an outcome; dropping the future cancels the call at its server.
     pub async fn call(&self, call: &ToolCall, purpose: &Purpose) -> Reply {
+        let bare = |outcome: Outcome| Reply {
+            outcome,
+            change: None,
+            check: None,
+        };
+        if let Some(server) = self.server(&call.server) {
+            return bare(calling::call(server, &self.answering, call).await);
+        }
         let Some((_, peer)) = self.peers.iter().find(|(name, _)| *name == call.server) else {
             let text = format!("there is no server `{}`", call.server);
-            return Reply {
-                outcome: Outcome::Invalid { text },
-                change: None,
-                check: None,
-            };
+            return bare(Outcome::Invalid { text });
         };
         match connection::call(peer, convert::request(call, purpose)).await {
             Ok(result) => convert::reply(&result),
@@ -155,12 +319,15 @@ impl Caller {
                     "`{}` of the server `{}` failed: {problem}",
                     call.tool, call.server
                 );
-                Reply {
-                    outcome: Outcome::Failed { text },
-                    change: None,
-                    check: None,
-                }
+                bare(Outcome::Failed { text })
             }
         }
+    }
+
+    /// Finds a third-party server.
+    pub(super) fn server(&self, name: &str) -> Option<&Arc<Shared>> {
+        self.foreign
+            .iter()
+            .find(|server| server.definition.name == name)
     }
 }

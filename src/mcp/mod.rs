@@ -3,16 +3,40 @@
 //! Owns the rmcp clients, one per server, and the only conversion between rmcp's types and the vocabulary
 //! (`convert`). The agent sees tools through the host alone; the host knows nothing of the agent or of the screen.
 
+mod answering;
+mod calling;
+mod catalog;
+pub mod command;
+pub mod config;
 mod connection;
 mod convert;
+mod desk;
+mod era;
+mod event;
+mod foreign;
+mod form;
 mod host;
 mod knowledge;
+mod lines;
+mod link;
+mod log;
+pub mod pins;
+mod stdio;
+mod text;
+mod view;
+mod wire;
 
 /// The key in a call's `_meta` that names an edit to be made in a copy first: `{"tool": name, "arguments": …}`.
 pub const META_TRIAL: &str = "walden/trial";
 
-pub use host::{Caller, Host, HostError, Purpose, Reply, Trust};
+pub use desk::Attended;
+pub use era::Era;
+pub use event::{HostEvent, Sample, Speaker};
+pub use foreign::{OpenRemote, Opening};
+pub use host::{Caller, Host, HostError, Options, Purpose, Reply, Trust};
 pub use knowledge::{Keeps, Knowledge, Names};
+pub use view::{Attachment, Completed, Inspection};
+pub use wire::{Received, Wire};
 
 /// The key in a tool's `_meta` under which a built-in server rates what the tool can do.
 pub const META_RISK: &str = "walden/risk";

@@ -109,6 +109,7 @@ mod tests {
             passages: Vec::new(),
             known: Vec::new(),
             lane: Lane::Main,
+            unlisted: 0,
         }
     }
 

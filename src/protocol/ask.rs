@@ -163,6 +163,29 @@ impl Ask {
         }
     }
 
+    /// Says which flag or rule allows it where nobody can be asked.
+    pub fn allowed_by(&self) -> String {
+        if self.trigger.is_some() {
+            let file = "name the file in the request, or have git track it, if it is yours";
+            return format!("nothing allows it after content that is not yours: {file}");
+        }
+        if self.why.iter().any(|why| matches!(why, Why::Rule { .. })) {
+            return "nothing allows it while that rule stands".to_owned();
+        }
+        let class = self.risk;
+        let rule = format!(
+            "`walden rules add allow {}.{} --class {class}` allows it",
+            self.server, self.tool
+        );
+        match class {
+            Risk::Edit => format!("`--auto edit` allows it, or {rule}"),
+            Risk::Delete | Risk::GitLocal | Risk::Command => {
+                format!("`--auto all` allows it, or {rule}")
+            }
+            _ => rule,
+        }
+    }
+
     /// Says in one line why it asks.
     pub fn reason(&self) -> String {
         let reasons: Vec<String> = self.why.iter().map(Why::to_string).collect();

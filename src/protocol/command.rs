@@ -58,7 +58,7 @@ mod tests {
     use crate::protocol::CallId;
     use serde_json::json;
 
-    fn call(arguments: Value) -> ToolCall {
+    fn call(arguments: &Value) -> ToolCall {
         ToolCall {
             id: CallId(1),
             server: "run".into(),
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_line_with_anything_for_a_shell_is_not_taken_apart() {
-        let words = |line: &str| written(&call(json!({"command": line})));
+        let words = |line: &str| written(&call(&json!({"command": line})));
         assert_eq!(
             words("cargo  test --lib"),
             Some(Written::Words(
@@ -87,6 +87,6 @@ mod tests {
         ] {
             assert_eq!(words(line), Some(Written::Line(line.to_owned())), "{line}");
         }
-        assert_eq!(written(&call(json!({"path": "a"}))), None);
+        assert_eq!(written(&call(&json!({"path": "a"}))), None);
     }
 }

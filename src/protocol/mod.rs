@@ -48,5 +48,5 @@ pub use review::{Finding, ReviewNews, ReviewTarget, Severity};
 pub use risk::Risk;
 pub use rule::{Example, KeptRule, Rule, Ruling, Subject};
 pub use secret::{find_secret, redact, secret_file};
-pub use text::{clip, sanitize, sanitize_line};
+pub use text::{Foreign, clip, looks_like_another, sanitize, sanitize_line};
 pub use transcript::{CallState, Item, Transcript, TurnState};

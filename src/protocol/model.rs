@@ -51,6 +51,10 @@ pub struct ModelRequest {
     pub known: Vec<Known>,
     #[serde(default)]
     pub lane: Lane,
+    /// How many of the tools, at the end, stand in no list that a template writes: the conversation tells of them, so
+    /// that the prompt's beginning stays what it was.
+    #[serde(default)]
+    pub unlisted: usize,
 }
 
 /// What a request's evaluated prompt is kept for.

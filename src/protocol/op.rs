@@ -36,6 +36,8 @@ pub enum Op {
         scope: Scope,
         rule: Rule,
     },
+    /// Has the rules listed as notices.
+    ListRules,
     /// Takes back a rule, by its number in the list, counted from 1.
     RemoveRule {
         number: usize,

@@ -35,6 +35,14 @@ pub enum QuestionKind {
     },
     /// Whether the server may have what the model wrote for it (MCP sampling).
     Completion { text: String },
+    /// Whether a server that is not part of walden may be started, or used, as it is defined. walden itself asks this:
+    /// no server can.
+    Definition {
+        /// What is asked, in one sentence.
+        title: String,
+        /// What would be trusted, or what changed since it was, line by line.
+        text: String,
+    },
 }
 
 /// One field of a form.

@@ -322,7 +322,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn call(tool: &str, arguments: serde_json::Value) -> ToolCall {
+    fn call(tool: &str, arguments: &serde_json::Value) -> ToolCall {
         let (server, tool) = tool.split_once('.').expect("server.tool");
         ToolCall {
             id: super::super::CallId(1),
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn an_allowance_is_judged_on_where_a_path_leads_and_a_refusal_on_both_names() {
-        let edit = call("fs.edit", json!({"path": "docs/x"}));
+        let edit = call("fs.edit", &json!({"path": "docs/x"}));
         let rule = |ruling| Rule {
             path: vec!["docs/**".into()],
             ..Rule::new(ruling, "fs.edit")
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn a_command_is_allowed_by_its_words_and_refused_wherever_it_stands() {
         let fits = |ruling, words: &[&str], arguments| {
-            let call = call("run.command", arguments);
+            let call = call("run.command", &arguments);
             Rule {
                 command: words.iter().map(|word| (*word).to_owned()).collect(),
                 ..Rule::new(ruling, "run.command")
@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn an_allowance_without_a_class_is_for_the_ordinary_ones() {
-        let edit = call("fs.edit", json!({}));
+        let edit = call("fs.edit", &json!({}));
         let rule = Rule::new(Ruling::Allow, "fs.*");
         for risk in Risk::ALL {
             let fits = rule.fits(Subject {

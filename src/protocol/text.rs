@@ -31,12 +31,106 @@ pub fn sanitize_line(text: &str) -> String {
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{00AD}' | '\u{061C}' | '\u{180E}'
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{180B}'..='\u{180F}'
+            // Letters and blanks that are drawn as nothing.
+            | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{2800}' | '\u{3164}' | '\u{FFA0}'
+            | '\u{FE00}'..='\u{FE0E}' | '\u{FFFE}' | '\u{FFFF}'
             // U+200D joins emoji, and U+FE0F picks their picture form: both are part of ordinary text.
             | '\u{200B}' | '\u{200C}' | '\u{200E}' | '\u{200F}'
             | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
             | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
-            | '\u{E0000}'..='\u{E007F}' | '\u{E0100}'..='\u{E01EF}')
+            | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// A text that somebody else wrote: it can be looked at, compared and kept, and shown only by way of [`sanitize`].
+///
+/// It has no `Display`, and its `Debug` is harmless too, so that it cannot slip onto a screen or into a log as it is.
+#[derive(Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Foreign(String);
+
+impl Foreign {
+    /// Takes a text in.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the text as a person may see it.
+    pub fn shown(&self) -> String {
+        sanitize(&self.0)
+    }
+
+    /// Returns the text as a person may see it, on one line.
+    pub fn shown_on_a_line(&self) -> String {
+        sanitize_line(&self.0)
+    }
+
+    /// Returns the text as it is, for files and for the model: never for a terminal.
+    pub fn exact(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.shown())
+    }
+}
+
+/// Tells whether a name has letters of another script that look like Latin ones among Latin letters: `pаypal` with a
+/// Cyrillic `а` is not what it seems to be.
+pub fn looks_like_another(name: &str) -> bool {
+    let is_twin = |c: char| {
+        matches!(
+            c,
+            // Greek and Cyrillic letters with a Latin twin, and the full-width forms.
+            'Α' | 'Β'
+                | 'Ε'
+                | 'Ζ'
+                | 'Η'
+                | 'Ι'
+                | 'Κ'
+                | 'Μ'
+                | 'Ν'
+                | 'Ο'
+                | 'Ρ'
+                | 'Τ'
+                | 'Υ'
+                | 'Χ'
+                | 'ο'
+                | 'ν'
+                | 'ι'
+                | 'А'
+                | 'В'
+                | 'Е'
+                | 'К'
+                | 'М'
+                | 'Н'
+                | 'О'
+                | 'Р'
+                | 'С'
+                | 'Т'
+                | 'Х'
+                | 'а'
+                | 'е'
+                | 'о'
+                | 'р'
+                | 'с'
+                | 'у'
+                | 'х'
+                | 'ѕ'
+                | 'і'
+                | 'ј'
+                | 'ԁ'
+                | 'ɡ'
+                | 'һ'
+                | 'ԛ'
+                | 'ԝ'
+                | 'ı'
+                | '\u{FF01}'..='\u{FF5E}'
+        )
+    };
+    name.chars().any(is_twin) && name.chars().any(|c| c.is_ascii_alphabetic())
 }
 
 /// Cuts a text to at most `limit` bytes on a character boundary, and says how much is missing.
@@ -64,6 +158,50 @@ mod tests {
         assert_eq!(sanitize("a\x1b[31mb\u{9b}c"), "a⟨U+001B⟩[31mb⟨U+009B⟩c");
         assert_eq!(sanitize("x\u{202E}y\u{E0041}z"), "x⟨U+202E⟩y⟨U+E0041⟩z");
         assert_eq!(sanitize("one\r\ntwo\rthree"), "one\ntwo⟨U+000D⟩three");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_made_visible() {
+        for c in [
+            '\u{3164}',
+            '\u{2800}',
+            '\u{FE01}',
+            '\u{E0FFF}',
+            '\u{034F}',
+            '\u{115F}',
+        ] {
+            let text = sanitize(&format!("a{c}b"));
+            assert_eq!(text, format!("a⟨U+{:04X}⟩b", u32::from(c)));
+        }
+    }
+
+    #[test]
+    fn a_foreign_text_is_shown_only_harmless() {
+        let text = Foreign::new("a\x1b[2J\nb");
+        assert_eq!(text.shown(), "a⟨U+001B⟩[2J\nb");
+        assert_eq!(text.shown_on_a_line(), "a⟨U+001B⟩[2J b");
+        assert!(!format!("{text:?}").contains('\u{1b}'));
+        assert_eq!(text.exact(), "a\x1b[2J\nb");
+    }
+
+    #[test]
+    fn a_name_with_letters_that_look_like_others_is_told() {
+        assert!(looks_like_another("p\u{430}ypal"));
+        assert!(looks_like_another("files\u{443}stem"));
+        for name in ["filesystem", "файлы", "αβγ", "naïve", "世界"] {
+            assert!(!looks_like_another(name), "{name}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_acts_on_a_terminal_comes_through_and_once_is_enough(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+            let text = String::from_utf8_lossy(&bytes);
+            let shown = sanitize(&text);
+            proptest::prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+            proptest::prop_assert_eq!(sanitize(&shown), shown.as_str());
+            proptest::prop_assert!(!sanitize_line(&text).contains('\n'));
+        }
     }
 
     #[test]

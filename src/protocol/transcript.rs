@@ -28,8 +28,8 @@ pub struct Transcript {
     pub last_usage: Option<Usage>,
     /// All generations' costs together.
     pub total_usage: Usage,
-    /// What the open question shows.
-    pub ask: Option<Box<Ask>>,
+    /// What the open questions about calls show.
+    pub asks: Vec<(CallId, Box<Ask>)>,
     /// What in the conversation the user did not write.
     pub taints: Vec<String>,
     /// The user's rules.
@@ -197,7 +197,8 @@ impl Transcript {
                 change,
                 ask,
             } => {
-                self.ask.clone_from(ask);
+                self.asks.retain(|(asked, _)| asked != call);
+                self.asks.extend(ask.clone().map(|ask| (*call, ask)));
                 self.turn = TurnState::Asking(*call);
                 self.with_call(*call, |state, shown| {
                     *state = CallState::Asking {
@@ -229,6 +230,7 @@ impl Transcript {
                 });
             }
             Event::CallFinished { call, outcome } => {
+                self.asks.retain(|(asked, _)| asked != call);
                 self.with_call(*call, |state, _| {
                     *state = CallState::Finished {
                         outcome: outcome.clone(),
@@ -284,6 +286,13 @@ impl Transcript {
             } if call.id == id => Some((call, *risk, reason.as_str(), change.as_deref())),
             _ => None,
         })
+    }
+
+    /// Returns what the open question about a call shows.
+    pub fn ask_of(&self, call: CallId) -> Option<&Ask> {
+        let mut asks = self.asks.iter();
+        asks.find(|(asked, _)| *asked == call)
+            .map(|(_, ask)| &**ask)
     }
 
     /// Tells whether a turn is running.

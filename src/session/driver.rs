@@ -12,6 +12,7 @@ use super::effects::{Done, Tasks};
 use super::journal::{Entry, Journal, VERSION};
 use super::known::Catalog;
 use super::rules::{RuleFiles, RulesError};
+use super::serving::Fetched;
 use super::sweep::Sweep;
 use super::targets::Targets;
 use super::{Recovered, SessionId, files};
@@ -20,7 +21,7 @@ use crate::mcp::Host;
 use crate::model::{Generation, Model};
 use crate::protocol::{
     CallId, Event, GenerationId, Guidance, Level, ModelEvent, ModelFailure, Op, ReviewNews,
-    ReviewTarget, ServerState, ToolSpec, redact,
+    ReviewTarget, ToolSpec, redact,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
@@ -77,28 +78,33 @@ pub fn start(setup: Setup) -> Handle {
     Handle { ops, events, task }
 }
 
-struct Driver {
+pub(super) struct Driver {
     agent: Agent,
     journal: Journal,
     /// The journal failed; it was said once.
     journal_failed: bool,
     events: mpsc::UnboundedSender<Event>,
-    model: Model,
+    pub(super) model: Model,
     model_name: String,
     model_state: mpsc::UnboundedReceiver<ModelEvent>,
-    generation: Option<(GenerationId, Generation)>,
+    pub(super) generation: Option<(GenerationId, Generation)>,
     changes: Option<ChangeReader>,
     trust: Option<Truster>,
-    host: Host,
+    pub(super) host: Host,
     tools: Vec<ToolSpec>,
-    roots: Roots,
+    pub(super) roots: Roots,
     tasks: Tasks,
     catalog: Catalog,
     targets: Targets,
     rules: RuleFiles,
     /// Calls that may make files which nobody tells of.
     unsure: HashSet<CallId>,
-    running: JoinSet<Done>,
+    pub(super) running: JoinSet<Done>,
+    /// What the model writes for servers.
+    pub(super) samples: JoinSet<()>,
+    pub(super) sampled: u64,
+    /// Messages whose attachments are being fetched.
+    pub(super) fetching: JoinSet<Result<Fetched, String>>,
     /// Kept for as long as the session runs.
     _sweep: Sweep,
     opening: Vec<Event>,
@@ -164,6 +170,9 @@ impl Driver {
             tools: setup.tools,
             roots: setup.roots,
             running: JoinSet::new(),
+            samples: JoinSet::new(),
+            sampled: 0,
+            fetching: JoinSet::new(),
             _sweep: sweep,
             opening,
             turn_began: Instant::now(),
@@ -189,16 +198,8 @@ impl Driver {
         for event in std::mem::take(&mut self.opening) {
             self.emit(event);
         }
-        let servers: Vec<(String, usize)> = self
-            .host
-            .servers(&self.tools)
-            .map(|(name, tools)| (name.to_owned(), tools))
-            .collect();
-        for (server, tools) in servers {
-            self.emit(Event::ServerChanged {
-                server,
-                state: ServerState::Up { tools },
-            });
+        for (server, state) in self.host.servers(&self.tools) {
+            self.emit(Event::ServerChanged { server, state });
         }
         // What a resumed session knew of files is there before anything is asked of it.
         if let Some(Ok(Done(input))) = self.running.join_next().await {
@@ -217,6 +218,7 @@ impl Driver {
             tokio::select! {
                 op = ops.recv() => {
                     let op = op.unwrap_or(Op::Shutdown);
+                    let Some(op) = self.serve(op) else { continue };
                     let input = match op {
                         Op::Trust => self.take_guidance(),
                         op => self.input_of(op),
@@ -234,12 +236,24 @@ impl Driver {
                     None => model_is_there = false,
                 },
                 (id, event) = generating => self.model_spoke(id, event),
+                Some(event) = self.host.event() => self.host_told(event),
+                Some(_) = self.samples.join_next(), if !self.samples.is_empty() => {}
                 Some(done) = self.running.join_next(), if !self.running.is_empty() => {
                     // A task that was aborted on purpose has nothing to report; the agent settled its call.
                     if let Ok(Done(input)) = done {
                         self.feed(input);
                     }
                 }
+                Some(Ok(fetched)) = self.fetching.join_next(), if !self.fetching.is_empty() => match fetched {
+                    Ok(Fetched { text, files, attached }) => {
+                        for (content, text) in attached {
+                            self.feed(Input::Attached { content, text });
+                        }
+                        self.catalog.begin_turn(&files).await;
+                        self.feed(Input::Submitted { text, files });
+                    }
+                    Err(problem) => self.complain(problem),
+                },
             }
         }
         // Changes that were under way are finished, so that the journal tells what is on the disk.
@@ -254,7 +268,7 @@ impl Driver {
     }
 
     /// Turns an op into the agent's input: a message is accompanied by the files that it names.
-    fn input_of(&self, op: Op) -> Input {
+    pub(super) fn input_of(&self, op: Op) -> Input {
         match op {
             Op::Submit { text } => {
                 let files = crate::agent::mentioned_paths(&text);
@@ -286,7 +300,7 @@ impl Driver {
             Ok(Err(problem)) => format!("[The change cannot be read: {problem}]"),
             Err(_) => return,
         };
-        self.feed(Input::Attached(text));
+        self.feed(Input::Brought(text));
     }
 
     /// Trusts what the repository tells, and tells the agent.
@@ -350,7 +364,7 @@ impl Driver {
         });
     }
 
-    fn feed(&mut self, input: Input) {
+    pub(super) fn feed(&mut self, input: Input) {
         for effect in self.agent.handle(input) {
             self.perform(effect);
         }
@@ -458,7 +472,7 @@ impl Driver {
         }
     }
 
-    fn emit(&mut self, mut event: Event) {
+    pub(super) fn emit(&mut self, mut event: Event) {
         match &mut event {
             Event::TurnStarted { .. } => self.turn_began = Instant::now(),
             Event::TurnMeasured { wall_ms, .. } => {

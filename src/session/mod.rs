@@ -8,6 +8,7 @@
     reason = "the journal and the state folder are walden's own files"
 )]
 
+mod attach;
 mod driver;
 mod effects;
 mod files;
@@ -15,6 +16,7 @@ mod journal;
 mod known;
 mod recover;
 mod rules;
+mod serving;
 mod sweep;
 mod targets;
 mod trust;

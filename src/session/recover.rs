@@ -95,6 +95,8 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                                     .any(|file| file.path == change.path && file.refused.is_some())
                         })
                     }
+                    // A question of a session that is gone cannot be answered any more.
+                    Event::Asked { .. } | Event::Answered { .. } => continue,
                     _ => {}
                 }
                 events.push(event);

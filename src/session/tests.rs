@@ -1194,7 +1194,7 @@ async fn a_request_knows_the_files_that_are_there_and_quotes_them_as_they_are_no
     let mut play = world
         .start(vec![
             calls("read", json!({"path": "greet.rs"})),
-            calls("write", json!({"path": "made.rs", "content": "x\n"})),
+            calls("write", json!({"path": "made.rs", "content": "// made\n"})),
             says("done"),
             says("done"),
         ])

@@ -296,6 +296,7 @@ impl App {
                 risk,
                 reason,
                 change,
+                ask: self.transcript.ask_of(call.id),
             })
     }
 

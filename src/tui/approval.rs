@@ -7,8 +7,9 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use crate::protocol::{CallId, FileChange, Risk, ToolCall};
+use crate::protocol::{Ask, CallId, FileChange, Risk, ToolCall};
 
+use super::approval_ask;
 use super::composer::Composer;
 use super::diff;
 use super::highlight::Highlighter;
@@ -44,6 +45,7 @@ pub(super) struct Question<'a> {
     pub risk: Risk,
     pub reason: &'a str,
     pub change: Option<&'a FileChange>,
+    pub ask: Option<&'a Ask>,
 }
 
 impl Approval {
@@ -323,9 +325,14 @@ fn lay_out(question: Question<'_>, highlighter: &Highlighter, width: u16) -> Par
         what.append(diff::heading(change));
     }
     let mut head = wrap(&what, wide, &Row::new("  ", Role::Text));
-    let why =
-        Row::new("  asks because ", Role::TextDim).with(clean_line(question.reason), Role::Text);
-    head.extend(wrap(&why, wide, &Row::new("  ", Role::Text)));
+    match question.ask {
+        Some(ask) => head.extend(approval_ask::rows(ask, wide)),
+        None => {
+            let why = Row::new("  asks because ", Role::TextDim)
+                .with(clean_line(question.reason), Role::Text);
+            head.extend(wrap(&why, wide, &Row::new("  ", Role::Text)));
+        }
+    }
     let body = match question.change {
         Some(change) => diff::render(change, wide, highlighter),
         None => arguments(call, wide, highlighter),

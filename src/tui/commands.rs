@@ -9,6 +9,7 @@ use super::theme::Theme;
 pub enum Command {
     Help,
     Mode,
+    Rules,
     Undo,
     Review,
     Trust,
@@ -42,6 +43,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "mode",
         argument: "plan|ask|edit|auto",
         help: "how much is done without asking",
+    },
+    Entry {
+        command: Command::Rules,
+        name: "rules",
+        argument: "remove N",
+        help: "list what is always allowed, asked or refused; take one back",
     },
     Entry {
         command: Command::Undo,
@@ -100,6 +107,10 @@ pub(super) struct Candidate {
 /// Reads a message as a command: its word without the slash, and what follows. `None` for a message to the model.
 pub(super) fn parse(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix('/')?;
+    // `/server:prompt` is a message: a server's prompt stands for it.
+    if rest.split_whitespace().next()?.contains(':') {
+        return None;
+    }
     if rest.contains('\n') {
         return None;
     }

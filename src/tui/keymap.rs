@@ -100,6 +100,7 @@ pub(super) enum Edit {
 pub(super) enum Answer {
     AllowOnce,
     AllowForSession,
+    AllowForProject,
     Deny,
     DenyWithReason,
 }
@@ -174,6 +175,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Char('z'), CTRL, Always, Action::Suspend, "suspend walden; `fg` brings it back"),
         bind(Char('y'), NONE, Approval, Action::Answer(Answer::AllowOnce), "allow this call"),
         bind(Char('a'), NONE, Approval, Action::Answer(Answer::AllowForSession), "allow this tool for the session"),
+        bind(Char('p'), NONE, Approval, Action::Answer(Answer::AllowForProject), "allow this tool in this project from now on"),
         bind(Char('n'), NONE, Approval, Action::Answer(Answer::Deny), "deny this call"),
         bind(Char('e'), NONE, Approval, Action::Answer(Answer::DenyWithReason), "deny it and tell the model why"),
         bind(Up, NONE, Approval, Action::Scroll(Scroll::LineUp), "scroll by a line"),

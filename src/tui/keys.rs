@@ -169,6 +169,20 @@ impl App {
                     return Vec::new();
                 }
             },
+            Command::Rules => {
+                let number = argument.strip_prefix("remove").map(str::trim);
+                match number.map(str::parse) {
+                    None if argument.is_empty() => vec![Cmd::Send(Op::ListRules)],
+                    Some(Ok(number)) => vec![Cmd::Send(Op::RemoveRule { number })],
+                    None | Some(Err(_)) => {
+                        self.flash(
+                            Level::Warning,
+                            "`/rules` lists them, `/rules remove 2` takes the second one back",
+                        );
+                        return Vec::new();
+                    }
+                }
+            }
             Command::Undo => vec![Cmd::Send(Op::Undo)],
             Command::Trust => vec![Cmd::Send(Op::Trust)],
             Command::Review => match ReviewTarget::parse(argument) {
@@ -424,6 +438,9 @@ impl App {
             Some(Action::Answer(answer)) => match answer {
                 _ if approval.answered => Vec::new(),
                 Answer::AllowOnce => self.decide(Decision::Allow { scope: Scope::Once }),
+                Answer::AllowForProject => self.decide(Decision::Allow {
+                    scope: Scope::Project,
+                }),
                 Answer::AllowForSession => self.decide(Decision::Allow {
                     scope: Scope::Session,
                 }),

@@ -6,6 +6,7 @@
 
 mod app;
 mod approval;
+mod approval_ask;
 mod asked;
 mod clipboard;
 mod commands;

@@ -41,6 +41,11 @@ impl Agent {
             self.calls.open(call, risk, Stage::Running);
             return self.settle(id, outcome, out);
         }
+        if super::super::finding::is_search(&spec) {
+            let outcome = self.find_tools(&call.arguments);
+            self.calls.open(call, risk, Stage::Running);
+            return self.settle(id, outcome, out);
+        }
         if spec.previews {
             self.calls.open(call.clone(), risk, Stage::Previewing);
             out.push(Effect::Preview(call));

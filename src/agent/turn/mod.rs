@@ -108,6 +108,7 @@ pub(super) struct Turn {
 impl Agent {
     pub(super) fn start_turn(&mut self, text: String, files: Vec<String>, out: &mut Vec<Effect>) {
         self.turns += 1;
+        self.place_arrived();
         if self.messages.is_empty() {
             self.remember(self.system(), out);
         }
@@ -231,7 +232,11 @@ impl Agent {
         self.generations += 1;
         let mut request = self.request(choice);
         if question {
-            request.tools.retain(|tool| tool.risk == Risk::Read);
+            // What a third-party tool does is not known; the user is asked about each call.
+            request
+                .tools
+                .retain(|tool| tool.risk == Risk::Read || tool.risk.is_foreign());
+            request.unlisted = Self::unlisted(&request.tools);
         }
         if let Some(step) = retry {
             request.sampling.temperature = request.sampling.temperature.max(RETRY_TEMPERATURE);

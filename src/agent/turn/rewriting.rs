@@ -47,6 +47,7 @@ impl Agent {
             Message::User { text: prompt },
         ];
         request.tools.clear();
+        request.unlisted = 0;
         request.passages.clear();
         request.lane = Lane::Side;
         // The first one is the likeliest.

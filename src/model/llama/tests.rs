@@ -46,6 +46,7 @@ fn request(text: &str, sampling: Sampling) -> ModelRequest {
         passages: Vec::new(),
         known: Vec::new(),
         lane: crate::protocol::Lane::Main,
+        unlisted: 0,
     }
 }
 

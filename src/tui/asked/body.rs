@@ -122,6 +122,14 @@ impl Asked {
                     None => body.said("the answer", text, wide),
                 }
             }
+            QuestionKind::Definition { title, text } => {
+                body.say(title, wide);
+                body.note(
+                    "walden asks this, and keeps your answer: any change is asked about again.",
+                    wide,
+                );
+                body.said("what it is", text, wide);
+            }
         }
         body.rows.truncate(MOST_ROWS);
         body

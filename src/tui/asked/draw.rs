@@ -120,6 +120,12 @@ impl Asked {
                 hint(Action::Escape, "cancel");
                 hint(Action::Scroll(Scroll::PageDown), "scroll");
             }
+            QuestionKind::Definition { .. } => {
+                hint(reply(Reply::Accept), "agree");
+                hint(reply(Reply::Decline), "decline");
+                hint(Action::Escape, "not now");
+                hint(Action::Scroll(Scroll::PageDown), "scroll");
+            }
             QuestionKind::Completion { .. } => {
                 hint(reply(Reply::Accept), "give it to the server");
                 hint(reply(Reply::Change), "change it");
@@ -139,6 +145,7 @@ fn title(question: &Question, first: usize, height: usize, total: usize, wide: u
         QuestionKind::Page { .. } => "asks you to open a page",
         QuestionKind::Prompt { .. } => "wants to ask the model",
         QuestionKind::Completion { .. } => "waits for the model's answer",
+        QuestionKind::Definition { .. } => "needs your consent",
     };
     let mut title = Row::new("━━ ", Role::ApprovalBorder);
     title.push(server, Role::Approval);

@@ -83,7 +83,10 @@ impl<'w> Engine<'w> {
     fn listed<'r>(&self, request: &'r ModelRequest) -> &'r [ToolSpec] {
         match self.tool_list {
             ToolList::Text => &[],
-            ToolList::Template => &request.tools,
+            ToolList::Template => {
+                let listed = request.tools.len().saturating_sub(request.unlisted);
+                &request.tools[..listed]
+            }
         }
     }
 

@@ -1,0 +1,161 @@
+//! The servers that are not part of walden: which there are, and the host that looks after them.
+
+mod command;
+mod edit;
+#[cfg(feature = "net")]
+mod remote;
+
+pub use command::mcp;
+#[cfg(feature = "net")]
+pub(super) use remote::wire;
+
+use std::path::{Path, PathBuf};
+
+use crate::config;
+use crate::error::UserError;
+use crate::mcp::config::{Definition, Reach, Source, read, script_folders};
+use crate::mcp::pins::Pins;
+use crate::mcp::{Attended, Host, Options};
+use crate::sandbox::{Launcher, launchable, program_folders};
+use crate::session::SessionFiles;
+
+/// How third-party servers are treated in a run.
+pub(super) struct Treatment<'a> {
+    pub(super) attended: Attended,
+    /// Servers that are used without having been agreed to.
+    pub(super) trusted: &'a [String],
+}
+
+/// The configured servers, and what is wrong with the files that configure them.
+pub(super) struct Configured {
+    pub(super) definitions: Vec<Definition>,
+    pub(super) problems: Vec<String>,
+}
+
+/// Returns the user's file of servers.
+pub(super) fn user_file() -> Option<PathBuf> {
+    config::folder().map(|folder| folder.join("mcp.json"))
+}
+
+/// Reads the user's servers and those that a repository wishes for. Nothing is started by it.
+pub(super) fn configured(root: &Path) -> Configured {
+    let mut found = Configured {
+        definitions: Vec::new(),
+        problems: Vec::new(),
+    };
+    let variable = |name: &str| std::env::var(name).ok();
+    let project = (root.join(".mcp.json"), Source::Project(root.to_owned()));
+    let files = user_file()
+        .map(|path| (path, Source::User))
+        .into_iter()
+        .chain([project]);
+    for (path, source) in files {
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                let problem = format!("cannot read `{}`: {error}", path.display());
+                found.problems.push(problem);
+                continue;
+            }
+        };
+        match read(&text, &source, &variable) {
+            Ok(definitions) => {
+                for definition in definitions {
+                    let known = |other: &Definition| other.name == definition.name;
+                    if found.definitions.iter().any(known) {
+                        found.problems.push(format!(
+                            "the repository's server `{}` is not used: you have one of that name",
+                            definition.name
+                        ));
+                        continue;
+                    }
+                    found.definitions.push(definition);
+                }
+            }
+            Err(problem) => {
+                let problem = format!("`{}` is not understood: {problem}", path.display());
+                found.problems.push(problem);
+            }
+        }
+    }
+    found
+}
+
+/// Returns the folder that holds what is kept of servers.
+fn folder(files: &SessionFiles) -> PathBuf {
+    files
+        .log()
+        .parent()
+        .unwrap_or_else(|| Path::new("."))
+        .join("mcp")
+}
+
+/// Opens what the user agreed to.
+pub(super) fn pins(files: &SessionFiles, trusted: &[String]) -> Result<Pins, UserError> {
+    Pins::open(folder(files).join("pins.json"), trusted.to_vec()).map_err(|error| {
+        UserError::failure(error.to_string())
+            .hint("look at the file; without it you are asked about every server again")
+    })
+}
+
+/// Starts to look after these servers.
+pub(super) fn host(
+    definitions: Vec<Definition>,
+    root: &Path,
+    files: &SessionFiles,
+    treatment: &Treatment<'_>,
+) -> Result<Host, UserError> {
+    let options = Options {
+        attended: treatment.attended,
+        roots: vec![root.to_owned()],
+        launcher: Launcher::of_this_program().map_err(UserError::from_error)?,
+        scratch: folder(files).join("scratch"),
+        pins: pins(files, treatment.trusted)?,
+        #[cfg(feature = "net")]
+        remote: Some(std::sync::Arc::new(remote::Remotes::new(files))),
+        #[cfg(not(feature = "net"))]
+        remote: None,
+    };
+    Ok(Host::with(definitions, options))
+}
+
+/// Returns what third-party servers need to read and may write besides the repository. A repository's own wishes count
+/// once the user has agreed to them: until then its servers are not started, and open nothing.
+pub(super) fn reach(root: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let mut reads = Vec::new();
+    let mut writes = Vec::new();
+    let agreed = SessionFiles::open()
+        .ok()
+        .and_then(|files| pins(&files, &[]).ok());
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    for definition in configured(root).definitions {
+        let is_agreed = match definition.source {
+            Source::User => true,
+            Source::Project(_) => agreed
+                .as_ref()
+                .is_some_and(|pins| pins.get(&definition.key()).is_some()),
+        };
+        let Ok(Reach::Stdio {
+            argv,
+            folder,
+            read,
+            write,
+            ..
+        }) = definition.reach
+        else {
+            continue;
+        };
+        if !is_agreed || definition.disabled {
+            continue;
+        }
+        let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));
+        reads.extend(script_folders(&argv, &folder, &|path| path.exists()));
+        if let Some(program) = launchable(&argv[0], &folder) {
+            reads.extend(program_folders(&program, home.as_deref()));
+        }
+        reads.extend(read);
+        writes.extend(write);
+    }
+    (reads, writes)
+}

@@ -1,0 +1,233 @@
+//! Servers that are reached over HTTP: which way a connection takes, and who is authorized.
+
+use std::io::BufRead as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::super::brokering::{Brokered, broker};
+use super::folder;
+use crate::error::UserError;
+use crate::mcp::config::{Remote, RemoteTransport};
+use crate::mcp::{OpenRemote, Opening, Received, Wire};
+use crate::net::oauth::{Asking, Authorizer, Consent, Loopback, NoConsent, Settings, Store};
+use crate::net::remote::{self, Endpoint, Kind, Pipe};
+use crate::net::{Address, Client, Direct};
+use crate::sandbox;
+use crate::session::SessionFiles;
+
+/// How many messages may wait between two parts of this program.
+const WAITING: usize = 64;
+
+/// How long a server may take to answer a login's first request, besides what the person takes.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
+/// Opens connections to servers over HTTP: through the broker, in a session that can make none itself.
+pub(super) struct Remotes {
+    client: Result<Client, String>,
+    tokens: PathBuf,
+}
+
+impl Remotes {
+    /// Finds the way. To be called once, inside a runtime.
+    pub(super) fn new(files: &SessionFiles) -> Self {
+        Self {
+            client: client(),
+            tokens: tokens(files),
+        }
+    }
+}
+
+/// Returns where the tokens are kept.
+fn tokens(files: &SessionFiles) -> PathBuf {
+    folder(files).join("tokens.json")
+}
+
+fn client() -> Result<Client, String> {
+    match broker() {
+        Ok(Some(broker)) => Ok(Client::new(Arc::new(Brokered(Arc::new(broker))))),
+        Ok(None) if sandbox::sealed().is_some() => Err(
+            "walden has no network here; allow the server's `host:port` under [network] `allow` in your config.toml, \
+             and start walden again"
+                .to_owned(),
+        ),
+        Ok(None) => direct(),
+        Err(error) => Err(format!("the process that connects for walden is not there: {error}")),
+    }
+}
+
+fn direct() -> Result<Client, String> {
+    let connect = Direct::new().map_err(|error| format!("no certificates can be read: {error}"))?;
+    Ok(Client::new(Arc::new(connect)))
+}
+
+/// Puts together what a connection to a server needs.
+fn endpoint(
+    client: &Client,
+    remote: &Remote,
+    tokens: PathBuf,
+    consent: Arc<dyn Consent>,
+) -> Result<Endpoint, String> {
+    let address = Address::parse(&remote.url)
+        .map_err(|error| format!("its `url` cannot be used: {error}"))?;
+    let headers = remote
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let endpoint = Endpoint::new(address.clone(), headers).map_err(|error| error.to_string())?;
+    let set = &remote.oauth;
+    let settings = Settings {
+        client_id: set.client_id.clone(),
+        client_secret: set.client_secret.clone(),
+        issuer: set.issuer.clone(),
+        client_metadata_url: set.client_metadata_url.clone(),
+        scope: set.scope.clone(),
+    };
+    let authorizer = Authorizer::new(
+        client.clone(),
+        address,
+        settings,
+        Store::new(tokens),
+        consent,
+    );
+    Ok(endpoint.authorized_by(Arc::new(authorizer)))
+}
+
+fn kind(remote: &Remote) -> Kind {
+    match remote.transport {
+        RemoteTransport::Streamable => Kind::Streamable,
+        RemoteTransport::Sse => Kind::Sse,
+    }
+}
+
+impl OpenRemote for Remotes {
+    fn open(&self, remote: &Remote) -> Opening {
+        let (client, tokens, server) = (self.client.clone(), self.tokens.clone(), remote.clone());
+        Box::pin(async move {
+            let client = client?;
+            // Nobody is asked in the middle of something else: a login is a command of its own.
+            let endpoint = endpoint(&client, &server, tokens, Arc::new(NoConsent))?;
+            Ok(wire(
+                remote::open(client, endpoint, kind(&server)),
+                server.name,
+            ))
+        })
+    }
+}
+
+/// Says in the host's words what comes from a server.
+pub(in crate::compose) fn wire(pipe: Pipe, name: String) -> Wire {
+    let Pipe {
+        outgoing,
+        mut incoming,
+        mut tasks,
+        stop,
+    } = pipe;
+    let (tx, received) = mpsc::channel(WAITING);
+    tasks.spawn(async move {
+        while let Some(one) = incoming.recv().await {
+            let one = match one {
+                remote::Received::Message(message) => Received::Message(message),
+                remote::Received::Failed { id, error } => Received::Unreadable {
+                    id: id.as_ref().and_then(serde_json::Value::as_u64),
+                    problem: named(&error.to_string(), &name),
+                },
+                remote::Received::Ended(reason) => Received::Ended(named(&reason, &name)),
+            };
+            if tx.send(one).await.is_err() {
+                return;
+            }
+        }
+    });
+    Wire::of(outgoing, received, tasks, stop)
+}
+
+/// Puts the server's name where a message says what to run.
+fn named(problem: &str, name: &str) -> String {
+    problem.replace(
+        "`walden mcp login` for this server",
+        &format!("`walden mcp login {name}`"),
+    )
+}
+
+/// Lets the person authorize walden at a server, and returns what to say about it.
+///
+/// # Errors
+/// When it does not come about.
+pub(super) async fn log_in(
+    remote: &Remote,
+    files: &SessionFiles,
+    show: impl Fn(&Asking) + Send + Sync + 'static,
+) -> Result<String, UserError> {
+    let failed = |problem: String| {
+        UserError::failure(format!("cannot log in to `{}`: {problem}", remote.name))
+    };
+    let client = direct().map_err(failed)?;
+    let port = remote.oauth.callback_port.unwrap_or(Loopback::PORT);
+    let consent = Loopback::new(port, show, pasted());
+    let endpoint = endpoint(&client, remote, tokens(files), Arc::new(consent)).map_err(failed)?;
+    let mut pipe = remote::open(client, endpoint, kind(remote));
+    // What a server answers an unauthorized request with says where to get authorized.
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "walden", "version": env!("CARGO_PKG_VERSION")},
+    }});
+    let _ = pipe.outgoing.send(hello).await;
+    let answered = tokio::time::timeout(PATIENCE, pipe.incoming.recv()).await;
+    pipe.stop.cancel();
+    while tokio::time::timeout(std::time::Duration::from_secs(2), pipe.incoming.recv())
+        .await
+        .is_ok_and(|one| one.is_some())
+    {}
+    match answered {
+        Ok(Some(remote::Received::Message(_))) => {
+            let known = Store::new(tokens(files))
+                .holds(&address(remote)?)
+                .map_err(UserError::from_error)?;
+            Ok(match known {
+                true => format!("`{}` takes walden's authorization\n", remote.name),
+                false => format!("`{}` asks for no authorization\n", remote.name),
+            })
+        }
+        Ok(Some(remote::Received::Failed { error, .. })) => Err(failed(error.to_string())),
+        Ok(Some(remote::Received::Ended(reason))) => Err(failed(reason)),
+        Ok(None) | Err(_) => Err(failed("it gave no answer".to_owned())),
+    }
+}
+
+/// Forgets the authorization at a server, and returns what to say about it.
+///
+/// # Errors
+/// When the file of tokens cannot be changed.
+pub(super) fn log_out(remote: &Remote, files: &SessionFiles) -> Result<String, UserError> {
+    let forgotten = Store::new(tokens(files))
+        .forget(&address(remote)?)
+        .map_err(UserError::from_error)?;
+    Ok(match forgotten {
+        true => format!("the authorization at `{}` is forgotten\n", remote.name),
+        false => format!("there was no authorization at `{}`\n", remote.name),
+    })
+}
+
+fn address(remote: &Remote) -> Result<String, UserError> {
+    Address::parse(&remote.url)
+        .map(|address| address.to_string())
+        .map_err(|error| UserError::failure(format!("its `url` cannot be used: {error}")))
+}
+
+/// Brings what the person pastes. The thread ends with the program, which ends with the login.
+fn pasted() -> mpsc::Receiver<String> {
+    let (tx, rx) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if !line.trim().is_empty() && tx.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    rx
+}

@@ -1,0 +1,46 @@
+//! What the host tells a session.
+
+use tokio::sync::oneshot;
+
+use crate::protocol::{Answer, CallId, Level, Question, QuestionId, ServerState, ToolSpec};
+
+/// What the host tells a session.
+#[derive(Debug)]
+pub enum HostEvent {
+    /// A server is in another state.
+    Server { server: String, state: ServerState },
+    /// These tools can be called now; some of them may be known already.
+    Tools(Vec<ToolSpec>),
+    /// How far a call is.
+    Progressed { call: CallId, text: String },
+    /// A server asks the user something.
+    Asked(Question),
+    /// A question is not open any more.
+    Answered {
+        question: QuestionId,
+        answer: Answer,
+    },
+    /// Something that the user has to know.
+    Notice { level: Level, text: String },
+    /// A server asks the model something, and the user has allowed it.
+    Sample(Sample),
+}
+
+/// A question of a server to the model.
+#[derive(Debug)]
+pub struct Sample {
+    pub system: Option<String>,
+    /// The messages: whether the model said it, and what.
+    pub messages: Vec<(Speaker, String)>,
+    pub max_tokens: u32,
+    pub temperature: Option<f32>,
+    /// Where the answer goes: what the model wrote, or why it wrote nothing.
+    pub reply: oneshot::Sender<Result<String, String>>,
+}
+
+/// Who says something to the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    User,
+    Assistant,
+}

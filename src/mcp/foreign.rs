@@ -1,0 +1,234 @@
+//! A server that is not part of walden, and the task that looks after it: consent, start, handshake, lists, changes,
+//! failure, another start, and the end.
+
+mod hearing;
+mod session;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::answering::Answering;
+use super::catalog::Catalog;
+use super::config::{Definition, Remote};
+use super::era::Hello;
+use super::event::HostEvent;
+use super::link::Link;
+use super::log::Log;
+use super::pins::Pins;
+use super::wire::Wire;
+use crate::protocol::{Level, ServerState, ToolSpec};
+use crate::sandbox::Launcher;
+
+/// How often a server that ends is started again before it is left alone, and how long it must live to count as well.
+const STARTS: u32 = 5;
+const WELL: Duration = Duration::from_secs(60);
+/// How long the first of those starts waits; each other one waits twice as long.
+const BACK_OFF: Duration = Duration::from_millis(500);
+
+/// A connection that is being opened.
+pub type Opening = std::pin::Pin<Box<dyn Future<Output = Result<Wire, String>> + Send>>;
+
+/// Opens connections to servers that are reached over HTTP.
+pub trait OpenRemote: Send + Sync {
+    /// Begins to connect. The error is one line that says what failed and what to do.
+    fn open(&self, remote: &Remote) -> Opening;
+}
+
+/// What all third-party servers have in common.
+pub(super) struct Ground {
+    pub(super) launcher: Launcher,
+    pub(super) roots: Vec<PathBuf>,
+    /// The folder in which each server gets a folder of its own.
+    pub(super) scratch: PathBuf,
+    pub(super) pins: Pins,
+    pub(super) answering: Arc<Answering>,
+    pub(super) events: mpsc::UnboundedSender<HostEvent>,
+    pub(super) remote: Option<Arc<dyn OpenRemote>>,
+}
+
+/// A third-party server, held by the host.
+pub(super) struct Foreign {
+    pub(super) shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+    task: JoinHandle<()>,
+}
+
+/// What is known of a third-party server from anywhere.
+pub(super) struct Shared {
+    pub(super) definition: Definition,
+    pub(super) stage: watch::Sender<Stage>,
+    pub(super) log: Arc<Log>,
+}
+
+/// What a third-party server is doing.
+#[derive(Clone)]
+pub(super) enum Stage {
+    Starting,
+    Up(Arc<Live>),
+    Down(String),
+}
+
+/// A server that can be used.
+pub(super) struct Live {
+    pub(super) link: Link,
+    pub(super) hello: Hello,
+    pub(super) catalog: Catalog,
+    pub(super) tools: Vec<ToolSpec>,
+    /// What was pinned of it.
+    pub(super) offer: Value,
+    /// Pages that the server says were visited.
+    pub(super) visited: watch::Receiver<HashSet<String>>,
+}
+
+/// What the host asks of a server's task.
+#[derive(Debug)]
+pub(super) enum Command {
+    Restart,
+    Stop,
+    RootsChanged,
+}
+
+/// Why a server's session ended.
+pub(super) enum End {
+    /// It was told to.
+    Stopped,
+    Restarted,
+    /// It cannot be started as it is: trying again does not help.
+    Useless(String),
+    Failed {
+        reason: String,
+        lived: Duration,
+    },
+}
+
+impl Foreign {
+    /// Begins to look after a server.
+    pub(super) fn start(definition: Definition, ground: Arc<Ground>) -> Self {
+        let (commands, asked) = mpsc::channel(8);
+        let shared = Arc::new(Shared {
+            definition,
+            stage: watch::channel(Stage::Starting).0,
+            log: Arc::default(),
+        });
+        let task = tokio::spawn(look_after(Arc::clone(&shared), ground, asked));
+        Self {
+            shared,
+            commands,
+            task,
+        }
+    }
+
+    /// Asks something of the server's task.
+    pub(super) fn command(&self, command: Command) {
+        // A task that has that much to do will see the change anyway.
+        let _ = self.commands.try_send(command);
+    }
+
+    /// Ends the server, by force where it must be.
+    pub(super) async fn close(self) {
+        let _ = self.commands.send(Command::Stop).await;
+        let mut task = self.task;
+        if tokio::time::timeout(Duration::from_secs(8), &mut task)
+            .await
+            .is_err()
+        {
+            task.abort();
+        }
+    }
+
+    /// Waits until the server is up, or down.
+    pub(super) async fn settled(&self) {
+        let mut stage = self.shared.stage.subscribe();
+        let _ = stage
+            .wait_for(|stage| !matches!(stage, Stage::Starting))
+            .await;
+    }
+}
+
+async fn look_after(
+    shared: Arc<Shared>,
+    ground: Arc<Ground>,
+    mut commands: mpsc::Receiver<Command>,
+) {
+    let mut failures = 0;
+    loop {
+        shared.now(&ground, Stage::Starting);
+        let end = session::run(&shared, &ground, &mut commands).await;
+        let wait = match end {
+            End::Stopped => {
+                shared.stage.send_replace(Stage::Down("stopped".to_owned()));
+                return;
+            }
+            End::Restarted => {
+                failures = 0;
+                continue;
+            }
+            End::Useless(reason) => {
+                shared.down(&ground, reason);
+                None
+            }
+            End::Failed { reason, lived } => {
+                failures = if lived > WELL { 1 } else { failures + 1 };
+                let again = failures < STARTS;
+                let last = shared.log.tail(1).pop();
+                let said = last.map_or_else(String::new, |line| format!("; it said: {line}"));
+                let next = match again {
+                    true => "",
+                    false => "; it is not started again by itself",
+                };
+                shared.down(&ground, format!("{reason}{said}{next}"));
+                again.then(|| BACK_OFF * 2u32.pow(failures - 1))
+            }
+        };
+        // A server that is down can be told to start again, and to stop.
+        let deadline = wait.map(|wait| tokio::time::Instant::now() + wait);
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    None | Some(Command::Stop) => return,
+                    Some(Command::Restart) => {
+                        failures = 0;
+                        break;
+                    }
+                    Some(Command::RootsChanged) => {}
+                },
+                () = tokio::time::sleep_until(deadline.unwrap_or_else(tokio::time::Instant::now)), if deadline.is_some() => break,
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn now(&self, ground: &Ground, stage: Stage) {
+        let state = match &stage {
+            Stage::Starting => ServerState::Starting,
+            Stage::Up(live) => ServerState::Up {
+                tools: live.tools.len(),
+            },
+            Stage::Down(reason) => ServerState::Down {
+                reason: reason.clone(),
+            },
+        };
+        self.stage.send_replace(stage);
+        let _ = ground.events.send(HostEvent::Server {
+            server: self.definition.name.clone(),
+            state,
+        });
+    }
+
+    fn down(&self, ground: &Ground, reason: String) {
+        let text = format!("The server `{}` is down: {reason}.", self.definition.name);
+        self.log.note(&text);
+        self.now(ground, Stage::Down(reason));
+        let _ = ground.events.send(HostEvent::Notice {
+            level: Level::Warning,
+            text,
+        });
+    }
+}

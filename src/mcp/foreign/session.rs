@@ -1,0 +1,455 @@
+//! One life of a server: from its start to its end.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "looks at the programs that a server is made of"
+)]
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::hearing::{self, Ears};
+use super::{Command, End, Ground, Live, Shared, Stage};
+use crate::mcp::config::{Definition, Reach, Source, script_folders};
+use crate::mcp::era::{self, Era, Hello};
+use crate::mcp::link::{Link, Patience};
+use crate::mcp::pins::{self, Part, Standing};
+use crate::mcp::stdio::{self, Process, Program};
+use crate::mcp::wire::Wire;
+use crate::mcp::{catalog, convert};
+use crate::protocol::{Answer, Level, QuestionKind};
+use crate::sandbox::launchable;
+
+/// How long a list that was said to have changed is left alone before it is read again: changes come in bursts.
+const SETTLING: Duration = Duration::from_millis(300);
+/// How long a list may take.
+const LIST: Duration = Duration::from_secs(60);
+/// The largest program that is hashed, in bytes.
+const HASHED: u64 = 512 << 20;
+
+/// Runs a server until it ends.
+pub(super) async fn run(
+    shared: &Arc<Shared>,
+    ground: &Arc<Ground>,
+    commands: &mut mpsc::Receiver<Command>,
+) -> End {
+    let started = Instant::now();
+    let mut open = None;
+    let end = {
+        let work = live(shared, ground, &mut open);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                end = &mut work => break end,
+                command = commands.recv() => match command {
+                    None | Some(Command::Stop) => break End::Stopped,
+                    Some(Command::Restart) => break End::Restarted,
+                    Some(Command::RootsChanged) => {
+                        if let Stage::Up(live) = &*shared.stage.borrow()
+                            && live.hello.era == Era::Legacy
+                        {
+                            live.link.notify("notifications/roots/list_changed", json!({}));
+                        }
+                    }
+                },
+            }
+        }
+    };
+    let end = match end {
+        End::Failed { reason, .. } => End::Failed {
+            reason,
+            lived: started.elapsed(),
+        },
+        end => end,
+    };
+    if let Some(open) = open.take() {
+        open.close().await;
+    }
+    end
+}
+
+/// A connection that is open.
+struct Open {
+    process: Option<Process>,
+    stop: Option<tokio_util::sync::CancellationToken>,
+    tasks: JoinSet<()>,
+    hearing: JoinSet<()>,
+}
+
+impl Open {
+    async fn close(self) {
+        let Self {
+            process,
+            stop,
+            mut tasks,
+            mut hearing,
+        } = self;
+        hearing.abort_all();
+        if let Some(stop) = stop {
+            stop.cancel();
+            // It says goodbye over the network; that is not waited for long.
+            let _ = tokio::time::timeout(Duration::from_secs(2), async {
+                while tasks.join_next().await.is_some() {}
+            })
+            .await;
+        }
+        // The writer goes with them, and by that the server's input is closed.
+        tasks.shutdown().await;
+        if let Some(process) = process {
+            process.close().await;
+        }
+    }
+}
+
+async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open>) -> End {
+    let definition = &shared.definition;
+    let reach = match &definition.reach {
+        Ok(reach) => reach,
+        Err(problem) => return End::Useless(problem.clone()),
+    };
+    let (launch, program) = match launch(definition, reach, ground).await {
+        Ok(launch) => launch,
+        Err(problem) => return End::Useless(problem),
+    };
+    if let Err(end) = gate(shared, ground, Part::Launch, &launch).await {
+        return end;
+    }
+    let failed = |reason: String| End::Failed {
+        reason,
+        lived: Duration::ZERO,
+    };
+    let changed = Arc::new(Notify::new());
+    let (visit, visited) = watch::channel(HashSet::new());
+    let ears = Ears {
+        server: definition.name.clone(),
+        answering: Arc::clone(&ground.answering),
+        log: Arc::clone(&shared.log),
+        changed: Arc::clone(&changed),
+        visit: Arc::new(visit),
+    };
+    let mut era = definition.era;
+    let (link, hello) = loop {
+        let (wire, process) = match connect(reach, program.as_ref(), shared, ground).await {
+            Ok(connected) => connected,
+            Err(problem) => return failed(problem),
+        };
+        let stop = wire.stop.clone();
+        let (link, heard, tasks) = Link::start(wire);
+        let mut hearing = JoinSet::new();
+        hearing.spawn(hearing::hear(ears.clone(), link.clone(), heard));
+        *open = Some(Open {
+            process,
+            stop,
+            tasks,
+            hearing,
+        });
+        let capabilities = ground.answering.capabilities();
+        let met = era::meet(&link, era, &capabilities, definition.start);
+        match met.await {
+            Ok(hello) => break (link, hello),
+            // Some servers end when they hear what they do not know; they are asked the old way at once.
+            Err(_) if era == Era::Auto && link.has_ended() => {
+                era = Era::Legacy;
+                if let Some(open) = open.take() {
+                    open.close().await;
+                }
+            }
+            Err(problem) => return failed(problem),
+        }
+    };
+    if hello.era == Era::Legacy && hello.can("/logging") {
+        let _ = link
+            .request(
+                "logging/setLevel",
+                json!({"level": "warning"}),
+                Patience::of(Duration::from_secs(10)),
+            )
+            .await;
+    }
+    let mut listening = JoinSet::new();
+    if let Some(wanted) = wanted(&hello) {
+        let link = link.clone();
+        listening.spawn(async move {
+            // It answers when it ends; until then its notifications come like any others.
+            let _ = link
+                .request(
+                    "subscriptions/listen",
+                    json!({"notifications": wanted}),
+                    Patience::of(Duration::from_secs(365 * 24 * 3600)),
+                )
+                .await;
+        });
+    }
+    loop {
+        let catalog = tokio::select! {
+            catalog = catalog::list(&link, &hello, Patience::of(LIST.min(definition.start.max(definition.idle)))) => catalog,
+            reason = link.ended() => return failed(reason),
+        };
+        let catalog = match catalog {
+            Ok(catalog) => catalog,
+            Err(problem) => return failed(problem),
+        };
+        for problem in &catalog.left_out {
+            shared.log.note(&format!("left out: {problem}"));
+        }
+        let offer = pins::offer(&hello, &catalog);
+        // While the user looks at a change, nothing of the server is used.
+        if ground
+            .pins
+            .standing(&definition.key(), &definition.name, Part::Offer, &offer)
+            != Standing::Pinned
+        {
+            shared.stage.send_replace(Stage::Starting);
+        }
+        tokio::select! {
+            consent = gate(shared, ground, Part::Offer, &offer) => if let Err(end) = consent { return end },
+            reason = link.ended() => return failed(reason),
+        }
+        let tools: Vec<_> = convert::foreign(definition, &catalog.tools, &shared.log);
+        let live = Arc::new(Live {
+            link: link.clone(),
+            hello: hello.clone(),
+            catalog,
+            tools: tools.clone(),
+            offer,
+            visited: visited.clone(),
+        });
+        let _ = ground.events.send(super::HostEvent::Tools(tools));
+        shared.now(ground, Stage::Up(live));
+        tokio::select! {
+            reason = link.ended() => return failed(reason),
+            () = changed.notified() => {}
+        }
+        tokio::time::sleep(SETTLING).await;
+    }
+}
+
+/// Which notifications a server of the stateless era is asked for.
+fn wanted(hello: &Hello) -> Option<Value> {
+    if hello.era != Era::Modern {
+        return None;
+    }
+    let mut wanted = Map::new();
+    for kind in ["tools", "prompts", "resources"] {
+        if hello.can(&format!("/{kind}/listChanged")) {
+            wanted.insert(format!("{kind}ListChanged"), json!(true));
+        }
+    }
+    (!wanted.is_empty()).then(|| wanted.into())
+}
+
+async fn connect(
+    reach: &Reach,
+    program: Option<&Program>,
+    shared: &Shared,
+    ground: &Ground,
+) -> Result<(Wire, Option<Process>), String> {
+    match (reach, program) {
+        (Reach::Remote(remote), _) => {
+            let opener = ground
+                .remote
+                .as_ref()
+                .ok_or("this walden reaches no server over the network")?;
+            let opening = opener.open(remote);
+            let wire = tokio::time::timeout(shared.definition.start, opening)
+                .await
+                .map_err(|_| "it did not answer in time".to_owned())??;
+            Ok((wire, None))
+        }
+        (Reach::Stdio { .. }, Some(program)) => {
+            let scratch = ground.scratch.join(&shared.definition.name);
+            let (wire, process) = stdio::start(program, &ground.launcher, &scratch, &shared.log)?;
+            Ok((wire, Some(process)))
+        }
+        (Reach::Stdio { .. }, None) => Err("it has no program".to_owned()),
+    }
+}
+
+/// Describes how a server is started, as it is pinned and shown.
+async fn launch(
+    definition: &Definition,
+    reach: &Reach,
+    ground: &Ground,
+) -> Result<(Value, Option<Program>), String> {
+    let written = &definition.written;
+    let from = match &definition.source {
+        Source::User => "your configuration".to_owned(),
+        Source::Project(folder) => format!("the repository's `{}/.mcp.json`", folder.display()),
+    };
+    match reach {
+        Reach::Remote(remote) => {
+            let names: Vec<&String> = remote.headers.iter().map(|(name, _)| name).collect();
+            let url = written.get("url").or_else(|| written.get("httpUrl"));
+            Ok((
+                json!({"from": from, "url": url, "headers": names, "network": "it is reached over the network"}),
+                None,
+            ))
+        }
+        Reach::Stdio {
+            argv,
+            env,
+            folder,
+            read,
+            write,
+        } => {
+            let root = ground.roots.first().cloned();
+            let folder = match folder {
+                Some(folder) => root.as_deref().unwrap_or(Path::new("/")).join(folder),
+                None => root.unwrap_or_else(|| ground.scratch.join(&definition.name)),
+            };
+            let found = launchable(&argv[0], &folder).ok_or_else(|| {
+                format!(
+                    "there is no program `{}`; install it, or give its whole path",
+                    crate::protocol::sanitize_line(&argv[0])
+                )
+            })?;
+            let scripts = script_folders(argv, &folder, &|path| path.exists());
+            let mut reads: Vec<PathBuf> = ground.roots.clone();
+            reads.extend(scripts.iter().cloned());
+            reads.extend(read.iter().cloned());
+            let mut files: Vec<PathBuf> = vec![found.clone()];
+            files.extend(
+                argv.iter()
+                    .skip(1)
+                    .map(|argument| folder.join(argument))
+                    .filter(|path| path.is_file()),
+            );
+            let hashes = tokio::task::spawn_blocking(move || {
+                files
+                    .iter()
+                    .map(|path| (path.display().to_string(), json!(hash(path))))
+                    .collect::<Map<_, _>>()
+            })
+            .await
+            .unwrap_or_default();
+            let env_shown: Map<String, Value> = env
+                .iter()
+                .map(|(name, value)| {
+                    let as_written = written.get("env").and_then(|env| env.get(name));
+                    let as_written = as_written.and_then(Value::as_str).unwrap_or(value);
+                    // A repository's file is no place for secrets; the user's own may hold some.
+                    let shown = match &definition.source {
+                        Source::Project(_) => as_written.to_owned(),
+                        Source::User => format!("sha256 {}", &digest(as_written.as_bytes())[..12]),
+                    };
+                    (name.clone(), json!(shown))
+                })
+                .collect();
+            let mut command = vec![written.get("command").cloned().unwrap_or_default()];
+            command.extend(
+                written
+                    .get("args")
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_default(),
+            );
+            let shown = |paths: &[PathBuf]| -> Vec<String> {
+                paths
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect()
+            };
+            let mut described = json!({
+                "from": from,
+                "command": command,
+                "folder": folder.display().to_string(),
+                "env": env_shown,
+                "reads": shown(&reads),
+                "writes": shown(write),
+                "programs": hashes,
+                "network": "none",
+            });
+            if let (Source::Project(_), Some(wish)) = (&definition.source, written.get("sandbox")) {
+                described["wishes"] = json!(format!("{wish} (not granted)"));
+            }
+            let program = Program {
+                argv: argv.clone(),
+                env: env.clone(),
+                folder,
+                read: reads,
+                write: write.clone(),
+            };
+            Ok((described, Some(program)))
+        }
+    }
+}
+
+/// Hashes a program, so that another one under its name is noticed.
+fn hash(path: &Path) -> String {
+    let known = path.metadata().is_ok_and(|file| file.len() <= HASHED);
+    match std::fs::read(path) {
+        Ok(bytes) if known => format!("sha256 {}", digest(&bytes)),
+        _ => "cannot be read".to_owned(),
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Lets a part of a definition pass that was agreed to, and asks the user about any other.
+async fn gate(shared: &Shared, ground: &Ground, part: Part, now: &Value) -> Result<(), End> {
+    let definition = &shared.definition;
+    let (name, key) = (&definition.name, definition.key());
+    let standing = ground.pins.standing(&key, name, part, now);
+    let (title, text) = match (&standing, part) {
+        (Standing::Pinned, _) => return Ok(()),
+        (Standing::New, Part::Launch) => (
+            format!("Start the server `{name}`, confined to what stands here?"),
+            pins::launch_text(now),
+        ),
+        (Standing::New, Part::Offer) => (
+            format!("Use what the server `{name}` offers?"),
+            pins::offer_text(now),
+        ),
+        (Standing::Changed(lines), Part::Launch) => (
+            format!(
+                "The server `{name}` is to be started in another way than you agreed to. Start it?"
+            ),
+            lines.join("\n"),
+        ),
+        (Standing::Changed(lines), Part::Offer) => (
+            format!("The server `{name}` offers something else than you agreed to. Use it?"),
+            lines.join("\n"),
+        ),
+    };
+    let what = match (&standing, part) {
+        (Standing::Changed(lines), _) => format!(
+            "it changed since you agreed to it ({})",
+            lines.first().map_or("", String::as_str)
+        ),
+        (_, Part::Launch) => "nobody agreed to its start yet".to_owned(),
+        (_, Part::Offer) => "nobody agreed to what it offers yet".to_owned(),
+    };
+    match ground
+        .answering
+        .desk
+        .ask(name, QuestionKind::Definition { title, text })
+        .await
+    {
+        Answer::Accept { .. } => {
+            if let Err(error) = ground.pins.agree(&key, part, now) {
+                let _ = ground.events.send(super::HostEvent::Notice {
+                    level: Level::Warning,
+                    text: format!("{error}; you will be asked again."),
+                });
+            }
+            Ok(())
+        }
+        Answer::Decline => Err(End::Useless("you did not agree to it".to_owned())),
+        Answer::Cancel => Err(End::Useless(format!(
+            "{what}; look at it with `walden mcp trust {name}`"
+        ))),
+    }
+}

@@ -1,0 +1,141 @@
+//! What third-party servers bring about: their states, tools and questions, and what the model writes for them.
+
+use super::attach;
+use super::driver::Driver;
+use crate::agent::Input;
+use crate::mcp::{HostEvent, Sample, Speaker};
+use crate::protocol::{
+    Event, GenerationId, Lane, Level, Message, ModelEvent, ModelRequest, Op, Sampling, ToolChoice,
+};
+
+/// Generations for servers are numbered from here on, apart from the conversation's own.
+const SAMPLES: u64 = 1 << 62;
+
+/// A message with what it names of servers.
+pub(super) struct Fetched {
+    pub(super) text: String,
+    pub(super) files: Vec<String>,
+    /// What each attachment is, and its text.
+    pub(super) attached: Vec<(String, String)>,
+}
+
+impl Driver {
+    /// Takes something in that a third-party server brought about.
+    pub(super) fn host_told(&mut self, event: HostEvent) {
+        match event {
+            HostEvent::Server { server, state } => {
+                self.emit(Event::ServerChanged { server, state });
+            }
+            HostEvent::Tools(tools) => self.feed(Input::Tools(tools)),
+            HostEvent::Progressed { call, text } => {
+                self.feed(Input::CallProgressed { call, text });
+            }
+            HostEvent::Asked(question) => self.emit(Event::Asked { question }),
+            HostEvent::Answered { question, answer } => {
+                self.emit(Event::Answered { question, answer });
+            }
+            HostEvent::Notice { level, text } => self.emit(Event::Notice { level, text }),
+            HostEvent::Sample(sample) => self.sample(sample),
+        }
+    }
+
+    /// Handles an op that is for the servers. Returns one that is not.
+    pub(super) fn serve(&mut self, op: Op) -> Option<Op> {
+        match op {
+            Op::Answer { question, answer } => {
+                self.host.answer(question, answer);
+                None
+            }
+            Op::Submit { text } => {
+                let caller = self.host.caller();
+                let Some(wanted) = attach::wanted(&text, &caller) else {
+                    return Some(Op::Submit { text });
+                };
+                let Input::Submitted { text, files } = self.input_of(Op::Submit { text }) else {
+                    return None;
+                };
+                self.fetching.spawn(async move {
+                    match attach::fetch(&wanted, &caller).await {
+                        Ok(attached) => Ok(Fetched {
+                            text,
+                            files,
+                            attached,
+                        }),
+                        Err(problem) => Err(format!("Your message was not sent: {problem}.")),
+                    }
+                });
+                None
+            }
+            op => Some(op),
+        }
+    }
+
+    /// Lets the model write for a server, beside the conversation.
+    fn sample(&mut self, sample: Sample) {
+        let Sample {
+            system,
+            messages,
+            max_tokens,
+            temperature,
+            reply,
+        } = sample;
+        self.sampled += 1;
+        let defaults = Sampling::default();
+        let said = messages.into_iter().map(|(speaker, text)| match speaker {
+            Speaker::User => Message::User { text },
+            Speaker::Assistant => Message::Assistant { raw: text },
+        });
+        let request = ModelRequest {
+            id: GenerationId(SAMPLES + self.sampled),
+            messages: system
+                .map(|text| Message::System { text })
+                .into_iter()
+                .chain(said)
+                .collect(),
+            tools: Vec::new(),
+            choice: ToolChoice::None,
+            sampling: Sampling {
+                temperature: temperature
+                    .filter(|value| value.is_finite())
+                    .map_or(defaults.temperature, |value| value.clamp(0.0, 2.0)),
+                max_tokens,
+                ..defaults
+            },
+            passages: Vec::new(),
+            known: Vec::new(),
+            lane: Lane::Side,
+            unlisted: 0,
+        };
+        let mut generation = self.model.generate(request);
+        self.samples.spawn(async move {
+            let mut written = String::new();
+            let mut reply = reply;
+            let result = loop {
+                let event = tokio::select! {
+                    event = generation.events.recv() => event,
+                    // The server does not want it any more.
+                    () = reply.closed() => {
+                        generation.cancel.cancel();
+                        return;
+                    }
+                };
+                match event {
+                    Some(ModelEvent::Text { text }) => written.push_str(&text),
+                    Some(ModelEvent::Done { .. }) => break Ok(written),
+                    Some(ModelEvent::Failed { failure }) => break Err(failure.to_string()),
+                    Some(_) => {}
+                    None => break Err("the model is gone".to_owned()),
+                }
+            };
+            let _ = reply.send(result);
+        });
+    }
+
+    /// Says something that went wrong with what the user wanted.
+    pub(super) fn complain(&mut self, text: String) {
+        self.emit(Event::Notice {
+            level: Level::Warning,
+            text,
+        });
+    }
+}
