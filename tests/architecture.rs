@@ -254,6 +254,13 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "thiserror",
         ],
     ),
+    ("exec/answer.rs", &["error", "model"], &["serde_json"]),
+    (
+        "review.rs",
+        &["error", "protocol", "session"],
+        &["serde_json", "tokio"],
+    ),
+    ("review/sarif.rs", &["protocol"], &["serde_json"]),
     (
         "exec.rs",
         &["error", "protocol", "session"],
@@ -307,6 +314,11 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["rustix", "serde", "serde_json", "sha2", "thiserror"],
     ),
     ("bench", &["model", "protocol"], &["serde", "serde_json"]),
+    (
+        "bench/tasks",
+        &["git", "protocol", "sandbox"],
+        &["rustix", "serde", "serde_json", "shlex"],
+    ),
     ("config.rs", &["error", "protocol"], &["serde", "toml"]),
     (
         "cli.rs",
@@ -331,6 +343,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "model",
             "net",
             "protocol",
+            "review",
             "sandbox",
             "serve",
             "servers",
@@ -370,6 +383,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "model",
             "net",
             "protocol",
+            "review",
             "sandbox",
             "serve",
             "servers",

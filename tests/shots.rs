@@ -23,8 +23,7 @@ const CELL: (f32, f32) = (8.4, 18.0);
 const PAPER: &str = "#10141a";
 const INK: &str = "#d6dae0";
 
-/// The pictures: a name, the theme, and what is done to get there.
-/// A picture's name, what it shows, and how the desk gets there.
+/// A picture: its name, the theme, and what is done to get there.
 type Shot = (&'static str, &'static str, fn(&mut Desk));
 
 const SHOTS: &[Shot] = &[
@@ -56,6 +55,7 @@ impl Desk {
             root: "/home/ada/relay".to_owned(),
             enforced: "sealed · net off · 1 root".to_owned(),
             still: false,
+            prompts: Vec::new(),
         };
         let theme = Theme::built_in_or_default(theme, Depth::True);
         let app = App::new(facts, theme, Vec::new(), SIZE);

@@ -32,6 +32,7 @@ impl Desk {
             root: "/srv/project".to_owned(),
             enforced: "roots by openat2 · not sealed".to_owned(),
             still: false,
+            prompts: Vec::new(),
         };
         let theme = Theme::built_in_or_default(theme, Depth::Ansi16);
         let app = App::new(facts, theme, vec!["an earlier message".to_owned()], size);

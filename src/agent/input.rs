@@ -1,8 +1,8 @@
 //! The agent's boundary: what goes in, what comes out.
 
 use crate::protocol::{
-    CallId, CheckResult, Event, FileChange, GenerationId, KeptRule, Message, ModelEvent, ModelInfo,
-    ModelRequest, Op, Outcome, Target, ToolCall, ToolSpec, Undone,
+    CallId, CheckResult, Event, FileChange, GenerationId, Guidance, KeptRule, Message, ModelEvent,
+    ModelInfo, ModelRequest, Op, Outcome, ReviewTarget, Target, ToolCall, ToolSpec, Undone,
 };
 
 /// What the driver tells the agent.
@@ -71,6 +71,12 @@ pub enum Input {
         outcome: Outcome,
         result: Option<CheckResult>,
     },
+    /// What the repository tells the model, which the user has come to trust.
+    Guided(Guidance),
+    /// Something that the next message brings along.
+    Brought(String),
+    /// The change that is to be reviewed, as a difference, or why there is none.
+    ChangeRead(Result<String, String>),
     Undone {
         turn: u32,
         undone: Vec<Undone>,
@@ -114,6 +120,8 @@ pub enum Effect {
         call: ToolCall,
         trial: Option<ToolCall>,
     },
+    /// Reads the change that is to be reviewed.
+    ReadChange(ReviewTarget),
     CancelCalls(Vec<CallId>),
     /// Keeps a rule beyond the session.
     KeepRule(KeptRule),

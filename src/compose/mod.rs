@@ -12,14 +12,17 @@ mod confine;
 #[cfg(feature = "net")]
 mod conformance;
 mod editor;
+mod guidance;
 mod library;
 mod mapping;
 mod mcp;
 mod own;
 mod refactor;
+mod review;
 mod rules;
 mod sealing;
 mod serve;
+mod tasks;
 
 pub use auditing::audit;
 #[cfg(feature = "net")]
@@ -27,12 +30,15 @@ pub use brokering::{Brokered, act_as_broker, broker};
 pub use confine::sandbox;
 #[cfg(feature = "net")]
 pub use conformance::conformance;
+pub use guidance::trust;
 pub use mapping::map;
 pub use mcp::mcp;
 pub use refactor::{Refactored, refactor};
+pub use review::review;
 pub use rules::rules;
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
+pub use tasks::bench_tasks;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -156,6 +162,7 @@ async fn one_session(
             attended: Attended::Yes,
             trusted,
         },
+        None,
     )
     .await?;
     replay.extend(weaker.iter().cloned());
@@ -171,6 +178,7 @@ async fn one_session(
         model_name: model_name(config),
         root: root.to_owned(),
         enforced: crate::sandbox::enforced(),
+        prompts: guidance::prompts(),
         history: Some(files.history()),
         themes: config::folder().map(|folder| folder.join("themes")),
         replay,
@@ -209,6 +217,7 @@ fn gave_up(reason: &str) {
 pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
     let config = configure(options)?;
     let prompt = read_prompt(exec)?;
+    let answer = read_form(exec)?;
     let root = find_root(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     let format = if exec.json {
@@ -228,11 +237,15 @@ pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
     };
     sealing::tell_weaker();
     runtime()?.block_on(async {
-        let (handle, _) = build(&config, &root, &files, None, mode, &treatment).await?;
+        let form = answer.as_ref().map(|form| form.schema().clone());
+        let (handle, _) = build(&config, &root, &files, None, mode, &treatment, form).await?;
         exec::run(
             handle,
-            prompt,
-            format,
+            exec::Request {
+                prompt,
+                format,
+                answer,
+            },
             &mut std::io::stdout().lock(),
             &mut std::io::stderr().lock(),
         )
@@ -460,7 +473,11 @@ fn read_prompt(exec: &Exec) -> Result<String, UserError> {
                 path.display()
             ))
         })?,
-        (None, Some("-")) => {
+        (None, None) if std::io::stdin().is_terminal() => {
+            return Err(UserError::usage("the prompt is missing")
+                .hint("say what is to be done: `walden exec \"Fix …\"`"));
+        }
+        (None, Some("-") | None) => {
             let mut text = String::new();
             std::io::stdin()
                 .read_to_string(&mut text)
@@ -471,14 +488,36 @@ fn read_prompt(exec: &Exec) -> Result<String, UserError> {
                 })?;
             text
         }
-        (None, Some(prompt)) => prompt.to_owned(),
-        (None, None) => String::new(),
+        (None, Some(prompt)) => own_prompt(prompt).unwrap_or_else(|| prompt.to_owned()),
     };
     if text.trim().is_empty() {
         return Err(UserError::usage("the prompt is empty")
             .hint("say what is to be done: `walden exec \"Fix …\"`"));
     }
     Ok(text.trim().to_owned())
+}
+
+/// Fills in one of the user's own prompts, where a line calls it: `/name arguments`.
+fn own_prompt(line: &str) -> Option<String> {
+    let rest = line.strip_prefix('/')?;
+    let (word, arguments) = rest.split_once(' ').unwrap_or((rest, ""));
+    let prompts = guidance::prompts();
+    let prompt = prompts.iter().find(|prompt| prompt.name == word)?;
+    Some(prompt.message(arguments.trim()))
+}
+
+/// Reads the form of the answer, where one is asked for.
+fn read_form(exec: &Exec) -> Result<Option<exec::AnswerForm>, UserError> {
+    let Some(path) = &exec.output_schema else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        UserError::usage(format!(
+            "cannot read the output schema `{}`: {error}",
+            path.display()
+        ))
+    })?;
+    exec::AnswerForm::read(&text).map(Some)
 }
 
 fn pick(files: &SessionFiles, root: &Path, id: Option<&str>) -> Result<SessionId, UserError> {
@@ -549,6 +588,7 @@ async fn build(
     resumed: Option<SessionId>,
     mode: crate::protocol::Mode,
     treatment: &Treatment<'_>,
+    answer: Option<serde_json::Value>,
 ) -> Result<(Handle, Vec<Event>), UserError> {
     locate_draft(config)?;
     let roots = Roots::open(&[root.to_owned()]).map_err(UserError::from_error)?;
@@ -600,6 +640,23 @@ async fn build(
         ),
         Err(error) => crate::model::Model::missing(error.to_string(), &state),
     };
+    let told = guidance::of_repository(files, &roots, root);
+    let mut guidance = guidance::of_user();
+    let mut notices = Vec::new();
+    let mut trust: Option<session::Truster> = None;
+    if told.trusted {
+        guidance.add(told.guidance);
+    } else if !told.guidance.is_empty() {
+        notices.push(guidance::untrusted_notice(&told.guidance));
+        let (files, root) = (files.clone(), root.to_owned());
+        // What is trusted is what was read when the session began, and not what may stand there by then.
+        trust = Some(std::sync::Arc::new(move || {
+            session::Trust::at(files.trust())
+                .grant(&root, &told.hash)
+                .map_err(|error| format!("cannot keep the trust: {error}"))?;
+            Ok(told.guidance.clone())
+        }));
+    }
     let rules = own::rule_files(root, files);
     let defaults = Settings::default();
     let settings = Settings {
@@ -610,6 +667,8 @@ async fn build(
         mode,
         check_is_named: check.is_some_and(|(_, named)| named),
         tries: config.tries.unwrap_or(defaults.tries),
+        answer,
+        guidance,
         max_steps: config.max_turns.unwrap_or(defaults.max_steps),
         max_tokens: config.budget.unwrap_or(defaults.max_tokens),
         sampling: Sampling {
@@ -622,6 +681,9 @@ async fn build(
     let setup = Setup {
         id,
         settings,
+        trust,
+        notices,
+        changes: review::change_reader(&roots, root),
         roots,
         host,
         tools,

@@ -9,13 +9,16 @@ mod ask;
 mod call;
 mod change;
 mod command;
+mod effort;
 mod event;
 mod form;
 mod glob;
+mod guidance;
 mod mode;
 mod model;
 mod op;
 mod question;
+mod review;
 mod risk;
 mod rule;
 mod secret;
@@ -28,8 +31,10 @@ pub use change::{
     BREAKS_SYNTAX, ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind,
 };
 pub use command::command_of;
+pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
+pub use guidance::{Guidance, Instructions, Skill};
 pub use mode::Mode;
 pub use model::{
     Finish, GenerationId, KNOWN_KEYWORD, Known, KnownKind, KvType, Lane, Message, ModelEvent,
@@ -39,6 +44,7 @@ pub use op::{Decision, Op, Scope};
 pub use question::{
     Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
 };
+pub use review::{Finding, ReviewNews, ReviewTarget, Severity};
 pub use risk::Risk;
 pub use rule::{Example, KeptRule, Rule, Ruling, Subject};
 pub use secret::{find_secret, redact, secret_file};

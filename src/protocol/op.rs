@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, CallId, Mode, QuestionId, Rule};
+use super::{Answer, CallId, Mode, QuestionId, ReviewTarget, Rule};
 
 /// What a front end asks of a session. Sent through a bounded queue; answered by events, never by a return value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,12 @@ pub enum Op {
     },
     /// Puts back the files that the last turn with changes changed.
     Undo,
+    /// Trusts what the repository tells the model, as it is now.
+    Trust,
+    /// Has a change of the repository reviewed, as a turn of its own.
+    Review {
+        target: ReviewTarget,
+    },
     /// Ends the session after the journal is on disk.
     Shutdown,
 }

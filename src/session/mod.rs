@@ -20,12 +20,14 @@ mod rules;
 mod serving;
 mod sweep;
 mod targets;
+mod trust;
 
 #[cfg(test)]
 mod tests;
 
-pub use driver::{Handle, Setup, start};
+pub use driver::{ChangeReader, Handle, Setup, Truster, start};
 pub use files::{SessionFiles, SessionId, SessionInfo, StateError};
 pub use journal::{Entry, Journal, JournalError, read};
 pub use recover::{Recovered, recover};
 pub use rules::{RuleFiles, RulesError};
+pub use trust::{Trust, Trusted};

@@ -17,6 +17,7 @@ use super::highlight::Highlighter;
 use super::keymap::Scroll;
 use super::overlay::Overlay;
 use super::picker::{Found, Want};
+use super::prompts::Prompt;
 use super::theme::Theme;
 use super::transcript::TranscriptPane;
 use super::view::{self, Panes};
@@ -101,6 +102,7 @@ pub struct Facts {
     pub enforced: String,
     /// Nothing moves but what has news: no seconds are counted.
     pub still: bool,
+    pub prompts: Vec<Prompt>,
 }
 
 /// The reading of a prompt, to tell how long it still takes.
@@ -119,6 +121,8 @@ pub struct App {
     /// Vim's keys, where they are asked for.
     pub(super) vim: Option<Vim>,
     drafting: Drafting,
+    /// The user's own slash commands.
+    pub(super) prompts: Vec<Prompt>,
     pub(super) approval: Option<Approval>,
     pub(super) asked: Option<Asked>,
     pub(super) overlay: Option<Overlay>,
@@ -163,6 +167,7 @@ impl App {
             composer: Composer::new(history),
             vim: None,
             drafting: Drafting::default(),
+            prompts: facts.prompts.clone(),
             approval: None,
             asked: None,
             overlay: None,
@@ -374,10 +379,19 @@ impl App {
         if self.closed || hidden {
             return Vec::new();
         }
-        match &self.mention {
-            Some(mention) => mention.found.clone(),
-            None => commands::complete(self.composer.text()),
+        if let Some(mention) = &self.mention {
+            return mention.found.clone();
         }
+        let text = self.composer.text();
+        let own = self.prompts.iter().map(|prompt| commands::Candidate {
+            line: format!("/{}", prompt.name),
+            help: prompt.about(),
+            matches: (0..text.chars().count()).collect(),
+        });
+        let own = own.filter(|own| text.starts_with('/') && own.line.starts_with(text));
+        let mut found = commands::complete(text);
+        found.extend(own);
+        found
     }
 
     pub(super) fn area(&self) -> Rect {

@@ -12,6 +12,8 @@ pub enum Command {
     Rules,
     Undo,
     Rename,
+    Review,
+    Trust,
     Copy,
     Details,
     Theme,
@@ -68,6 +70,18 @@ pub const COMMANDS: &[Entry] = &[
         name: "rename",
         argument: "OLD NEW",
         help: "rename a symbol in all files",
+    },
+    Entry {
+        command: Command::Review,
+        name: "review",
+        argument: "[staged|base REV|commit REV]",
+        help: "have a change reviewed; what is not committed, if nothing else is named",
+    },
+    Entry {
+        command: Command::Trust,
+        name: "trust",
+        argument: "",
+        help: "let the model be told this repository's AGENTS.md and skills, as they are now",
     },
     Entry {
         command: Command::Copy,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::protocol::{Decision, Item, Level, Mode, Op, Scope};
+use crate::protocol::{Decision, Item, Level, Mode, Op, ReviewTarget, Scope};
 
 use super::app::{App, Cmd, Switch};
 use super::commands::{self, Command};
@@ -154,6 +154,18 @@ impl App {
         let Some((word, argument)) = commands::parse(line) else {
             return Vec::new();
         };
+        if commands::find(word).is_none()
+            && let Some(prompt) = self.prompts.iter().find(|prompt| prompt.name == word)
+        {
+            let text = prompt.message(argument);
+            self.composer.clear();
+            self.edited();
+            self.pane.follow();
+            return vec![
+                Cmd::Remember(line.to_owned()),
+                Cmd::Send(Op::Submit { text }),
+            ];
+        }
         let Some(entry) = commands::find(word) else {
             let nearest = commands::nearest(word)
                 .map_or_else(String::new, |name| format!("; nearest: `/{name}`"));
@@ -206,6 +218,15 @@ impl App {
                         "`/rename` takes the old name and the new one",
                     );
                     Vec::new()
+                }
+            },
+            Command::Trust => vec![Cmd::Send(Op::Trust)],
+            Command::Review => match ReviewTarget::parse(argument) {
+                Some(target) => vec![Cmd::Send(Op::Review { target })],
+                None => {
+                    let text = "a review is of `staged`, `base REV` or `commit REV`, or of what is not committed";
+                    self.flash(Level::Error, text);
+                    return Vec::new();
                 }
             },
             Command::Copy => self.copy(),

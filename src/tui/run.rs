@@ -63,6 +63,8 @@ pub struct Options {
     pub root: PathBuf,
     /// What the status bar says is enforced.
     pub enforced: String,
+    /// The user's own slash commands.
+    pub prompts: Vec<super::Prompt>,
     /// The file of earlier messages.
     pub history: Option<PathBuf>,
     /// A resumed session's events, applied before the first frame.
@@ -237,6 +239,7 @@ impl Shell {
             root: options.root.display().to_string(),
             enforced: options.enforced,
             still: options.still,
+            prompts: options.prompts,
         };
         let warning = theme.warnings.first().cloned();
         let mut app = App::new(facts, theme, Vec::new(), (width, height));

@@ -89,7 +89,9 @@ pub(super) fn parts(transcript: &Transcript, used: u32) -> Parts {
                     parts.outputs += tokens_of(text);
                 }
             }
-            Item::Notice { .. } | Item::Undone { .. } | Item::End { .. } => {}
+            // What a review finds is not in the conversation.
+            Item::Notice { .. } | Item::Undone { .. } | Item::End { .. } | Item::Finding { .. } => {
+            }
         }
     }
     let told = parts.messages + parts.answers + parts.calls + parts.outputs;
