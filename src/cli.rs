@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::error::ExitCode;
 use crate::mcp::command::McpCommand;
 use crate::model::store::ModelCommand;
-use crate::protocol::{KvType, Mode, Ruling};
+use crate::protocol::{KvType, Mode, Ruling, Severity};
 
 /// Agentic coding in the terminal with a local model. Nothing leaves the machine.
 #[derive(Debug, Parser)]
@@ -28,7 +28,14 @@ impl Cli {
             None => Some(self.options.clone()),
             Some(Command::Resume(resume)) => under(&resume.options),
             Some(Command::Exec(exec)) => under(&exec.options),
+            // The tasks are laid, and their sessions started, by a process that may start others.
+            Some(Command::Bench(bench))
+                if matches!(bench.command, Some(BenchCommand::Tasks(_))) =>
+            {
+                None
+            }
             Some(Command::Bench(bench)) => under(&bench.options),
+            Some(Command::Review(review)) => under(&review.options),
             Some(
                 Command::Sessions { .. }
                 | Command::Export(_)
@@ -38,8 +45,10 @@ impl Cli {
                 | Command::Rules(_)
                 | Command::Serve(_)
                 | Command::Audit(_)
+                | Command::Map(_)
                 | Command::Mcp(_)
                 | Command::Refactor(_)
+                | Command::Trust(_)
                 | Command::Completions { .. },
             ) => None,
             #[cfg(feature = "net")]
@@ -60,9 +69,13 @@ pub struct Options {
     /// What may be done without asking
     #[arg(long, value_name = "MODE")]
     pub mode: Option<ModeName>,
-    /// The theme: default, light, dark, high-contrast, mono, or one of your own
+    /// The theme: default, light, dark, high-contrast, colour-blind, colour-blind-light, mono,
+    /// or one of your own
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
+    /// Lines instead of a screen: for screen readers, and terminals that can do nothing
+    #[arg(long)]
+    pub plain: bool,
     /// The context window in tokens
     #[arg(long, value_name = "TOKENS")]
     pub context: Option<u32>,
@@ -114,6 +127,11 @@ pub enum Command {
     /// Run one turn without a terminal
     #[command(after_long_help = exec_help())]
     Exec(Exec),
+    /// Have a change of this repository reviewed, piece by piece
+    #[command(name = "review")]
+    Review(ReviewArguments),
+    /// Show what this repository's AGENTS.md and skills tell the model, and trust it
+    Trust(TrustArguments),
     /// Go on with an earlier session in the terminal (the last one of this repository by default)
     Resume(Resume),
     /// Print a kept session as a document (the last one of this repository by default)
@@ -143,11 +161,13 @@ pub enum Command {
     /// Change many files at once by what their syntax tells, without a model
     #[command(subcommand)]
     Refactor(Refactor),
+    /// Show where in the code a request may be about: the files and symbols that a model is told of
+    Map(Map),
     /// Serve a built-in MCP server to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),
     /// Measure what this machine and the model do, beside `llama-bench` where that is installed
-    Bench(Bench),
+    Bench(Box<Bench>),
     /// Go through one scenario of the official conformance suite
     #[cfg(feature = "net")]
     #[command(hide = true)]
@@ -266,6 +286,15 @@ impl From<RulingName> for Ruling {
             RulingName::Deny => Self::Deny,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct Map {
+    /// What is looked for, in words or names
+    pub request: String,
+    /// The most bytes that are printed
+    #[arg(long, value_name = "N", default_value_t = 4_000)]
+    pub bytes: usize,
 }
 
 /// A mechanical change of many files.
@@ -422,8 +451,7 @@ pub struct Doctor {
 pub struct Exec {
     #[command(flatten)]
     pub options: Options,
-    /// What to do; `-` reads it from standard input
-    #[arg(required_unless_present = "prompt_file")]
+    /// What to do; `-`, or nothing where standard input is not a terminal, reads it from there
     pub prompt: Option<String>,
     /// Read what to do from a file
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
@@ -431,6 +459,9 @@ pub struct Exec {
     /// Print every event as a line of JSON
     #[arg(long)]
     pub json: bool,
+    /// A JSON Schema that the answer is to fit; the answer alone is printed to standard output
+    #[arg(long, value_name = "FILE")]
+    pub output_schema: Option<PathBuf>,
     /// What may be done: nothing but reading, edits of ordinary files, or everything inside the repository
     #[arg(long, value_name = "WHAT", default_value = "read")]
     pub auto: Auto,
@@ -438,6 +469,8 @@ pub struct Exec {
 
 #[derive(Debug, Args)]
 pub struct Bench {
+    #[command(subcommand)]
+    pub command: Option<BenchCommand>,
     #[command(flatten)]
     pub options: Options,
     /// Print the measures as JSON
@@ -446,6 +479,99 @@ pub struct Bench {
     /// Measure less of everything
     #[arg(long)]
     pub quick: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TrustArguments {
+    #[command(flatten)]
+    pub options: Options,
+    /// Trust it without a question
+    #[arg(long, conflicts_with_all = ["revoke", "list"])]
+    pub yes: bool,
+    /// Trust it no longer
+    #[arg(long, conflicts_with = "list")]
+    pub revoke: bool,
+    /// List the repositories that are trusted
+    #[arg(long)]
+    pub list: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReviewArguments {
+    #[command(flatten)]
+    pub options: Options,
+    /// What is not committed, new files included (the default)
+    #[arg(long, conflicts_with_all = ["staged", "base", "commit"])]
+    pub uncommitted: bool,
+    /// What is staged
+    #[arg(long, conflicts_with_all = ["base", "commit"])]
+    pub staged: bool,
+    /// What changed since this branch or revision was left
+    #[arg(long, value_name = "REV", conflicts_with = "commit")]
+    pub base: Option<String>,
+    /// What a commit changed
+    #[arg(long, value_name = "REV")]
+    pub commit: Option<String>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "sarif")]
+    pub json: bool,
+    /// Print a SARIF log
+    #[arg(long)]
+    pub sarif: bool,
+    /// End with a status of its own when something at least so severe is found
+    #[arg(long, value_name = "SEVERITY", default_value = "error", value_parser = fail_on)]
+    pub fail_on: FailOn,
+}
+
+/// What makes a review fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailOn {
+    Severity(Severity),
+    Never,
+}
+
+/// Reads `error`, `warning`, `note` or `never`.
+fn fail_on(text: &str) -> Result<FailOn, String> {
+    let named = Severity::ALL
+        .into_iter()
+        .find(|severity| severity.name() == text);
+    match (named, text) {
+        (Some(severity), _) => Ok(FailOn::Severity(severity)),
+        (None, "never") => Ok(FailOn::Never),
+        _ => Err("give error, warning, note or never".to_owned()),
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Let the agent try the tasks of a file, and count what it solves and what that costs
+    Tasks(BenchTasks),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchTasks {
+    /// The tasks, one JSON object a line: id, set, files, instruction, tests, test_cmd, tests_visible, timeout_s
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub options: Options,
+    /// Only tasks whose id begins with this
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub only: String,
+    /// The first N tasks
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// The longest that a task may take
+    #[arg(long, value_name = "SECONDS", default_value = "300")]
+    pub seconds: u64,
+    /// The Python that tests run with (python3 by default)
+    #[arg(long, value_name = "FILE")]
+    pub python: Option<PathBuf>,
+    /// Add the results to a file, and leave out the tasks that it holds
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+    /// Print each task and the total as a line of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What a headless run may do.
@@ -514,6 +640,7 @@ impl Options {
     pub fn under(self, over: Self) -> Self {
         let layer = self.layer().under(over.layer());
         Self {
+            plain: self.plain || over.plain,
             cwd: over.cwd.or(self.cwd),
             mode: over.mode.or(self.mode),
             model: layer.model,
@@ -533,6 +660,39 @@ impl Options {
             strict: self.strict || over.strict,
             no_seal: self.no_seal || over.no_seal,
         }
+    }
+
+    /// Writes the options as flags, for a session in another process. Where it works and what it may do are its own.
+    pub fn arguments(&self) -> Vec<String> {
+        let text = |value: &Option<String>| value.clone();
+        let kv = self.kv.map(|kv| KvType::from(kv).name().to_owned());
+        let pairs = [
+            ("--model", text(&self.model)),
+            ("--context", self.context.map(|value| value.to_string())),
+            ("--draft", text(&self.draft)),
+            ("--threads", self.threads.map(|value| value.to_string())),
+            (
+                "--gpu-layers",
+                self.gpu_layers.map(|value| value.to_string()),
+            ),
+            ("--kv", kv),
+            ("--max-turns", self.max_turns.map(|value| value.to_string())),
+            ("--budget", self.budget.map(|value| value.to_string())),
+            (
+                "--temperature",
+                self.temperature.map(|value| value.to_string()),
+            ),
+            ("--check", text(&self.check)),
+            ("--tries", self.tries.map(|value| value.to_string())),
+        ];
+        let mut flags: Vec<String> = pairs
+            .into_iter()
+            .filter_map(|(flag, value)| Some(format!("{flag}={}", value?)))
+            .collect();
+        if self.free_arguments {
+            flags.push("--free-arguments".to_owned());
+        }
+        flags
     }
 
     /// Returns the flags as the topmost layer of configuration.

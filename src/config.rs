@@ -41,6 +41,12 @@ pub struct Config {
     pub tries: Option<u32>,
     /// Whether arguments can only name what is there; on by default.
     pub real_arguments: Option<bool>,
+    /// Vim's keys in the message.
+    pub vim: Option<bool>,
+    /// The mouse's wheel scrolls; text is then selected with the terminal's own key held.
+    pub mouse: Option<bool>,
+    /// Nothing moves on the screen but what has news.
+    pub reduced_motion: Option<bool>,
     /// What the seal leaves open besides what a session needs.
     pub seal: Option<SealConfig>,
     /// What walden may connect to.
@@ -92,7 +98,7 @@ impl Config {
         };
         toml::from_str(&text).map_err(|error| {
             UserError::usage(format!("`{}` is not a valid configuration: {error}", path.display()))
-                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, budget, temperature, check, tries, real_arguments, [seal] read and write, [network] allow")
+                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, budget, temperature, check, tries, real_arguments, vim, mouse, reduced_motion, [seal] read and write, [network] allow")
         })
     }
 
@@ -153,6 +159,9 @@ impl Config {
             check: over.check.or(self.check),
             tries: over.tries.or(self.tries),
             real_arguments: over.real_arguments.or(self.real_arguments),
+            vim: over.vim.or(self.vim),
+            mouse: over.mouse.or(self.mouse),
+            reduced_motion: over.reduced_motion.or(self.reduced_motion),
             seal: over.seal.or(self.seal),
             network: over.network.or(self.network),
         }

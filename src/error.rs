@@ -38,12 +38,16 @@ pub enum ExitCode {
     Budget,
     /// The agent went round in circles and was stopped.
     Loop,
+    /// No answer came that fits the form that was asked for.
+    NoAnswer,
+    /// A review found something at least as severe as was asked for.
+    Findings,
     Interrupted,
 }
 
 impl ExitCode {
     /// All codes with what they mean, for `--help` and the README.
-    pub const TABLE: [(Self, &'static str); 8] = [
+    pub const TABLE: [(Self, &'static str); 10] = [
         (
             Self::Success,
             "the turn ended with an answer, and with a change where one was asked for",
@@ -66,6 +70,14 @@ impl ExitCode {
             Self::Loop,
             "the same step came again and again without effect",
         ),
+        (
+            Self::NoAnswer,
+            "no answer came that fits the schema of --output-schema",
+        ),
+        (
+            Self::Findings,
+            "a review found something at least as severe as --fail-on says",
+        ),
         (Self::Interrupted, "interrupted"),
     ];
 
@@ -79,6 +91,8 @@ impl ExitCode {
             Self::NothingChanged => 4,
             Self::Budget => 5,
             Self::Loop => 6,
+            Self::NoAnswer => 7,
+            Self::Findings => 10,
             Self::Interrupted => 130,
         }
     }

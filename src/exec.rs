@@ -1,5 +1,7 @@
 //! `walden exec`: a session without a terminal.
 
+mod answer;
+
 use std::io::{self, Write};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,6 +12,17 @@ use crate::protocol::{
     TurnSummary, sanitize, sanitize_line,
 };
 use crate::session::Handle;
+
+pub use answer::AnswerForm;
+
+/// What is asked, and how the answer is told.
+#[derive(Debug)]
+pub struct Request {
+    pub prompt: String,
+    pub format: Format,
+    /// The form that the answer is to have.
+    pub answer: Option<AnswerForm>,
+}
 
 /// What is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +41,15 @@ pub enum Format {
 /// When the model cannot be loaded, or the output cannot be written.
 pub async fn run(
     mut handle: Handle,
-    prompt: String,
-    format: Format,
+    request: Request,
     out: &mut dyn Write,
     log: &mut dyn Write,
 ) -> Result<ExitCode, UserError> {
+    let Request {
+        prompt,
+        format,
+        answer: form,
+    } = request;
     let closed = || {
         UserError::failure("the session ended before the turn did")
             .hint("run it again with WALDEN_LOG=debug")
@@ -51,7 +68,9 @@ pub async fn run(
         out,
         log,
         in_text: false,
+        answers_in_form: form.is_some(),
     };
+    let mut given = None;
     let mut interrupts = 0;
     let summary = loop {
         let event = tokio::select! {
@@ -64,6 +83,19 @@ pub async fn run(
                 let _ = handle.ops.send(Op::Interrupt).await;
                 continue;
             }
+        };
+        let event = match (event, &form) {
+            (Event::AnswerGiven { answer }, Some(form)) => match form.take(&answer) {
+                Ok(answer) => {
+                    given = Some(answer.clone());
+                    Event::AnswerGiven { answer }
+                }
+                Err(problem) => Event::Notice {
+                    level: Level::Error,
+                    text: format!("The answer does not fit its form: {problem}."),
+                },
+            },
+            (event, _) => event,
         };
         transcript.apply(&event);
         printer
@@ -102,7 +134,12 @@ pub async fn run(
             .map_err(UserError::from_error)?;
     }
     let _ = handle.task.await;
-    Ok(exit_code(&summary))
+    Ok(match exit_code(&summary) {
+        ExitCode::Success | ExitCode::NothingChanged if form.is_some() && given.is_none() => {
+            ExitCode::NoAnswer
+        }
+        code => code,
+    })
 }
 
 /// Says how a turn ended, as an exit code.
@@ -129,6 +166,8 @@ struct Printer<'a> {
     log: &'a mut dyn Write,
     /// The last thing on standard output was a piece of text without its line end.
     in_text: bool,
+    /// Standard output is for the answer in its form alone.
+    answers_in_form: bool,
 }
 
 impl Printer<'_> {
@@ -161,6 +200,9 @@ impl Printer<'_> {
     fn text(&mut self, event: &Event, transcript: &Transcript) -> io::Result<()> {
         if let Event::Text { text } = event {
             self.in_text = true;
+            if self.answers_in_form {
+                return write!(self.log, "{}", sanitize(text));
+            }
             write!(self.out, "{}", sanitize(text))?;
             return self.out.flush();
         }
@@ -173,7 +215,10 @@ impl Printer<'_> {
         );
         if self.in_text && !passing {
             self.in_text = false;
-            writeln!(self.out)?;
+            match self.answers_in_form {
+                true => writeln!(self.log)?,
+                false => writeln!(self.out)?,
+            }
         }
         match event {
             Event::ModelLoaded { info } => {
@@ -199,6 +244,14 @@ impl Printer<'_> {
                     }
                     Outcome::Cancelled => writeln!(self.log, "✗ {title}: cancelled"),
                 }
+            }
+            Event::AnswerGiven { answer } => {
+                serde_json::to_writer_pretty(&mut *self.out, answer)?;
+                writeln!(self.out)?;
+                self.out.flush()
+            }
+            Event::ChangeApplied { change, .. } if self.answers_in_form => {
+                write!(self.log, "{}", sanitize(&change.to_unified()))
             }
             Event::ChangeApplied { change, .. } => {
                 write!(self.out, "{}", sanitize(&change.to_unified()))?;

@@ -91,6 +91,23 @@ fn markdown(transcript: &Transcript, title: &str) -> String {
                 let paths: Vec<String> = paths.map(|file| sanitize_line(&file.path)).collect();
                 let _ = writeln!(out, "*undid turn {turn}: {}*", paths.join(", "));
             }
+            Item::Finding { finding } => {
+                let place = match finding.from == finding.to {
+                    true => finding.from.to_string(),
+                    false => format!("{}-{}", finding.from, finding.to),
+                };
+                let _ = writeln!(
+                    out,
+                    "**{}:{place}** {}: {}\n\n{}",
+                    sanitize_line(&finding.path),
+                    finding.severity.name(),
+                    sanitize_line(&redact(&finding.title)),
+                    clean(&finding.explanation).trim_end(),
+                );
+                if !finding.suggestion.is_empty() {
+                    let _ = writeln!(out, "\n→ {}", clean(&finding.suggestion).trim_end());
+                }
+            }
             Item::End { summary, .. } => {
                 let _ = writeln!(out, "*{}*", sanitize_line(&summary.sentence()));
             }

@@ -94,6 +94,7 @@ pub mod model;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod protocol;
+pub mod review;
 pub mod sandbox;
 pub mod serve;
 pub mod servers;

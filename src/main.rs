@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode as Status;
 
 use clap::{CommandFactory as _, Parser as _};
-use walden::cli::{Cli, Command, SessionsCommand};
+use walden::cli::{BenchCommand, Cli, Command, SessionsCommand};
 use walden::compose;
 use walden::error::{ExitCode, UserError};
 use walden::model::llama;
@@ -101,6 +101,12 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
         Some(Command::Exec(exec)) => {
             compose::headless(&cli.options.under(exec.options.clone()), &exec)
         }
+        Some(Command::Trust(trust)) => {
+            compose::trust(&cli.options.under(trust.options.clone()), &trust)
+        }
+        Some(Command::Review(review)) => {
+            compose::review(&cli.options.under(review.options.clone()), &review)
+        }
         Some(Command::Sessions { command }) => {
             let text = match command {
                 None => compose::sessions()?,
@@ -110,10 +116,14 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             Ok(ExitCode::Success)
         }
         Some(Command::Bench(bench)) => {
-            print!(
-                "{}",
-                compose::bench(&cli.options.under(bench.options.clone()), &bench)?
-            );
+            let options = cli.options.under(bench.options.clone());
+            let text = match &bench.command {
+                Some(BenchCommand::Tasks(tasks)) => {
+                    compose::bench_tasks(&options.under(tasks.options.clone()), tasks)?
+                }
+                None => compose::bench(&options, &bench)?,
+            };
+            print!("{text}");
             Ok(ExitCode::Success)
         }
         Some(Command::Model(command)) => compose::model(&command),
@@ -131,6 +141,10 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             let (text, code) = compose::rules(&cli.options, &command)?;
             print!("{text}");
             Ok(code)
+        }
+        Some(Command::Map(asked)) => {
+            print!("{}", compose::map(&cli.options, &asked)?);
+            Ok(ExitCode::Success)
         }
         Some(Command::Mcp(command)) => compose::mcp(&cli.options, &command),
         Some(Command::Audit(command)) => {

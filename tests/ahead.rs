@@ -50,6 +50,9 @@ async fn begin(dir: &Path) -> (Handle, Receiver<Command>) {
     let (commands, asked) = std::sync::mpsc::channel();
     state.send(ModelEvent::Loaded { info: info() }).unwrap();
     let handle = start(Setup {
+        changes: None,
+        trust: None,
+        notices: Vec::new(),
         id: SessionId("20260101-000000-0000".to_owned()),
         settings: Settings::default(),
         roots,

@@ -212,6 +212,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "session",
         &[
+            "code",
             "agent",
             "audit",
             "chain",
@@ -254,6 +255,13 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("export.rs", &["protocol"], &["serde_json"]),
+    ("exec/answer.rs", &["error", "model"], &["serde_json"]),
+    (
+        "review.rs",
+        &["error", "protocol", "session"],
+        &["serde_json", "tokio"],
+    ),
+    ("review/sarif.rs", &["protocol"], &["serde_json"]),
     (
         "exec.rs",
         &["error", "protocol", "session"],
@@ -307,6 +315,11 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["rustix", "serde", "serde_json", "sha2", "thiserror"],
     ),
     ("bench", &["model", "protocol"], &["serde", "serde_json"]),
+    (
+        "bench/tasks",
+        &["git", "protocol", "sandbox"],
+        &["rustix", "serde", "serde_json", "shlex"],
+    ),
     ("config.rs", &["error", "protocol"], &["serde", "toml"]),
     (
         "cli.rs",
@@ -332,6 +345,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "model",
             "net",
             "protocol",
+            "review",
             "sandbox",
             "serve",
             "servers",
@@ -372,6 +386,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "model",
             "net",
             "protocol",
+            "review",
             "sandbox",
             "serve",
             "servers",

@@ -169,6 +169,9 @@ impl World {
         let script = script.into_iter().map(Step::events).collect();
         let (model, requests) = scripted::spawn_recorded(script, state);
         let setup = Setup {
+            changes: None,
+            trust: None,
+            notices: Vec::new(),
             id: SessionId("20260101-000000-0000".to_owned()),
             settings: Settings {
                 mode,

@@ -489,3 +489,54 @@ fn an_edit_is_tried_against_the_check_before_it_is_made() {
         "the tests are as they were"
     );
 }
+
+#[test]
+fn an_answer_fits_the_schema_that_was_asked_for() {
+    let _alone = alone();
+    let Some(model) = std::env::var_os("WALDEN_TEST_SMALL_MODEL") else {
+        panic!("`WALDEN_TEST_SMALL_MODEL` names no model file: run `make test`, which sets it")
+    };
+    let user = User::new();
+    std::fs::write(
+        user.repository().join("a.py"),
+        "def add(a, b):\n    return a + b\n",
+    )
+    .expect("written");
+    // The smallest model writes what it likes; what it likes is bounded by the schema.
+    let schema = r##"{"type": "array", "minItems": 2, "maxItems": 3, "items": {"$ref": "#/$defs/one"},
+        "$defs": {"one": {"enum": ["add", "sub", 7]}}}"##;
+    std::fs::write(user.path("schema.json"), schema).expect("written");
+    let file = user.path("schema.json").display().to_string();
+    let mut command = user.command(&[
+        "exec",
+        "--output-schema",
+        &file,
+        "--max-turns=2",
+        "Which functions are in a.py?",
+    ]);
+    let ran = Ran::from(
+        command
+            .env("WALDEN_MODEL", model)
+            .output()
+            .expect("the program starts"),
+    );
+    let answer: Vec<serde_json::Value> = serde_json::from_str(&ran.out)
+        .unwrap_or_else(|error| panic!("`{}` is no list: {error}\n{}", ran.out, ran.log));
+    assert!((2..=3).contains(&answer.len()), "{answer:?}");
+    let known = [
+        serde_json::json!("add"),
+        serde_json::json!("sub"),
+        serde_json::json!(7),
+    ];
+    assert!(answer.iter().all(|one| known.contains(one)), "{answer:?}");
+}
+
+#[test]
+fn an_output_schema_that_is_none_is_a_mistake_of_the_command_line() {
+    let user = User::new();
+    std::fs::write(user.path("schema.json"), "[1]").expect("written");
+    let file = user.path("schema.json").display().to_string();
+    let ran = user.run(&["exec", "--output-schema", &file, "hello"]);
+    ran.expect(ExitCode::Usage);
+    assert!(ran.log.contains("output schema"), "{}", ran.log);
+}

@@ -377,7 +377,7 @@ async fn answering(
     }
 }
 
-fn accept(values: Value) -> Answer {
+fn accept(values: &Value) -> Answer {
     let values = values.as_object().cloned().unwrap_or_default();
     Answer::Accept { values, text: None }
 }
@@ -397,7 +397,7 @@ async fn what_a_server_asks_in_a_call_is_answered_in_both_eras() {
         );
 
         let (asked, outcome) =
-            answering(&mut world, "form", |_| accept(json!({"name": "Ada"}))).await;
+            answering(&mut world, "form", |_| accept(&json!({"name": "Ada"}))).await;
         let QuestionKind::Form { fields, .. } = &asked[0] else {
             panic!("{asked:?}");
         };
@@ -422,13 +422,13 @@ async fn what_a_server_asks_in_a_call_is_answered_in_both_eras() {
         );
         assert!(outcome.for_model().contains("cancel"), "{how}: {outcome:?}");
 
-        let (asked, outcome) = answering(&mut world, "secret", |_| accept(json!({}))).await;
+        let (asked, outcome) = answering(&mut world, "secret", |_| accept(&json!({}))).await;
         assert!(
             asked.is_empty() && outcome.for_model().contains("secret"),
             "{how}: {outcome:?}"
         );
 
-        let (asked, outcome) = answering(&mut world, "model", |_| accept(json!({}))).await;
+        let (asked, outcome) = answering(&mut world, "model", |_| accept(&json!({}))).await;
         assert!(matches!(asked[0], QuestionKind::Prompt { .. }), "{asked:?}");
         assert!(matches!(&asked[1], QuestionKind::Completion { text } if text == "hi there "));
         let answer: Value = serde_json::from_str(outcome.for_model()).expect("JSON");
@@ -519,7 +519,7 @@ async fn nothing_is_started_or_used_before_the_user_agreed_to_it() {
                 };
                 assert!(world.host.tools().await.expect("listed").is_empty());
                 shown.push(text);
-                world.host.answer(question.id, accept(json!({})));
+                world.host.answer(question.id, accept(&json!({})));
             }
             HostEvent::Server {
                 state: ServerState::Up { tools },

@@ -1,6 +1,10 @@
 //! Servers over HTTP, as a client meets them: both eras, and what goes wrong on the way.
 
 #![cfg(feature = "net")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "messages are written where they are sent"
+)]
 
 #[path = "net/server.rs"]
 mod server;

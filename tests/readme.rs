@@ -64,13 +64,16 @@ fn section(name: &str) -> String {
         "keys" => table("key", tui::key_table().into_iter()),
         "subcommands" => table(
             "command line",
-            Cli::command().get_subcommands().map(|command| {
-                let about = command.get_about().map(ToString::to_string);
-                (
-                    format!("`walden {}`", command.get_name()),
-                    about.unwrap_or_default(),
-                )
-            }),
+            Cli::command()
+                .get_subcommands()
+                .filter(|command| !command.is_hide_set())
+                .map(|command| {
+                    let about = command.get_about().map(ToString::to_string);
+                    (
+                        format!("`walden {}`", command.get_name()),
+                        about.unwrap_or_default(),
+                    )
+                }),
         ),
         "commands" => table(
             "command",

@@ -72,6 +72,9 @@ impl World {
         let tools = host.tools().await.expect("its tools");
         let (state, model_state) = mpsc::unbounded_channel();
         let setup = Setup {
+            changes: None,
+            trust: None,
+            notices: Vec::new(),
             id: SessionId("20260101-000000-0000".to_owned()),
             settings: Settings {
                 mode,

@@ -9,7 +9,7 @@ use walden::protocol::{
     LineKind, Mode, ModelFailure, ModelInfo, Op, Outcome, Risk, Scope, ToolCall, ToolList,
     TurnSummary, Undone, Usage,
 };
-use walden::tui::{App, Cmd, Depth, Facts, Msg, Theme, view};
+use walden::tui::{App, Cmd, Depth, Facts, Found, Kept, Msg, Switch, Theme, Want, view};
 
 /// An app with a clock that the test turns.
 struct Desk {
@@ -31,6 +31,8 @@ impl Desk {
             model: "tiny-coder".to_owned(),
             root: "/srv/project".to_owned(),
             enforced: "roots by openat2 · not sealed".to_owned(),
+            still: false,
+            prompts: Vec::new(),
         };
         let theme = Theme::built_in_or_default(theme, Depth::Ansi16);
         let app = App::new(facts, theme, vec!["an earlier message".to_owned()], size);
@@ -497,6 +499,145 @@ fn the_palette_runs_what_is_chosen_and_keeps_the_draft() {
 }
 
 #[test]
+fn a_queued_message_can_be_taken_back_and_changed() {
+    let mut desk = Desk::plain((80, 24), "default");
+    start(&mut desk);
+    for text in ["first", "second"] {
+        desk.event(Event::Queued {
+            text: text.to_owned(),
+        });
+    }
+    desk.write("/queue");
+    desk.key(KeyCode::Enter);
+    desk.key(KeyCode::Down);
+    let frame = desk.frame();
+    assert!(frame.contains("▸ 2  second"), "{frame}");
+    let unqueue = |text: &str| {
+        vec![Cmd::Send(Op::Unqueue {
+            text: text.to_owned(),
+        })]
+    };
+    assert_eq!(desk.key(KeyCode::Enter), unqueue("second"));
+    desk.event(Event::Unqueued {
+        text: "second".to_owned(),
+    });
+    assert!(desk.frame().contains("› second"));
+    desk.control('u');
+    desk.write("/queue");
+    desk.key(KeyCode::Enter);
+    assert_eq!(desk.key(KeyCode::Delete), unqueue("first"));
+    desk.event(Event::Unqueued {
+        text: "first".to_owned(),
+    });
+    assert!(desk.frame().contains("No message waits"));
+}
+
+fn files() -> Found {
+    let paths = [
+        "README.md",
+        "src/main.rs",
+        "src/tui/app.rs",
+        "src/tui/approval.rs",
+    ];
+    Found::Files(paths.map(str::to_owned).to_vec().into())
+}
+
+#[test]
+fn an_at_sign_names_a_file_by_a_few_letters() {
+    let mut desk = Desk::plain((80, 24), "default");
+    start(&mut desk);
+    assert_eq!(desk.write("look at @"), [Cmd::Find(Want::Files)]);
+    desk.app.update(Msg::Found(files()));
+    assert_eq!(desk.write("tapp"), []);
+    let frame = desk.frame();
+    assert!(frame.contains("▸ src/tui/app.rs"), "{frame}");
+    desk.key(KeyCode::Tab);
+    desk.write("now");
+    let sent = desk.key(KeyCode::Enter);
+    assert_eq!(submitted(&sent), Some("look at @src/tui/app.rs now"));
+    // An address is no file.
+    desk.write("ask ada@exam");
+    assert!(!desk.frame().contains('▸'));
+}
+
+#[test]
+fn the_file_picker_shows_where_a_file_begins_and_names_it() {
+    let mut desk = Desk::plain((120, 30), "default");
+    start(&mut desk);
+    desk.write("look at");
+    assert_eq!(desk.control('t'), [Cmd::Find(Want::Files)]);
+    let asked = desk.app.update(Msg::Found(files()));
+    let preview = |path: &str| [Cmd::Find(Want::Preview(path.to_owned()))];
+    assert_eq!(asked, preview("README.md"));
+    // The next one is asked for when the first has come.
+    assert_eq!(desk.write("main"), []);
+    let come = |desk: &mut Desk, path: &str| {
+        let lines = vec![format!("the beginning of {path}")];
+        desk.app
+            .update(Msg::Found(Found::Preview(path.to_owned(), lines)))
+    };
+    assert_eq!(come(&mut desk, "README.md"), preview("src/main.rs"));
+    assert_eq!(come(&mut desk, "src/main.rs"), []);
+    let frame = desk.frame();
+    assert!(frame.contains("the beginning of src/main.rs"), "{frame}");
+    desk.key(KeyCode::Enter);
+    assert!(desk.frame().contains("› look at @src/main.rs"));
+}
+
+#[test]
+fn an_earlier_session_is_picked_by_a_word_but_not_while_a_turn_runs() {
+    let kept = |id: &str, title: &str| Kept {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        root: "/srv/project".to_owned(),
+        turns: 2,
+        began: "2026-11-21 09:30".to_owned(),
+    };
+    let mut desk = Desk::plain((120, 30), "default");
+    start(&mut desk);
+    let open = |desk: &mut Desk| {
+        desk.write("/sessions");
+        assert_eq!(desk.key(KeyCode::Enter), [Cmd::Find(Want::Sessions)]);
+        desk.app.update(Msg::Found(Found::Sessions(vec![
+            kept("a", "fix the parser"),
+            kept("b", "name the errors"),
+        ])));
+        desk.write("errors");
+    };
+    open(&mut desk);
+    let frame = desk.frame();
+    assert!(
+        frame.contains("name the errors  2026-11-21 09:30"),
+        "{frame}"
+    );
+    let to = Switch::Session("b".to_owned());
+    assert_eq!(desk.key(KeyCode::Enter), [Cmd::Switch(to)]);
+    desk.event(Event::TurnStarted {
+        turn: 1,
+        text: "go".to_owned(),
+    });
+    open(&mut desk);
+    assert_eq!(desk.key(KeyCode::Enter), []);
+    assert!(desk.frame().contains("stop it with Esc first"));
+}
+
+#[test]
+fn what_a_long_message_costs_is_told_before_it_is_sent() {
+    let mut desk = Desk::plain((80, 24), "default");
+    ask(&mut desk);
+    finish(&mut desk);
+    desk.write("short");
+    assert!(!desk.frame().contains("to read"));
+    desk.paste(&"a line of words\n".repeat(450));
+    // 7,200 bytes, at 2,000 tokens in 4 s.
+    let frame = desk.frame();
+    assert!(
+        frame.contains("about 2,000 tokens · 4 s to read"),
+        "{frame}"
+    );
+}
+
+#[test]
 fn shift_tab_goes_through_the_modes() {
     let mut desk = Desk::new((80, 24), "default");
     start(&mut desk);
@@ -782,6 +923,21 @@ fn screens(size: (u16, u16), theme: &str) -> String {
     show("approval", &desk);
     finish(&mut desk);
     show("done", &desk);
+    for page in ["model", "servers", "context", "queue"] {
+        desk.write(&format!("/{page}"));
+        desk.key(KeyCode::Enter);
+        show(page, &desk);
+        desk.key(KeyCode::Esc);
+    }
+    desk.control('p');
+    desk.write("mo");
+    show("commands", &desk);
+    desk.key(KeyCode::Esc);
+    desk.control('t');
+    desk.app.update(Msg::Found(files()));
+    desk.write("ap");
+    show("files", &desk);
+    desk.key(KeyCode::Esc);
     desk.key(KeyCode::F(1));
     show("help", &desk);
     out

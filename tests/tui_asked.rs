@@ -83,7 +83,7 @@ fn answered(answer: Answer) -> Vec<Cmd> {
     })]
 }
 
-fn accepted(values: serde_json::Value) -> Answer {
+fn accepted(values: &serde_json::Value) -> Answer {
     Answer::Accept {
         values: values.as_object().cloned().unwrap_or_default(),
         text: None,
@@ -211,7 +211,7 @@ fn a_form_is_filled_in_and_sent_once() {
         "labels": ["bug", "docs"],
         "notify": false,
     });
-    assert_eq!(desk.key(KeyCode::Enter), answered(accepted(values)));
+    assert_eq!(desk.key(KeyCode::Enter), answered(accepted(&values)));
     assert_eq!(desk.key(KeyCode::Enter), []);
     assert_eq!(desk.key(KeyCode::Esc), []);
 }
@@ -265,7 +265,7 @@ fn a_page_is_shown_whole_with_what_is_odd_about_it_and_opened_by_nobody() {
     assert!(shown.contains(&long), "{shown}");
     assert!(shown.contains("аррӏе"), "{shown}");
     let mut expected = vec![Cmd::CopyText(long)];
-    expected.extend(answered(accepted(json!({}))));
+    expected.extend(answered(accepted(&json!({}))));
     assert_eq!(desk.key(KeyCode::Char('y')), expected);
 }
 

@@ -361,7 +361,7 @@ fn the_child_that_dies() {
         enforced: "nothing".to_owned(),
         history: None,
         replay: Vec::new(),
-        editor: None,
+        ..tui::Options::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

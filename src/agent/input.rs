@@ -1,8 +1,9 @@
 //! The agent's boundary: what goes in, what comes out.
 
 use crate::protocol::{
-    AllowedPart, CallId, CheckResult, Event, FileChange, GenerationId, Hash, KeptRule, Message,
-    ModelEvent, ModelInfo, ModelRequest, Op, Outcome, Target, ToolCall, ToolSpec, Undone,
+    AllowedPart, CallId, CheckResult, Event, FileChange, GenerationId, Guidance, Hash, KeptRule,
+    Message, ModelEvent, ModelInfo, ModelRequest, Op, Outcome, ReviewTarget, Target, ToolCall,
+    ToolSpec, Undone,
 };
 
 /// What the driver tells the agent.
@@ -13,6 +14,11 @@ pub enum Input {
     Submitted {
         text: String,
         files: Vec<String>,
+    },
+    /// Where a message may be about that names no file. It comes before the message.
+    Located {
+        text: String,
+        located: Located,
     },
     /// Something of a server's that the user wants the model to see with the next message, labelled as data.
     Attached {
@@ -66,12 +72,27 @@ pub enum Input {
         outcome: Outcome,
         result: Option<CheckResult>,
     },
+    /// What the repository tells the model, which the user has come to trust.
+    Guided(Guidance),
+    /// Something that the next message brings along.
+    Brought(String),
+    /// The change that is to be reviewed, as a difference, or why there is none.
+    ChangeRead(Result<String, String>),
     Undone {
         turn: u32,
         undone: Vec<Undone>,
     },
     /// The texts, as they are now, of the files that the model knew when the session stopped.
     Recalled(Vec<(String, String)>),
+}
+
+/// The places that a message may be about, as the files' words and symbols tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The file that stands out from all others, if one does.
+    pub file: Option<String>,
+    /// The likeliest files and symbols, a line each.
+    pub map: String,
 }
 
 /// What a call would do.
@@ -114,6 +135,8 @@ pub enum Effect {
         call: ToolCall,
         trial: Option<ToolCall>,
     },
+    /// Reads the change that is to be reviewed.
+    ReadChange(ReviewTarget),
     CancelCalls(Vec<CallId>),
     /// Keeps a rule beyond the session.
     KeepRule(KeptRule),

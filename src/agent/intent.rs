@@ -173,12 +173,141 @@ pub(super) fn mentioned_paths(request: &str, limit: usize) -> Vec<String> {
         let word = word
             .trim_end_matches(['.', ':', '?', '!'])
             .trim_start_matches('@');
+        let word = split_range(word).map_or(word, |(path, _)| path);
         if found.len() < limit && looks_like_path(word) && !found.iter().any(|known| known == word)
         {
             found.push(word.to_owned());
         }
     }
     found
+}
+
+/// Takes `src/a.rs:10-40` or `src/a.rs:10` apart: the path, the first line, and how many there are.
+fn split_range(word: &str) -> Option<(&str, (u64, u64))> {
+    let (path, range) = word.rsplit_once(':')?;
+    let (from, to) = range.split_once('-').unwrap_or((range, range));
+    let (from, to): (u64, u64) = (from.parse().ok()?, to.parse().ok()?);
+    (looks_like_path(path) && from > 0 && to >= from).then(|| (path, (from, to - from + 1)))
+}
+
+/// Finds the lines of a file that a request names: the first one, and how many.
+pub(super) fn range_of(request: &str, path: &str) -> Option<(u64, u64)> {
+    let words = request.split(|c: char| c.is_whitespace() || "`\"'(),;".contains(c));
+    words
+        .map(|word| {
+            word.trim_end_matches(['.', ':', '?', '!'])
+                .trim_start_matches('@')
+        })
+        .filter_map(split_range)
+        .find(|(named, _)| path == *named || path.ends_with(&format!("/{named}")))
+        .map(|(_, range)| range)
+}
+
+/// Words that say that a question is about what is in front of the user.
+const OF_PROJECT: &[&str] = &[
+    "app",
+    "branch",
+    "bug",
+    "class",
+    "code",
+    "codebase",
+    "commit",
+    "config",
+    "configuration",
+    "crate",
+    "defined",
+    "dependencies",
+    "diff",
+    "directory",
+    "docs",
+    "error",
+    "file",
+    "files",
+    "folder",
+    "folders",
+    "function",
+    "functions",
+    "here",
+    "implementation",
+    "implemented",
+    "library",
+    "line",
+    "lines",
+    "main",
+    "method",
+    "methods",
+    "module",
+    "modules",
+    "our",
+    "package",
+    "program",
+    "project",
+    "readme",
+    "repo",
+    "repository",
+    "script",
+    "source",
+    "struct",
+    "test",
+    "tests",
+    "that",
+    "these",
+    "this",
+    "those",
+    "todo",
+    "tool",
+    "type",
+    "version",
+    "we",
+];
+
+/// Tells whether a request has to do with the project, as far as its words tell: it names a file or something of code,
+/// or points at what is there.
+pub(super) fn is_of_project(request: &str) -> bool {
+    request.contains('`')
+        || request.contains('@')
+        || request.contains('\n')
+        || request.split_whitespace().any(|word| {
+            let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+            let inner_capital = bare.chars().skip(1).any(char::is_uppercase)
+                && bare.chars().any(char::is_lowercase);
+            OF_PROJECT.contains(&bare.to_lowercase().as_str())
+                || word.contains("::")
+                || word.contains('_')
+                || word.contains("()")
+                || (word.contains('/') && word.len() > 2)
+                || inner_capital
+                || looks_like_path(bare)
+        })
+}
+
+/// Tells whether an answer says that something was changed.
+pub(super) fn claims_change(answer: &str) -> bool {
+    let text = answer.to_lowercase().replace('\u{2019}', "'");
+    let says = |subject: &str| {
+        [
+            "fixed", "updated", "changed", "added", "removed", "renamed", "modified", "edited",
+            "created", "replaced",
+        ]
+        .iter()
+        .any(|verb| text.contains(&format!("{subject} {verb}")))
+    };
+    [
+        "i have",
+        "i've",
+        "i just",
+        "i have now",
+        "i",
+        "file has been",
+        "file was",
+        "bug has been",
+        "code has been",
+    ]
+    .iter()
+    .any(|subject| match *subject {
+        "i" => text.starts_with("i ") && says("i"),
+        subject => says(subject),
+    })
 }
 
 /// Tells whether a word has the shape of a file's path: a name with an extension, not a number or an address.
@@ -253,6 +382,57 @@ mod tests {
         }
         for path in ["latest.py", "src/contest.rs", "testing/a.py"] {
             assert!(!is_test(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_lines_is_read_with_its_file() {
+        let request = "Explain @src/a.rs:10-40, and b.py:7.";
+        assert_eq!(mentioned_paths(request, 4), ["src/a.rs", "b.py"]);
+        assert_eq!(range_of(request, "src/a.rs"), Some((10, 31)));
+        assert_eq!(range_of(request, "deep/b.py"), Some((7, 1)));
+        assert_eq!(range_of("a.rs:0-3 c.rs:9-3 d.rs", "a.rs"), None);
+    }
+
+    #[test]
+    fn a_question_about_the_world_is_told_from_one_about_the_project() {
+        for request in [
+            "hello",
+            "What is the capital of France?",
+            "Explain what a mutex is",
+            "Thanks, how are you?",
+            "What is 17 * 23?",
+        ] {
+            assert!(!is_of_project(request), "{request}");
+        }
+        for request in [
+            "What does this do?",
+            "Where is parse_line defined?",
+            "How does the Scheduler class work?",
+            "What is in src/?",
+            "Explain `x`",
+            "Which tests are there?",
+            "What does readFile return?",
+        ] {
+            assert!(is_of_project(request), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_claim_of_a_change_is_heard() {
+        for answer in [
+            "I've updated the function.",
+            "I fixed it.",
+            "The file has been changed.",
+        ] {
+            assert!(claims_change(answer), "{answer}");
+        }
+        for answer in [
+            "It adds two numbers.",
+            "You could change it.",
+            "A value is added to the list.",
+        ] {
+            assert!(!claims_change(answer), "{answer}");
         }
     }
 

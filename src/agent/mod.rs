@@ -7,16 +7,22 @@
 
 mod asking;
 mod calls;
+mod compaction;
 mod finding;
+mod guidance;
 mod input;
 mod intent;
+mod locating;
 mod narrowing;
 mod policy;
 mod prepare;
 mod prompt;
 mod repeats;
+mod review;
 mod turn;
 
+#[cfg(test)]
+mod answer_tests;
 #[cfg(test)]
 mod search_tests;
 #[cfg(test)]
@@ -24,14 +30,14 @@ mod tests;
 
 use std::collections::VecDeque;
 
-pub use input::{Effect, Input, Preview};
+pub use input::{Effect, Input, Located, Preview};
 pub use policy::{Facts, Policy, Verdict};
 pub use prompt::{system_text, told_as};
 
 use crate::protocol::{
     CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, KeptRule, Lane, Level,
-    Message, Mode, ModelFailure, ModelInfo, Op, Outcome, Passages, Risk, Sampling, ToolCall,
-    ToolList, ToolSpec, Undone, find_secret,
+    Message, Mode, ModelInfo, Op, Outcome, Passages, Risk, Sampling, ToolCall, ToolList, ToolSpec,
+    Undone, find_secret,
 };
 use calls::{CallTable, Stage};
 use turn::Turn;
@@ -67,6 +73,10 @@ pub struct Settings {
     pub check_is_named: bool,
     /// The most edits that are tried in a turn before one passes the check.
     pub tries: u32,
+    /// The object schema of the answer, where it is to have a form.
+    pub answer: Option<serde_json::Value>,
+    /// What the user and a trusted repository tell the model.
+    pub guidance: crate::protocol::Guidance,
     /// The rules that the user keeps.
     pub rules: Vec<KeptRule>,
     /// What confines each server, as a question says it.
@@ -83,6 +93,8 @@ impl Default for Settings {
             sampling: Sampling::default(),
             check_is_named: false,
             tries: 16,
+            answer: None,
+            guidance: crate::protocol::Guidance::default(),
             rules: Vec::new(),
             confined: Vec::new(),
         }
@@ -135,11 +147,21 @@ pub struct Agent {
     turns: u32,
     generations: u64,
     queued: VecDeque<(String, Vec<String>)>,
+    /// Where messages that come next may be about.
+    located: Vec<(String, Located)>,
+    queued_reviews: VecDeque<crate::protocol::ReviewTarget>,
     /// The changes that stand, with the turns that made them, oldest first.
     changes: Vec<(u32, FileChange)>,
     passages: Vec<Passages>,
     /// Calls that were running when their turn was interrupted, with that turn: a change that lands late is its.
     late: Vec<(CallId, u32)>,
+    /// How full the conversation is, and what was asked for in it.
+    fill: compaction::Fill,
+    asked_for: Vec<String>,
+    /// Folders whose instructions were told.
+    told_folders: Vec<String>,
+    /// Turns in a row whose calls and edits were all right.
+    clean_turns: u32,
     /// What the next message to the model begins with: things that happened between turns.
     aside: Vec<String>,
     /// What in the conversation the user did not write, and files that the user named.
@@ -169,9 +191,15 @@ impl Agent {
             turns: memory.turns,
             generations: 0,
             queued: VecDeque::new(),
+            located: Vec::new(),
+            queued_reviews: VecDeque::new(),
             changes: memory.changes,
             passages: Vec::new(),
             late: Vec::new(),
+            fill: compaction::Fill::default(),
+            asked_for: Vec::new(),
+            told_folders: Vec::new(),
+            clean_turns: 0,
             aside: Vec::new(),
             taints: memory.taints,
             named: Vec::new(),
@@ -184,6 +212,7 @@ impl Agent {
         match input {
             Input::Op(op) => self.operate(op, &mut out),
             Input::Submitted { text, files } => self.submit(text, files, &mut out),
+            Input::Located { text, located } => self.note_located(text, located),
             Input::ModelReady(info) => {
                 self.model = Some(info);
                 self.start_queued(&mut out);
@@ -231,6 +260,9 @@ impl Agent {
                 outcome,
                 result,
             } => self.checked(call, outcome, result, &mut out),
+            Input::Guided(guidance) => self.guided(guidance, &mut out),
+            Input::Brought(text) => self.attach(&text),
+            Input::ChangeRead(change) => self.read_change(change, &mut out),
             Input::Undone { turn, undone } => self.undone(turn, undone, &mut out),
             Input::Recalled(files) => {
                 for (path, text) in files {
@@ -253,6 +285,7 @@ impl Agent {
             Op::Decide { call, decision } => self.decide(call, decision, out),
             // The servers' questions are between them and the user.
             Op::Answer { .. } => {}
+            Op::Unqueue { text } => self.unqueue(&text, out),
             Op::Interrupt => {
                 if self.turn.is_some() {
                     self.end_turn(EndReason::Interrupted, out);
@@ -275,8 +308,12 @@ impl Agent {
             Op::ListRules => self.list_rules(out),
             Op::RemoveRule { number } => self.remove_rule(number, out),
             Op::Undo => self.undo(out),
+            Op::Review { target } => self.review(target, out),
+            // The driver reads what is to be trusted, and answers with what it tells.
+            Op::Trust => {}
             Op::Shutdown => {
                 self.queued.clear();
+                self.queued_reviews.clear();
                 if self.turn.is_some() {
                     self.end_turn(EndReason::Interrupted, out);
                 }
@@ -295,6 +332,14 @@ impl Agent {
         self.start_turn(text, files, out);
     }
 
+    fn unqueue(&mut self, text: &str, out: &mut Vec<Effect>) {
+        if let Some(at) = self.queued.iter().position(|(queued, _)| queued == text) {
+            self.queued.remove(at);
+            let text = text.to_owned();
+            out.push(Effect::Emit(Event::Unqueued { text }));
+        }
+    }
+
     /// A turn can start: the model is loaded and its tools are known.
     fn is_ready(&self) -> bool {
         self.model.is_some() && !self.tools.is_empty()
@@ -306,6 +351,11 @@ impl Agent {
             && let Some((text, files)) = self.queued.pop_front()
         {
             self.start_turn(text, files, out);
+        } else if self.turn.is_none()
+            && self.is_ready()
+            && let Some(target) = self.queued_reviews.pop_front()
+        {
+            self.review(target, out);
         }
     }
 
@@ -321,6 +371,7 @@ impl Agent {
                 None => self.tools.push(tool),
             }
         }
+        self.offer_skills();
     }
 
     fn remember(&mut self, message: Message, out: &mut Vec<Effect>) {
@@ -479,32 +530,6 @@ impl Agent {
             arguments,
         };
         (call, spec)
-    }
-
-    /// Drops the conversation but for the system text and the running turn's request, once a turn, and tries again.
-    fn shrink(&mut self, failure: &ModelFailure, out: &mut Vec<Effect>) -> bool {
-        let Some(turn) = &mut self.turn else {
-            return false;
-        };
-        if std::mem::replace(&mut turn.shrunk, true) || self.messages.len() <= 2 {
-            return false;
-        }
-        let request = turn.request.clone();
-        let system = self.messages.first().cloned();
-        self.messages.clear();
-        // What is forgotten cannot lead to anything.
-        self.taints.clear();
-        out.push(Effect::Forget);
-        if let Some(system) = system {
-            self.remember(system, out);
-        }
-        self.remember(Message::User { text: request }, out);
-        notice(
-            Level::Warning,
-            &format!("The model forgot the conversation so far: {failure}."),
-            out,
-        );
-        true
     }
 }
 

@@ -26,14 +26,14 @@ impl Agent {
 
     /// Returns the system text of a session that begins now.
     pub(super) fn system(&self) -> Message {
-        Message::System {
-            text: prompt::system_text(
-                &self.settings.repository,
-                &self.tools,
-                self.form(),
-                self.tool_list(),
-            ),
-        }
+        let mut text = prompt::system_text(
+            &self.settings.repository,
+            &self.tools,
+            self.form(),
+            self.tool_list(),
+        );
+        text.push_str(&self.guidance_text());
+        Message::System { text }
     }
 
     /// Returns a message as the model gets it, with what happened since the last turn before it.

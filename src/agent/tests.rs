@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::protocol::ToolList;
 use crate::protocol::{
-    CallId, ChangeKind, Finish, Hash, LineKind, ModelEvent, Risk, Scope, ToolChoice, Usage,
+    CallId, ChangeKind, Finish, Hash, LineKind, ModelEvent, ModelFailure, Risk, Scope, ToolChoice,
+    Usage,
 };
 
 pub(super) fn spec(name: &str, risk: Risk) -> ToolSpec {
@@ -819,4 +820,41 @@ fn an_edit_that_breaks_the_syntax_is_sent_back_once() {
             .any(|effect| matches!(effect, Effect::RunCall { .. })),
         "what is meant all the same is made: {out:?}"
     );
+}
+
+#[test]
+fn a_request_that_names_no_file_begins_with_the_likeliest() {
+    let begin = |file: Option<&str>| {
+        let mut agent = agent(Mode::Edit);
+        let text = "Fix the total";
+        agent.handle(Input::Located {
+            text: text.into(),
+            located: Located {
+                file: file.map(str::to_owned),
+                map: "a.py\n  1: def total()\n".into(),
+            },
+        });
+        let out = submit(&mut agent, text);
+        let request = agent
+            .messages
+            .iter()
+            .rev()
+            .find_map(|message| match message {
+                Message::User { text } => Some(text.clone()),
+                _ => None,
+            });
+        let read = out.iter().find_map(|effect| match effect {
+            Effect::RunCall { call, .. } => Some(call.title()),
+            _ => None,
+        });
+        (request.unwrap_or_default(), read)
+    };
+    let (request, read) = begin(Some("a.py"));
+    assert_eq!(
+        (request.as_str(), read.as_deref()),
+        ("Fix the total", Some("read a.py"))
+    );
+    let (request, read) = begin(None);
+    assert!(request.ends_with("a.py\n  1: def total()\n"), "{request}");
+    assert_eq!(read, None);
 }

@@ -5,6 +5,7 @@
 
 mod peer;
 mod report;
+pub mod tasks;
 mod workload;
 
 use std::time::Duration;

@@ -8,12 +8,16 @@
 mod grammar;
 mod language;
 mod parse;
+mod rank;
 pub mod rename;
+mod repository;
 mod symbols;
 mod syntax;
 
 pub use grammar::SymbolKind;
 pub use language::Language;
 use parse::Parsed;
+pub use rank::{Likely, map, stands_out};
+pub use repository::Repository;
 pub use symbols::{FileSymbols, Symbol};
 pub use syntax::{Broken, newly_broken};

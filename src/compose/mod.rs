@@ -13,12 +13,17 @@ mod confine;
 mod conformance;
 mod editor;
 mod exporting;
+mod guidance;
+mod library;
+mod mapping;
 mod mcp;
 mod own;
 mod refactor;
+mod review;
 mod rules;
 mod sealing;
 mod serve;
+mod tasks;
 
 pub use auditing::audit;
 #[cfg(feature = "net")]
@@ -27,11 +32,15 @@ pub use confine::sandbox;
 #[cfg(feature = "net")]
 pub use conformance::conformance;
 pub use exporting::export_session;
+pub use guidance::trust;
+pub use mapping::map;
 pub use mcp::mcp;
 pub use refactor::{Refactored, refactor};
+pub use review::review;
 pub use rules::rules;
 pub use sealing::{seal, worker_environment};
 pub use serve::serve;
+pub use tasks::bench_tasks;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -92,53 +101,104 @@ pub fn start_log() {
 /// # Errors
 /// When the session cannot be built, or there is no terminal.
 pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<ExitCode, UserError> {
-    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if !terminal && !options.plain {
         return Err(UserError::usage("the terminal UI needs a terminal")
             .hint("`walden exec PROMPT` runs a turn without one"));
     }
-    let config = configure(options)?;
+    let mut config = configure(options)?;
     let root = find_root(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
-    let resumed = match resume {
+    let mut resumed = match resume {
         None => None,
         Some(id) => Some(pick(&files, &root, id.as_deref())?),
     };
-    let theme = config.theme.clone();
     llama::on_crash(tui::restore);
     llama::on_abort(gave_up);
     let weaker = sealing::tell_weaker();
-    runtime()?.block_on(async {
-        let (handle, mut replay) = build(
+    let runtime = runtime()?;
+    // One session after the other, as the user goes from one to the next.
+    loop {
+        let exit = runtime.block_on(one_session(
             &config,
+            options.plain,
             &root,
             &files,
-            resumed,
-            config.mode.unwrap_or_default(),
-            &Treatment {
-                attended: Attended::Yes,
-                trusted: &options.trust_server,
-            },
-        )
-        .await?;
-        replay.extend(weaker);
-        let Handle { ops, events, task } = handle;
-        let options = tui::Options {
-            theme,
-            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
-            model_name: model_name(&config),
-            root: root.clone(),
-            enforced: crate::sandbox::enforced(),
-            history: Some(files.history()),
-            themes: config::folder().map(|folder| folder.join("themes")),
-            replay,
-            editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
+            resumed.take(),
+            &options.trust_server,
+            &weaker,
+        ))?;
+        let tui::Exit::Switched(to) = exit else {
+            return Ok(ExitCode::Success);
         };
-        let ended = tui::run(ops, events, options).await;
-        // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
-        let _ = task.await;
-        ended.map_err(UserError::from_error)?;
-        Ok(ExitCode::Success)
-    })
+        // A session without a message is not kept: then a new one is what it was.
+        let kept = |id: &str| files.find(id).ok().map(|info| info.id);
+        match to {
+            tui::Switch::New => {}
+            tui::Switch::Session(id) => resumed = kept(&id),
+            tui::Switch::Model { name, session } => {
+                config.model = Some(name);
+                resumed = session.and_then(|id| kept(&id));
+            }
+        }
+    }
+}
+
+/// Runs one session in the terminal, and says how it was left.
+async fn one_session(
+    config: &Config,
+    plain: bool,
+    root: &Path,
+    files: &SessionFiles,
+    resumed: Option<SessionId>,
+    trusted: &[String],
+    weaker: &[Event],
+) -> Result<tui::Exit, UserError> {
+    let (handle, mut replay) = build(
+        config,
+        root,
+        files,
+        resumed,
+        config.mode.unwrap_or_default(),
+        &Treatment {
+            attended: Attended::Yes,
+            trusted,
+        },
+        None,
+    )
+    .await?;
+    replay.extend(weaker.iter().cloned());
+    let Handle { ops, events, task } = handle;
+    let library = library::Library {
+        root: root.to_owned(),
+        roots: Roots::open(&[root.to_owned()]).map_err(UserError::from_error)?,
+        files: files.clone(),
+    };
+    let options = tui::Options {
+        theme: config.theme.clone(),
+        no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        model_name: model_name(config),
+        root: root.to_owned(),
+        enforced: crate::sandbox::enforced(),
+        prompts: guidance::prompts(),
+        history: Some(files.history()),
+        themes: config::folder().map(|folder| folder.join("themes")),
+        replay,
+        keys: config::folder().map(|folder| folder.join("keys.toml")),
+        vim: config.vim.unwrap_or_default(),
+        mouse: config.mouse.unwrap_or_default(),
+        still: config.reduced_motion.unwrap_or_default(),
+        editor: Some(tui::Editor(std::sync::Arc::new(editor::write))),
+        library: Some(std::sync::Arc::new(library)),
+    };
+    let ended = if plain {
+        tui::run_plain(ops, events, options).await
+    } else {
+        tui::run(ops, events, options).await
+    };
+    // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
+    let _ = task.await;
+    ended.map_err(UserError::from_error)
 }
 
 /// Gives the terminal back and says why, just before the process aborts.
@@ -159,6 +219,7 @@ fn gave_up(reason: &str) {
 pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
     let config = configure(options)?;
     let prompt = read_prompt(exec)?;
+    let answer = read_form(exec)?;
     let root = find_root(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     let format = if exec.json {
@@ -178,11 +239,15 @@ pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
     };
     sealing::tell_weaker();
     runtime()?.block_on(async {
-        let (handle, _) = build(&config, &root, &files, None, mode, &treatment).await?;
+        let form = answer.as_ref().map(|form| form.schema().clone());
+        let (handle, _) = build(&config, &root, &files, None, mode, &treatment, form).await?;
         exec::run(
             handle,
-            prompt,
-            format,
+            exec::Request {
+                prompt,
+                format,
+                answer,
+            },
             &mut std::io::stdout().lock(),
             &mut std::io::stderr().lock(),
         )
@@ -410,7 +475,11 @@ fn read_prompt(exec: &Exec) -> Result<String, UserError> {
                 path.display()
             ))
         })?,
-        (None, Some("-")) => {
+        (None, None) if std::io::stdin().is_terminal() => {
+            return Err(UserError::usage("the prompt is missing")
+                .hint("say what is to be done: `walden exec \"Fix …\"`"));
+        }
+        (None, Some("-") | None) => {
             let mut text = String::new();
             std::io::stdin()
                 .read_to_string(&mut text)
@@ -421,14 +490,36 @@ fn read_prompt(exec: &Exec) -> Result<String, UserError> {
                 })?;
             text
         }
-        (None, Some(prompt)) => prompt.to_owned(),
-        (None, None) => String::new(),
+        (None, Some(prompt)) => own_prompt(prompt).unwrap_or_else(|| prompt.to_owned()),
     };
     if text.trim().is_empty() {
         return Err(UserError::usage("the prompt is empty")
             .hint("say what is to be done: `walden exec \"Fix …\"`"));
     }
     Ok(text.trim().to_owned())
+}
+
+/// Fills in one of the user's own prompts, where a line calls it: `/name arguments`.
+fn own_prompt(line: &str) -> Option<String> {
+    let rest = line.strip_prefix('/')?;
+    let (word, arguments) = rest.split_once(' ').unwrap_or((rest, ""));
+    let prompts = guidance::prompts();
+    let prompt = prompts.iter().find(|prompt| prompt.name == word)?;
+    Some(prompt.message(arguments.trim()))
+}
+
+/// Reads the form of the answer, where one is asked for.
+fn read_form(exec: &Exec) -> Result<Option<exec::AnswerForm>, UserError> {
+    let Some(path) = &exec.output_schema else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        UserError::usage(format!(
+            "cannot read the output schema `{}`: {error}",
+            path.display()
+        ))
+    })?;
+    exec::AnswerForm::read(&text).map(Some)
 }
 
 fn pick(files: &SessionFiles, root: &Path, id: Option<&str>) -> Result<SessionId, UserError> {
@@ -499,6 +590,7 @@ async fn build(
     resumed: Option<SessionId>,
     mode: crate::protocol::Mode,
     treatment: &Treatment<'_>,
+    answer: Option<serde_json::Value>,
 ) -> Result<(Handle, Vec<Event>), UserError> {
     locate_draft(config)?;
     let roots = Roots::open(&[root.to_owned()]).map_err(UserError::from_error)?;
@@ -550,6 +642,23 @@ async fn build(
         ),
         Err(error) => crate::model::Model::missing(error.to_string(), &state),
     };
+    let told = guidance::of_repository(files, &roots, root);
+    let mut guidance = guidance::of_user();
+    let mut notices = Vec::new();
+    let mut trust: Option<session::Truster> = None;
+    if told.trusted {
+        guidance.add(told.guidance);
+    } else if !told.guidance.is_empty() {
+        notices.push(guidance::untrusted_notice(&told.guidance));
+        let (files, root) = (files.clone(), root.to_owned());
+        // What is trusted is what was read when the session began, and not what may stand there by then.
+        trust = Some(std::sync::Arc::new(move || {
+            session::Trust::at(files.trust())
+                .grant(&root, &told.hash)
+                .map_err(|error| format!("cannot keep the trust: {error}"))?;
+            Ok(told.guidance.clone())
+        }));
+    }
     let rules = own::rule_files(root, files);
     let defaults = Settings::default();
     let settings = Settings {
@@ -560,6 +669,8 @@ async fn build(
         mode,
         check_is_named: check.is_some_and(|(_, named)| named),
         tries: config.tries.unwrap_or(defaults.tries),
+        answer,
+        guidance,
         max_steps: config.max_turns.unwrap_or(defaults.max_steps),
         max_tokens: config.budget.unwrap_or(defaults.max_tokens),
         sampling: Sampling {
@@ -572,6 +683,9 @@ async fn build(
     let setup = Setup {
         id,
         settings,
+        trust,
+        notices,
+        changes: review::change_reader(&roots, root),
         roots,
         host,
         tools,

@@ -120,7 +120,17 @@ fn wanted(cli: &Cli) -> Result<Option<Seal>, UserError> {
         Some(Command::Serve(serve)) => serving(serve),
         _ => match cli.session_options() {
             None => return Ok(None),
-            Some(options) => session(&options)?,
+            Some(options) => {
+                let mut seal = session(&options)?;
+                if let (Some(Command::Exec(exec)), Files::Kept { read, .. }) =
+                    (&cli.command, &mut seal.files)
+                {
+                    // What the user names on the command line may lie anywhere.
+                    let named = exec.prompt_file.iter().chain(&exec.output_schema);
+                    read.extend(named.filter_map(|path| path.canonicalize().ok()));
+                }
+                seal
+            }
         },
     };
     // What is named on the command line is meant.

@@ -321,7 +321,7 @@ fn unmerged_names(diff: &Diff<'_>) -> String {
 }
 
 /// Prints a difference up to the cap.
-fn printed(diff: &Diff<'_>) -> Result<String, GitError> {
+pub(super) fn printed(diff: &Diff<'_>) -> Result<String, GitError> {
     let mut bytes: Vec<u8> = Vec::new();
     let mut cut = false;
     let printed = diff.print(DiffFormat::Patch, |delta, _, line| {

@@ -11,6 +11,7 @@
 mod attributes;
 mod blame;
 mod branch;
+mod changes;
 mod checkout;
 mod commit;
 mod conflicts;
@@ -27,10 +28,12 @@ mod refs;
 mod settings;
 mod show;
 mod stage;
+mod start;
 mod stash;
 mod status;
 
 pub use branch::{BranchKind, Unmerged};
+pub use changes::ChangeOf;
 pub use checkout::ResetMode;
 pub use conflicts::Resolution;
 pub use date::{Edge, now, parse as parse_date};
@@ -38,4 +41,5 @@ pub use diff::{DiffForm, DiffOf};
 pub use error::GitError;
 pub use log::{LogEntry, LogQuery};
 pub use open::Repo;
+pub use start::start;
 pub use stash::{Include, Keep};

@@ -37,7 +37,7 @@ impl ToolCall {
 
     /// Names the call on one line: the tool and its most telling argument, such as `read src/main.rs`.
     pub fn title(&self) -> String {
-        let telling = ["path", "pattern", "query", "command", "name"]
+        let telling = ["symbol", "path", "pattern", "query", "command", "name"]
             .iter()
             .find_map(|name| self.argument(name));
         match telling {

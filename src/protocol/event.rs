@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Ask, CallId, Decision, FileChange, KeptRule, Mode, ModelFailure, ModelInfo, Outcome,
-    Question, QuestionId, Risk, ToolCall, Usage,
+    Answer, Ask, CallId, Decision, Effort, FileChange, KeptRule, Mode, ModelFailure, ModelInfo,
+    Outcome, Question, QuestionId, ReviewNews, Risk, ToolCall, Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -37,6 +37,10 @@ pub enum Event {
     },
     /// A message waits for the running turn to end.
     Queued {
+        text: String,
+    },
+    /// A waiting message was taken back.
+    Unqueued {
         text: String,
     },
     TurnStarted {
@@ -125,6 +129,20 @@ pub enum Event {
     Notice {
         level: Level,
         text: String,
+    },
+    /// Something happened in a review.
+    Reviewed {
+        news: ReviewNews,
+    },
+    /// The answer in the form that was asked for.
+    AnswerGiven {
+        answer: serde_json::Value,
+    },
+    /// What the turn took, just before it ends. `wall_ms` is filled in by the driver: the agent has no clock.
+    TurnMeasured {
+        turn: u32,
+        wall_ms: u64,
+        effort: Effort,
     },
     TurnEnded {
         turn: u32,

@@ -9,14 +9,17 @@ mod ask;
 mod call;
 mod change;
 mod command;
+mod effort;
 mod event;
 mod form;
 mod glob;
+mod guidance;
 mod mode;
 mod model;
 mod op;
 mod part;
 mod question;
+mod review;
 mod risk;
 mod rule;
 mod secret;
@@ -29,8 +32,10 @@ pub use change::{
     BREAKS_SYNTAX, ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind,
 };
 pub use command::command_of;
+pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
+pub use guidance::{Guidance, Instructions, Skill};
 pub use mode::Mode;
 pub use model::{
     Finish, GenerationId, KNOWN_KEYWORD, Known, KnownKind, KvType, Lane, Message, ModelEvent,
@@ -41,6 +46,7 @@ pub use part::{AllowedPart, Instead, Passage};
 pub use question::{
     Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
 };
+pub use review::{Finding, ReviewNews, ReviewTarget, Severity};
 pub use risk::Risk;
 pub use rule::{Example, KeptRule, Rule, Ruling, Subject};
 pub use secret::{find_secret, redact, secret_file};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AllowedPart, Answer, CallId, Mode, QuestionId, Rule};
+use super::{AllowedPart, Answer, CallId, Mode, QuestionId, ReviewTarget, Rule};
 
 /// What a front end asks of a session. Sent through a bounded queue; answered by events, never by a return value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,10 @@ pub enum Op {
     },
     /// Stops the running turn: generation, calls and questions.
     Interrupt,
+    /// Takes back the first waiting message with this text.
+    Unqueue {
+        text: String,
+    },
     SetMode {
         mode: Mode,
     },
@@ -44,6 +48,12 @@ pub enum Op {
     },
     /// Puts back the files that the last turn with changes changed.
     Undo,
+    /// Trusts what the repository tells the model, as it is now.
+    Trust,
+    /// Has a change of the repository reviewed, as a turn of its own.
+    Review {
+        target: ReviewTarget,
+    },
     /// Ends the session after the journal is on disk.
     Shutdown,
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::CallId;
 use super::{
-    Ask, Decision, Event, FileChange, KeptRule, Level, Mode, ModelFailure, ModelInfo, Outcome,
-    Question, Risk, ServerState, ToolCall, TurnSummary, Undone, Usage,
+    Ask, Decision, Event, FileChange, Finding, KeptRule, Level, Mode, ModelFailure, ModelInfo,
+    Outcome, Question, ReviewNews, Risk, ServerState, ToolCall, TurnSummary, Undone, Usage,
 };
 
 /// A session as it can be shown. Built from events only.
@@ -83,6 +83,10 @@ pub enum Item {
         turn: u32,
         undone: Vec<Undone>,
     },
+    /// Something that a review found.
+    Finding {
+        finding: Box<Finding>,
+    },
     End {
         turn: u32,
         summary: TurnSummary,
@@ -133,6 +137,11 @@ impl Transcript {
             }
             Event::ModeChanged { mode } => self.mode = *mode,
             Event::Queued { text } => self.queued.push(text.clone()),
+            Event::Unqueued { text } => {
+                if let Some(at) = self.queued.iter().position(|queued| queued == text) {
+                    self.queued.remove(at);
+                }
+            }
             Event::TurnStarted { turn, text } => {
                 if self.queued.first() == Some(text) {
                     self.queued.remove(0);
@@ -259,6 +268,8 @@ impl Transcript {
                 level: *level,
                 text: text.clone(),
             }),
+            Event::Reviewed { news } => self.reviewed(news),
+            Event::TurnMeasured { .. } | Event::AnswerGiven { .. } => {}
             Event::TurnEnded { turn, summary } => {
                 self.turn = TurnState::Idle;
                 self.items.push(Item::End {
@@ -317,6 +328,36 @@ impl Transcript {
     /// Tells whether a turn is running.
     pub fn is_busy(&self) -> bool {
         self.turn != TurnState::Idle
+    }
+
+    fn reviewed(&mut self, news: &ReviewNews) {
+        match news {
+            ReviewNews::Read {
+                files,
+                pieces,
+                left_out,
+                ..
+            } => {
+                let mut text =
+                    format!("The change has {pieces} pieces to look at, in {files} files.");
+                let names: Vec<&str> = left_out.iter().map(|(path, _)| path.as_str()).collect();
+                if !names.is_empty() {
+                    text.push_str(&format!(" Left out: {}.", names.join(", ")));
+                }
+                self.items.push(Item::Notice {
+                    level: Level::Info,
+                    text,
+                });
+            }
+            ReviewNews::Looking { .. } => {}
+            ReviewNews::Found { finding } => self.items.push(Item::Finding {
+                finding: Box::new(finding.clone()),
+            }),
+            ReviewNews::Missed { path, reason } => self.items.push(Item::Notice {
+                level: Level::Warning,
+                text: format!("`{path}` was not looked at: {reason}."),
+            }),
+        }
     }
 
     fn with_call(

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -9,6 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::effects::{Done, Tasks};
 use super::journal::{Entry, Journal, VERSION};
 use super::known::Catalog;
+use super::locating::Locator;
 use super::rules::{RuleFiles, RulesError};
 use super::serving::Fetched;
 use super::sweep::Sweep;
@@ -18,13 +21,19 @@ use crate::agent::{Agent, Effect, Input, Settings};
 use crate::mcp::{Host, Purpose};
 use crate::model::{Generation, Model};
 use crate::protocol::{
-    CallId, Event, FileChange, GenerationId, Level, ModelEvent, ModelFailure, Op, ToolCall,
-    ToolSpec, redact,
+    CallId, Event, FileChange, GenerationId, Guidance, Level, ModelEvent, ModelFailure, Op,
+    ReviewNews, ReviewTarget, ToolCall, ToolSpec, redact,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
 /// How many ops may wait. Events are unbounded: two bounded queues that face each other can deadlock.
 const PENDING_OPS: usize = 64;
+
+/// Trusts what the repository tells the model, and returns it; or says why it cannot.
+pub type Truster = Arc<dyn Fn() -> Result<Guidance, String> + Send + Sync>;
+
+/// Reads a change of the repository as a difference, or says why it cannot.
+pub type ChangeReader = Arc<dyn Fn(&ReviewTarget) -> Result<String, String> + Send + Sync>;
 
 /// Everything a session is made of. The composition root builds it.
 pub struct Setup {
@@ -40,6 +49,12 @@ pub struct Setup {
     pub journal: Journal,
     /// Where pre-images are kept.
     pub checkpoints: Checkpoints,
+    /// Trusts what the repository tells the model, and returns it.
+    pub trust: Option<Truster>,
+    /// What the user is to be told when the session begins.
+    pub notices: Vec<String>,
+    /// Reads a change of the repository, where the root is one.
+    pub changes: Option<ChangeReader>,
     /// What an earlier run of this session left.
     pub recovered: Option<Recovered>,
     /// Where the user's rules are kept.
@@ -74,11 +89,14 @@ pub(super) struct Driver {
     model_name: String,
     model_state: mpsc::UnboundedReceiver<ModelEvent>,
     pub(super) generation: Option<(GenerationId, Generation)>,
+    changes: Option<ChangeReader>,
+    trust: Option<Truster>,
     pub(super) host: Host,
     tools: Vec<ToolSpec>,
     pub(super) roots: Roots,
     tasks: Tasks,
     catalog: Catalog,
+    locator: Locator,
     targets: Targets,
     rules: RuleFiles,
     /// Calls that may make files which nobody tells of.
@@ -92,6 +110,8 @@ pub(super) struct Driver {
     /// Kept for as long as the session runs.
     _sweep: Sweep,
     opening: Vec<Event>,
+    /// When the running turn began.
+    turn_began: Instant,
     stopped: bool,
 }
 
@@ -119,6 +139,10 @@ impl Driver {
             events.clone(),
         );
         let mut opening = vec![started];
+        opening.extend(setup.notices.into_iter().map(|text| Event::Notice {
+            level: Level::Info,
+            text,
+        }));
         if resumed || !setup.settings.rules.is_empty() {
             let rules = setup.settings.rules.clone();
             opening.push(Event::RulesChanged { rules });
@@ -132,6 +156,8 @@ impl Driver {
             model_name: setup.model_name,
             model_state: setup.model_state,
             generation: None,
+            changes: setup.changes,
+            trust: setup.trust,
             tasks: Tasks::new(
                 setup.host.caller(),
                 setup.host.knowledge().clone(),
@@ -141,6 +167,7 @@ impl Driver {
             catalog: Catalog::new(setup.roots.clone(), setup.host.knowledge().clone()),
             targets: Targets::default(),
             rules: setup.rules,
+            locator: Locator::new(setup.roots.clone()),
             unsure: HashSet::new(),
             host: setup.host,
             tools: setup.tools,
@@ -151,6 +178,7 @@ impl Driver {
             fetching: JoinSet::new(),
             _sweep: sweep,
             opening,
+            turn_began: Instant::now(),
             stopped: false,
         };
         if !resumed {
@@ -194,9 +222,17 @@ impl Driver {
                 op = ops.recv() => {
                     let op = op.unwrap_or(Op::Shutdown);
                     let Some(op) = self.serve(op) else { continue };
-                    let input = self.input_of(op);
-                    if let Input::Submitted { files, .. } = &input {
+                    let input = match op {
+                        Op::Trust => self.take_guidance(),
+                        op => self.input_of(op),
+                    };
+                    if let Input::Submitted { text, files } = &input {
+                        self.attach(text).await;
                         self.catalog.begin_turn(files).await;
+                        if files.is_empty() && let Some(located) = self.locator.locate(text).await {
+                            let text = text.clone();
+                            self.feed(Input::Located { text, located });
+                        }
                     }
                     self.feed(input);
                 }
@@ -218,6 +254,7 @@ impl Driver {
                         for (content, text) in attached {
                             self.feed(Input::Attached { content, text });
                         }
+                        self.attach(&text).await;
                         self.catalog.begin_turn(&files).await;
                         self.feed(Input::Submitted { text, files });
                     }
@@ -251,6 +288,46 @@ impl Driver {
                 Input::Submitted { text, files }
             }
             op => Input::Op(op),
+        }
+    }
+
+    /// Brings the change that is not committed along with a message that mentions it.
+    async fn attach(&mut self, text: &str) {
+        let mentions = text
+            .split_whitespace()
+            .any(|word| word.trim_end_matches(['.', ',', ':', ';', '?', '!']) == "@diff");
+        let Some(read) = self.changes.clone().filter(|_| mentions) else {
+            return;
+        };
+        let diff = tokio::task::spawn_blocking(move || read(&ReviewTarget::Uncommitted)).await;
+        let text = match diff {
+            Ok(Ok(diff)) if diff.trim().is_empty() => "[Nothing is uncommitted.]".to_owned(),
+            Ok(Ok(diff)) => format!("The change that is not committed:\n```diff\n{diff}\n```"),
+            Ok(Err(problem)) => format!("[The change cannot be read: {problem}]"),
+            Err(_) => return,
+        };
+        self.feed(Input::Brought(text));
+    }
+
+    /// Trusts what the repository tells, and tells the agent.
+    fn take_guidance(&mut self) -> Input {
+        match self.trust.as_ref().map(|trust| trust()) {
+            Some(Ok(guidance)) => {
+                self.trust = None;
+                Input::Guided(guidance)
+            }
+            Some(Err(text)) => {
+                let level = Level::Error;
+                self.emit(Event::Notice { level, text });
+                Input::Op(Op::Trust)
+            }
+            None => {
+                let text =
+                    "There is nothing here to be trusted that is not trusted already.".to_owned();
+                let level = Level::Info;
+                self.emit(Event::Notice { level, text });
+                Input::Op(Op::Trust)
+            }
         }
     }
 
@@ -392,6 +469,16 @@ impl Driver {
                 self.sync();
                 self.tasks.check(&mut self.running, call, trial);
             }
+            Effect::ReadChange(target) => {
+                let reader = self.changes.clone();
+                self.running.spawn_blocking(move || {
+                    let change = match reader {
+                        Some(read) => read(&target),
+                        None => Err("the folder is no git repository".to_owned()),
+                    };
+                    Done(Input::ChangeRead(change))
+                });
+            }
             Effect::CancelCalls(calls) => self.tasks.cancel(&calls),
             Effect::Undo { .. } if self.journal_failed => {
                 let text = "Nothing was undone: the session's journal cannot be written. Make room, start walden \
@@ -434,7 +521,14 @@ impl Driver {
         }
     }
 
-    pub(super) fn emit(&mut self, event: Event) {
+    pub(super) fn emit(&mut self, mut event: Event) {
+        match &mut event {
+            Event::TurnStarted { .. } => self.turn_began = Instant::now(),
+            Event::TurnMeasured { wall_ms, .. } => {
+                *wall_ms = u64::try_from(self.turn_began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            }
+            _ => {}
+        }
         match &event {
             Event::CallProposed { call, .. } => self.targets.propose(call),
             Event::CallFinished { call, .. } => self.targets.forget(*call),
@@ -508,5 +602,8 @@ fn is_passing(event: &Event) -> bool {
             | Event::CallDrafted { .. }
             | Event::CallProgressed { .. }
             | Event::ModelLoading { .. }
+            | Event::Reviewed {
+                news: ReviewNews::Looking { .. }
+            }
     )
 }

@@ -143,6 +143,11 @@ impl SessionFiles {
         self.sessions.with_file_name("memory.jsonl")
     }
 
+    /// Returns the place of what the user trusts.
+    pub fn trust(&self) -> PathBuf {
+        self.sessions.with_file_name("trust.jsonl")
+    }
+
     /// Returns the place of what is remembered about one repository, by a name for it.
     pub fn memory_of(&self, repository: &str) -> PathBuf {
         let folder = self.sessions.with_file_name("memory");

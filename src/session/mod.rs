@@ -14,17 +14,20 @@ mod effects;
 mod files;
 mod journal;
 mod known;
+mod locating;
 mod recover;
 mod rules;
 mod serving;
 mod sweep;
 mod targets;
+mod trust;
 
 #[cfg(test)]
 mod tests;
 
-pub use driver::{Handle, Setup, start};
+pub use driver::{ChangeReader, Handle, Setup, Truster, start};
 pub use files::{SessionFiles, SessionId, SessionInfo, StateError};
 pub use journal::{Entry, Journal, JournalError, read};
 pub use recover::{Recovered, recover};
 pub use rules::{RuleFiles, RulesError};
+pub use trust::{Trust, Trusted};

@@ -39,10 +39,8 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                 written.clear();
                 memory.messages.push(message);
             }
-            Entry::Forget => {
-                memory.messages.clear();
-                memory.taints.clear();
-            }
+            // What taints the conversation may live on in its digest: it is not forgotten.
+            Entry::Forget => memory.messages.clear(),
             Entry::Intent { call, change } => {
                 let files = change.into_iter().flat_map(FileChange::into_files);
                 intents.extend(files.map(|change| (call.id, change)))

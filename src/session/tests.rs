@@ -91,6 +91,9 @@ impl World {
         let (state, model_state) = mpsc::unbounded_channel();
         let (model, requests) = scripted::spawn_recorded(script, state);
         let setup = Setup {
+            changes: None,
+            trust: None,
+            notices: Vec::new(),
             id: SessionId("20260101-000000-0000".to_owned()),
             settings: Settings {
                 mode,
@@ -737,7 +740,7 @@ async fn a_front_end_that_goes_away_ends_the_session_with_a_complete_journal() {
         .await
         .expect("the session's task ends by itself");
     let events = events_of(&world.entries());
-    let tail = &events[events.len() - 3..];
+    let tail = &events[events.len() - 4..];
     assert!(
         matches!(
             tail,
@@ -746,6 +749,7 @@ async fn a_front_end_that_goes_away_ends_the_session_with_a_complete_journal() {
                     outcome: Outcome::Cancelled,
                     ..
                 },
+                Event::TurnMeasured { .. },
                 Event::TurnEnded { .. },
                 Event::SessionEnded
             ]

@@ -1,6 +1,6 @@
 //! The state of the UI, and what each message makes of it. No IO and no clock: time comes in with the messages.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
@@ -9,15 +9,20 @@ use crate::protocol::{CallId, Event, Level, Op, Transcript, TurnState, sanitize}
 
 use super::approval::Approval;
 use super::asked::Asked;
+use super::choosing::Mention;
 use super::commands;
 use super::composer::Composer;
 use super::drafting::Drafting;
 use super::finding::Finding;
 use super::highlight::Highlighter;
+use super::keymap::Scroll;
 use super::overlay::Overlay;
+use super::picker::{Found, Want};
+use super::prompts::Prompt;
 use super::theme::Theme;
 use super::transcript::TranscriptPane;
 use super::view::{self, Panes};
+use super::vim::Vim;
 
 /// What comes in. Times are counted from the start of the program.
 #[derive(Debug)]
@@ -30,6 +35,8 @@ pub enum Msg {
         text: String,
         at: Duration,
     },
+    /// The mouse's wheel.
+    Wheel(Scroll),
     Resize {
         width: u16,
         height: u16,
@@ -46,6 +53,8 @@ pub enum Msg {
     Theme(Result<Theme, String>),
     /// The highlighter has something new.
     Highlighted,
+    /// What was looked up.
+    Found(Found),
     /// A text came back from the editor, changed or not, or could not be written there.
     Written(Result<Option<String>, String>),
     /// The session ended without being asked to.
@@ -64,6 +73,10 @@ pub enum Cmd {
     SetTheme(String),
     /// A message that belongs into the history file.
     Remember(String),
+    /// Looks something up; [`Msg::Found`] brings it back.
+    Find(Want),
+    /// Leaves this session and goes on with another one.
+    Switch(Switch),
     Redraw,
     Suspend,
     Quit,
@@ -76,12 +89,28 @@ pub(super) struct Editing {
     pub hunk: usize,
 }
 
+/// What the UI goes on with after this session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Switch {
+    /// An earlier session, by its id.
+    Session(String),
+    /// This session, with another model.
+    Model {
+        name: String,
+        session: Option<String>,
+    },
+    New,
+}
+
 /// What the UI is told at its start.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     pub model: String,
     pub root: String,
     pub enforced: String,
+    /// Nothing moves but what has news: no seconds are counted.
+    pub still: bool,
+    pub prompts: Vec<Prompt>,
 }
 
 /// The reading of a prompt, to tell how long it still takes.
@@ -97,7 +126,11 @@ pub struct App {
     pub(super) transcript: Transcript,
     pub(super) pane: TranscriptPane,
     pub(super) composer: Composer,
+    /// Vim's keys, where they are asked for.
+    pub(super) vim: Option<Vim>,
     drafting: Drafting,
+    /// The user's own slash commands.
+    pub(super) prompts: Vec<Prompt>,
     pub(super) approval: Option<Approval>,
     /// The other calls that wait and were looked at, as they were left.
     pub(super) aside: Vec<Approval>,
@@ -107,6 +140,16 @@ pub struct App {
     /// What is looked for in the transcript.
     pub(super) finding: Option<Finding>,
     pub(super) overlay: Option<Overlay>,
+    /// The files beneath the roots, once they were asked for.
+    pub(super) files: Option<Arc<[String]>>,
+    /// The files were asked for; so was the beginning of one.
+    pub(super) listing: bool,
+    pub(super) previewing: bool,
+    pub(super) mention: Option<Mention>,
+    /// What is to be done besides what a key does by itself.
+    pub(super) later: Vec<Cmd>,
+    /// The session's id.
+    session: Option<String>,
     /// The chosen line of the completion, and whether it was closed for the text as it is.
     pub(super) chosen: usize,
     pub(super) closed: bool,
@@ -136,13 +179,21 @@ impl App {
             transcript: Transcript::default(),
             pane: TranscriptPane::default(),
             composer: Composer::new(history),
+            vim: None,
             drafting: Drafting::default(),
+            prompts: facts.prompts.clone(),
             approval: None,
             aside: Vec::new(),
             editing: None,
             asked: None,
             finding: None,
             overlay: None,
+            files: None,
+            listing: false,
+            previewing: false,
+            mention: None,
+            later: Vec::new(),
+            session: None,
             chosen: 0,
             closed: false,
             flash: None,
@@ -158,6 +209,19 @@ impl App {
             stopping: false,
             suspended: false,
         }
+    }
+
+    /// Goes on with this session and another model.
+    pub(super) fn with_model(&self, name: String) -> Switch {
+        Switch::Model {
+            name,
+            session: self.session.clone(),
+        }
+    }
+
+    /// Lets Vim's keys edit the message.
+    pub fn with_vim(&mut self) {
+        self.vim = Some(Vim::default());
     }
 
     /// Returns what draws code in colours.
@@ -177,6 +241,12 @@ impl App {
 
     /// Takes a message in, and says what is to be done.
     pub fn update(&mut self, msg: Msg) -> Vec<Cmd> {
+        let mut cmds = self.take_in(msg);
+        cmds.append(&mut self.later);
+        cmds
+    }
+
+    fn take_in(&mut self, msg: Msg) -> Vec<Cmd> {
         match msg {
             Msg::Key { key, at } => {
                 self.now = self.now.max(at);
@@ -185,6 +255,10 @@ impl App {
             Msg::Paste { text, at } => {
                 self.now = self.now.max(at);
                 self.paste(&text, at);
+                Vec::new()
+            }
+            Msg::Wheel(by) => {
+                self.wheel(by);
                 Vec::new()
             }
             Msg::Resize { width, height } => {
@@ -213,6 +287,10 @@ impl App {
             }
             Msg::Highlighted => {
                 self.highlighter.collect();
+                Vec::new()
+            }
+            Msg::Found(found) => {
+                self.found(found);
                 Vec::new()
             }
             Msg::Written(Ok(text)) => {
@@ -277,7 +355,7 @@ impl App {
             TurnState::Reading { total, .. } => total > 0 && self.eta().is_some(),
             TurnState::Writing | TurnState::Calling => true,
         };
-        if !counting || self.lost {
+        if !counting || self.lost || self.facts.still {
             return None;
         }
         let elapsed = self.now.saturating_sub(self.step_since).as_secs();
@@ -310,7 +388,19 @@ impl App {
         if self.closed || hidden {
             return Vec::new();
         }
-        commands::complete(self.composer.text())
+        if let Some(mention) = &self.mention {
+            return mention.found.clone();
+        }
+        let text = self.composer.text();
+        let own = self.prompts.iter().map(|prompt| commands::Candidate {
+            line: format!("/{}", prompt.name),
+            help: prompt.about(),
+            matches: (0..text.chars().count()).collect(),
+        });
+        let own = own.filter(|own| text.starts_with('/') && own.line.starts_with(text));
+        let mut found = commands::complete(text);
+        found.extend(own);
+        found
     }
 
     pub(super) fn area(&self) -> Rect {
@@ -328,6 +418,7 @@ impl App {
             self.step_since = at;
         }
         match event {
+            Event::SessionStarted { id, .. } => self.session = Some(id.clone()),
             Event::TurnStarted { .. } => {
                 self.reading = None;
                 self.stopping = false;
@@ -361,9 +452,10 @@ impl App {
     fn paste(&mut self, text: &str, at: Duration) {
         self.flash = None;
         let line = || sanitize(text).replace(['\n', '\t'], " ");
-        if let Some(Overlay::Palette { query, selected }) = &mut self.overlay {
-            query.paste(&line());
-            *selected = 0;
+        if let Some(Overlay::Picker(picker)) = &mut self.overlay {
+            picker.query.paste(&line());
+            picker.selected = 0;
+            picker.rank();
             return;
         }
         if let Some(finding) = self.finding.as_mut().filter(|_| self.approval.is_none()) {
@@ -391,6 +483,7 @@ impl App {
     pub(super) fn edited(&mut self) {
         self.chosen = 0;
         self.closed = false;
+        self.mention();
         self.drafting.typed(self.now);
     }
 }

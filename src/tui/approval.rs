@@ -296,9 +296,7 @@ impl Approval {
 
     /// Returns the row that says how a change is gone through, where there is a change and room.
     fn hints(&self, width: u16) -> Option<Row> {
-        if self.review.is_none() {
-            return None;
-        }
+        self.review.as_ref()?;
         let mut row = Row::default();
         for (key, label) in [
             (Key::LeaveOut, "leave out"),

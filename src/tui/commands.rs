@@ -11,9 +11,20 @@ pub enum Command {
     Mode,
     Rules,
     Undo,
+    Rename,
+    Review,
+    Trust,
     Copy,
     Details,
     Theme,
+    Files,
+    Queue,
+    Context,
+    Model,
+    Models,
+    Servers,
+    Sessions,
+    New,
     Quit,
 }
 
@@ -55,6 +66,24 @@ pub const COMMANDS: &[Entry] = &[
         help: "put back the files that the last turn changed",
     },
     Entry {
+        command: Command::Rename,
+        name: "rename",
+        argument: "OLD NEW",
+        help: "rename a symbol in all files",
+    },
+    Entry {
+        command: Command::Review,
+        name: "review",
+        argument: "[staged|base REV|commit REV]",
+        help: "have a change reviewed; what is not committed, if nothing else is named",
+    },
+    Entry {
+        command: Command::Trust,
+        name: "trust",
+        argument: "",
+        help: "let the model be told this repository's AGENTS.md and skills, as they are now",
+    },
+    Entry {
         command: Command::Copy,
         name: "copy",
         argument: "",
@@ -71,6 +100,54 @@ pub const COMMANDS: &[Entry] = &[
         name: "theme",
         argument: "NAME",
         help: "change the colours",
+    },
+    Entry {
+        command: Command::Files,
+        name: "files",
+        argument: "",
+        help: "find a file by a few letters, and name it in the message",
+    },
+    Entry {
+        command: Command::Queue,
+        name: "queue",
+        argument: "",
+        help: "messages that wait for the turn to end: change or leave out",
+    },
+    Entry {
+        command: Command::Context,
+        name: "context",
+        argument: "",
+        help: "what fills the model's window",
+    },
+    Entry {
+        command: Command::Model,
+        name: "model",
+        argument: "",
+        help: "the model: where it lies, its memory, its speed here",
+    },
+    Entry {
+        command: Command::Models,
+        name: "models",
+        argument: "",
+        help: "go on with another model",
+    },
+    Entry {
+        command: Command::Servers,
+        name: "servers",
+        argument: "",
+        help: "the servers, and what was asked of them",
+    },
+    Entry {
+        command: Command::Sessions,
+        name: "sessions",
+        argument: "",
+        help: "go on with an earlier session",
+    },
+    Entry {
+        command: Command::New,
+        name: "new",
+        argument: "",
+        help: "begin a new session",
     },
     Entry {
         command: Command::Quit,
@@ -130,25 +207,13 @@ pub(super) fn complete(text: &str) -> Vec<Candidate> {
     found.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// Lists everything that the palette offers for a query, best first: the query's characters in order, anywhere.
-pub(super) fn search(query: &str) -> Vec<Candidate> {
-    let query = query.trim_start_matches('/').to_lowercase();
-    let mut found: Vec<(usize, Candidate)> = names()
+/// Lists everything that the palette offers.
+pub(super) fn all() -> Vec<Candidate> {
+    names()
         .into_iter()
         .chain(arguments())
         .filter(|candidate| candidate.line != "/mode" && candidate.line != "/theme")
-        .filter_map(|mut candidate| {
-            let matches = subsequence(&query, &candidate.line)?;
-            let spread = match (matches.first(), matches.last()) {
-                (Some(first), Some(last)) => first + (last - first) * 2,
-                _ => 0,
-            };
-            candidate.matches = matches;
-            Some((spread, candidate))
-        })
-        .collect();
-    found.sort_by_key(|(spread, _)| *spread);
-    found.into_iter().map(|(_, candidate)| candidate).collect()
+        .collect()
 }
 
 /// Returns the command nearest to a mistyped one.
@@ -184,19 +249,6 @@ fn arguments() -> Vec<Candidate> {
     modes.chain(themes).collect()
 }
 
-/// Finds the characters of `query` in `text`, in order; `None` where one is missing.
-fn subsequence(query: &str, text: &str) -> Option<Vec<usize>> {
-    let mut wanted = query.chars().filter(|c| !c.is_whitespace()).peekable();
-    let mut found = Vec::new();
-    for (at, c) in text.chars().enumerate() {
-        if wanted.peek() == Some(&c.to_ascii_lowercase()) {
-            wanted.next();
-            found.push(at);
-        }
-    }
-    wanted.peek().is_none().then_some(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,12 +271,5 @@ mod tests {
         assert_eq!(lines(&complete("/mode p")), ["/mode plan"]);
         assert_eq!(complete("/").len(), COMMANDS.len());
         assert!(complete("no").is_empty());
-    }
-
-    #[test]
-    fn the_palette_finds_by_characters_in_order() {
-        assert_eq!(lines(&search("mpl"))[0], "/mode plan");
-        assert_eq!(lines(&search("thmono")), ["/theme mono"]);
-        assert!(search("zzz").is_empty());
     }
 }

@@ -38,6 +38,7 @@ pub(super) struct Composer {
     /// The column that up and down aim for.
     goal: Option<usize>,
     undo: Vec<(String, usize)>,
+    redo: Vec<(String, usize)>,
     last: Option<Kind>,
     attachments: Vec<Attachment>,
     history: Vec<String>,
@@ -70,6 +71,65 @@ impl Composer {
     /// Returns the text as it is shown, with markers for attachments.
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the cursor, in bytes.
+    pub(super) fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    /// Puts the cursor at the grapheme that begins at or before a byte.
+    pub(super) fn go(&mut self, to: usize) {
+        let to = to.min(self.text.len());
+        self.cursor = self
+            .text
+            .grapheme_indices(true)
+            .map(|(at, _)| at)
+            .take_while(|at| *at <= to)
+            .last()
+            .filter(|_| to < self.text.len())
+            .unwrap_or(to);
+        self.goal = None;
+        self.last = None;
+    }
+
+    /// Replaces a stretch, and leaves the cursor behind what was put there.
+    pub(super) fn replace(&mut self, from: usize, to: usize, text: &str) {
+        if from == to && text.is_empty() {
+            return;
+        }
+        self.save(Kind::Other);
+        self.text.replace_range(from..to, text);
+        self.cursor = from + text.len();
+        self.goal = None;
+    }
+
+    /// Returns what stands before the cursor.
+    pub(super) fn before_cursor(&self) -> &str {
+        &self.text[..self.cursor]
+    }
+
+    /// Returns the `@word` that ends at the cursor: where its `@` is, and the word without it.
+    pub(super) fn mention(&self) -> Option<(usize, &str)> {
+        let before = self.before_cursor();
+        let start = before.rfind(char::is_whitespace).map_or(0, |at| {
+            at + before[at..].chars().next().map_or(1, char::len_utf8)
+        });
+        let query = before[start..].strip_prefix('@')?;
+        // In the middle of a word it is being moved through, not written.
+        let ends = self.text[self.cursor..]
+            .chars()
+            .next()
+            .is_none_or(char::is_whitespace);
+        ends.then_some((start, query))
+    }
+
+    /// Writes a text in place of what stands from `start` to the cursor.
+    pub(super) fn complete(&mut self, start: usize, text: &str) {
+        self.save(Kind::Other);
+        self.text.replace_range(start..self.cursor, text);
+        self.cursor = start + text.len();
+        self.goal = None;
     }
 
     /// Tells whether nothing is written.
@@ -119,6 +179,7 @@ impl Composer {
         self.cursor = 0;
         self.goal = None;
         self.undo.clear();
+        self.redo.clear();
         self.last = None;
         self.place = None;
         message
@@ -210,7 +271,16 @@ impl Composer {
             Edit::KillWord => self.delete(self.word_before(), self.cursor, Kind::Other),
             Edit::Undo => {
                 if let Some((text, cursor)) = self.undo.pop() {
-                    self.text = text;
+                    let now = std::mem::replace(&mut self.text, text);
+                    self.redo.push((now, self.cursor));
+                    self.cursor = cursor;
+                    self.last = None;
+                }
+            }
+            Edit::Redo => {
+                if let Some((text, cursor)) = self.redo.pop() {
+                    let now = std::mem::replace(&mut self.text, text);
+                    self.undo.push((now, self.cursor));
                     self.cursor = cursor;
                     self.last = None;
                 }
@@ -218,7 +288,7 @@ impl Composer {
         }
         if !matches!(
             edit,
-            Edit::Newline | Edit::Backspace | Edit::Delete | Edit::Undo
+            Edit::Newline | Edit::Backspace | Edit::Delete | Edit::Undo | Edit::Redo
         ) {
             self.last = None;
         }
@@ -325,6 +395,7 @@ impl Composer {
             self.undo.remove(0);
         }
         self.undo.push((self.text.clone(), self.cursor));
+        self.redo.clear();
         self.last = Some(kind);
     }
 
@@ -436,6 +507,14 @@ mod tests {
             &[Backspace, Delete, KillWord, WordLeft, WordRight, Up, Down],
             "|",
         );
+    }
+
+    #[test]
+    fn what_was_undone_is_done_again_until_something_else_is_written() {
+        use Edit::*;
+        check("one two", &[KillWord, Undo], "one two|");
+        check("one two", &[KillWord, Undo, Redo], "one |");
+        check("one two", &[KillWord, Undo, Home, Delete, Redo], "|ne two");
     }
 
     #[test]

@@ -91,6 +91,14 @@ fn has(item: &Item, query: &str) -> bool {
                 || lines.any(|line| has(&line.text))
         }
         Item::Undone { undone, .. } => undone.iter().any(|file| has(&file.path)),
+        Item::Finding { finding } => [
+            &finding.path,
+            &finding.title,
+            &finding.explanation,
+            &finding.suggestion,
+        ]
+        .into_iter()
+        .any(|text| has(text)),
         Item::End { summary, .. } => has(&summary.sentence()),
     }
 }

@@ -3,6 +3,7 @@
 use crate::protocol::{CallState, EndReason, FileChange, Item, Level, Outcome, Risk, ToolCall};
 
 use super::diff;
+use super::findings;
 use super::highlight::Highlighter;
 use super::keymap::{Action, key_of};
 use super::markdown;
@@ -59,6 +60,7 @@ pub(super) fn rows(item: &Item, look: Look<'_>) -> Vec<Row> {
             }
             rows
         }
+        Item::Finding { finding } => findings::rows(finding, look.limit),
         Item::End { summary, .. } => {
             let role = match summary.reason {
                 EndReason::Answered => Role::TextDim,

@@ -1,5 +1,7 @@
 //! The one table of key bindings: what dispatches, what the help shows, and what the documentation lists.
 
+use std::sync::OnceLock;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Where a binding counts.
@@ -35,6 +37,7 @@ pub(super) enum Action {
     NextMode,
     Help,
     Palette,
+    Files,
     Copy,
     Details,
     Redraw,
@@ -75,7 +78,7 @@ pub(super) enum Reply {
 
 /// How a pane is scrolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scroll {
+pub enum Scroll {
     PageUp,
     PageDown,
     LineUp,
@@ -102,6 +105,7 @@ pub(super) enum Edit {
     KillToEnd,
     KillWord,
     Undo,
+    Redo,
 }
 
 /// What is answered to a call that asks.
@@ -140,7 +144,7 @@ pub(super) enum Review {
 }
 
 /// One binding.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Binding {
     pub code: KeyCode,
     pub modifiers: KeyModifiers,
@@ -188,13 +192,14 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Char('j'), CTRL, Composer, Action::Edit(Edit::Newline), "begin a new line"),
         bind(Enter, ALT, Composer, Action::Edit(Edit::Newline), ""),
         bind(Enter, SHIFT, Composer, Action::Edit(Edit::Newline), ""),
-        bind(Tab, NONE, Composer, Action::Complete, "complete a `/command`"),
+        bind(Tab, NONE, Composer, Action::Complete, "complete a `/command` or an `@file`"),
         bind(Esc, NONE, Always, Action::Escape, "stop the turn; close what is open"),
         bind(Char('c'), CTRL, Always, Action::Break, "stop the turn; empty the message; twice: quit"),
         bind(Char('d'), CTRL, Composer, Action::EndOfInput, "quit, when the message is empty"),
         bind(BackTab, NONE, Composer, Action::NextMode, "next mode: plan, ask, edit, auto"),
         bind(BackTab, NONE, Approval, Action::NextMode, UNLISTED),
         bind(Char('p'), CTRL, Always, Action::Palette, "commands"),
+        bind(Char('t'), CTRL, Always, Action::Files, "find a file; `@` and a few letters do it too, in a message"),
         bind(F(1), NONE, Always, Action::Help, "this help; `?` too, while the message is empty"),
         bind(Char('?'), NONE, Composer, Action::Help, UNLISTED),
         bind(Char('y'), CTRL, Always, Action::Copy, "copy the last answer"),
@@ -258,6 +263,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Char('u'), CTRL, Composer, Action::Edit(Edit::KillLine), "delete to the line's start, to its end"),
         bind(Char('k'), CTRL, Composer, Action::Edit(Edit::KillToEnd), ""),
         bind(Char('_'), CTRL, Composer, Action::Edit(Edit::Undo), "undo the last edit of the message"),
+        bind(Char('r'), ALT, Composer, Action::Edit(Edit::Redo), "do again what was undone"),
         bind(Char('7'), CTRL, Composer, Action::Edit(Edit::Undo), UNLISTED),
         bind(Char('/'), CTRL, Composer, Action::Edit(Edit::Undo), UNLISTED),
         bind(Enter, NONE, Context::Find, Action::Find(Find::Earlier), UNLISTED),
@@ -271,6 +277,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Down, NONE, Overlay, Action::Scroll(Scroll::LineDown), UNLISTED),
         bind(Backspace, NONE, Overlay, Action::Edit(Edit::Backspace), UNLISTED),
         bind(Char('u'), CTRL, Overlay, Action::Edit(Edit::KillLine), UNLISTED),
+        bind(Delete, NONE, Overlay, Action::Edit(Edit::Delete), UNLISTED),
         bind(Tab, NONE, Form, Action::Ask(Ask::Next), "next field"),
         bind(Down, NONE, Form, Action::Ask(Ask::Next), ""),
         bind(BackTab, NONE, Form, Action::Ask(Ask::Previous), "field before"),
@@ -304,14 +311,28 @@ pub(super) const BINDINGS: &[Binding] = {
     ]
 };
 
+/// The user's own keys, where there are any: read once, before the first key.
+static OWN: OnceLock<Vec<Binding>> = OnceLock::new();
+
+/// Puts the user's own keys in place of the default ones, for the rest of the process.
+pub(super) fn install(bindings: Vec<Binding>) {
+    // Another session of the same process keeps the keys of the first.
+    let _ = OWN.set(bindings);
+}
+
+fn bindings() -> &'static [Binding] {
+    OWN.get().map_or(BINDINGS, Vec::as_slice)
+}
+
 /// Finds what a key does in a context, where `Always` counts too.
 pub(super) fn lookup(key: KeyEvent, context: Context) -> Option<Action> {
-    let mut modifiers = key.modifiers & (CTRL | ALT | SHIFT);
-    // A shifted character has the shift in it, and BackTab is Shift-Tab whatever the terminal adds.
-    if matches!(key.code, KeyCode::Char(_) | KeyCode::BackTab) {
-        modifiers -= SHIFT;
-    }
-    BINDINGS
+    find(bindings(), key, context)
+}
+
+/// Finds what a key does among some bindings.
+pub(super) fn find(bindings: &[Binding], key: KeyEvent, context: Context) -> Option<Action> {
+    let modifiers = normal(key.code, key.modifiers);
+    bindings
         .iter()
         .find(|binding| {
             binding.code == key.code
@@ -321,11 +342,21 @@ pub(super) fn lookup(key: KeyEvent, context: Context) -> Option<Action> {
         .map(|binding| binding.action)
 }
 
+/// Brings modifiers to the form that the table has.
+pub(super) fn normal(code: KeyCode, modifiers: KeyModifiers) -> KeyModifiers {
+    let mut modifiers = modifiers & (CTRL | ALT | SHIFT);
+    // A shifted character has the shift in it, and BackTab is Shift-Tab whatever the terminal adds.
+    if matches!(code, KeyCode::Char(_) | KeyCode::BackTab) {
+        modifiers -= SHIFT;
+    }
+    modifiers
+}
+
 /// Lists the bindings of a context with their help, keys of one action together.
 pub(super) fn help(context: Context) -> Vec<(String, &'static str)> {
     let mut out: Vec<(String, &'static str)> = Vec::new();
     let listed = |binding: &&Binding| binding.context == context && binding.help != UNLISTED;
-    for binding in BINDINGS.iter().filter(listed) {
+    for binding in bindings().iter().filter(listed) {
         let name = name(binding);
         match out.last_mut() {
             Some((keys, _)) if binding.help.is_empty() => {
@@ -336,6 +367,22 @@ pub(super) fn help(context: Context) -> Vec<(String, &'static str)> {
         }
     }
     out
+}
+
+/// Lists what keys do wherever one is, for the palette.
+pub(super) fn anywhere() -> Vec<(Action, String, String)> {
+    bindings()
+        .iter()
+        .filter(|binding| binding.context == Context::Always)
+        .filter(|binding| !matches!(binding.help, "" | UNLISTED))
+        .filter(|binding| {
+            !matches!(
+                binding.action,
+                Action::Palette | Action::Escape | Action::Break | Action::Scroll(_)
+            )
+        })
+        .map(|binding| (binding.action, name(binding), binding.help.to_owned()))
+        .collect()
 }
 
 /// Lists all keys and what they do, for the documentation and `--help`.
@@ -355,14 +402,15 @@ pub fn key_table() -> Vec<(String, String)> {
 
 /// Returns the first key of an action, for a hint.
 pub(super) fn key_of(action: Action) -> String {
-    BINDINGS
+    bindings()
         .iter()
         .find(|binding| binding.action == action)
         .map(name)
         .unwrap_or_default()
 }
 
-fn name(binding: &Binding) -> String {
+/// Writes a binding's key, as the help shows it and `keys.toml` takes it.
+pub(super) fn name(binding: &Binding) -> String {
     let mut out = String::new();
     for (modifier, text) in [(CTRL, "Ctrl-"), (ALT, "Alt-"), (SHIFT, "Shift-")] {
         if binding.modifiers.contains(modifier) {

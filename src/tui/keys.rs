@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::protocol::{Decision, Item, Level, Mode, Op, Scope};
+use crate::protocol::{Decision, Item, Level, Mode, Op, ReviewTarget, Scope};
 
-use super::app::{App, Cmd};
+use super::app::{App, Cmd, Switch};
 use super::commands::{self, Command};
 use super::composer::Composer;
 use super::keymap::{Action, Answer, Context, Edit, Scroll, key_of, lookup};
 use super::overlay::Overlay;
+use super::pages::Subject as About;
+use super::picker::Kind;
 use super::theme::Theme;
 use super::view;
 
@@ -31,6 +33,17 @@ impl App {
         }
         if self.finding.is_some() {
             return self.finding_key(key, typed, at);
+        }
+        let width = self.composer_width();
+        if let Some(vim) = &mut self.vim
+            && self
+                .mention
+                .as_ref()
+                .is_none_or(|mention| mention.found.is_empty())
+            && vim.key(key, &mut self.composer, width)
+        {
+            self.edited();
+            return Vec::new();
         }
         // A bound character, such as `?`, is one only where it cannot be meant as text.
         if let Some(c) = typed.filter(|c| *c != '?' || !self.composer.is_empty()) {
@@ -81,6 +94,9 @@ impl App {
     }
 
     fn complete(&mut self) {
+        if self.complete_mention() {
+            return;
+        }
         let found = self.completion();
         if let Some(candidate) = found.get(self.chosen) {
             let wants_more = commands::parse(&candidate.line)
@@ -99,6 +115,9 @@ impl App {
                 Level::Error,
                 "the session is gone; press Ctrl-D to leave, then `walden resume` goes on with it",
             );
+            return Vec::new();
+        }
+        if self.complete_mention() {
             return Vec::new();
         }
         let found = self.completion();
@@ -120,6 +139,9 @@ impl App {
             return Vec::new();
         }
         let message = self.composer.take();
+        if let Some(vim) = &mut self.vim {
+            vim.reset();
+        }
         self.edited();
         self.pane.follow();
         let text = message.strip_prefix(" /").map_or_else(
@@ -131,10 +153,22 @@ impl App {
     }
 
     /// Runs a line such as `/mode plan`.
-    fn command_line(&mut self, line: &str) -> Vec<Cmd> {
+    pub(super) fn command_line(&mut self, line: &str) -> Vec<Cmd> {
         let Some((word, argument)) = commands::parse(line) else {
             return Vec::new();
         };
+        if commands::find(word).is_none()
+            && let Some(prompt) = self.prompts.iter().find(|prompt| prompt.name == word)
+        {
+            let text = prompt.message(argument);
+            self.composer.clear();
+            self.edited();
+            self.pane.follow();
+            return vec![
+                Cmd::Remember(line.to_owned()),
+                Cmd::Send(Op::Submit { text }),
+            ];
+        }
         let Some(entry) = commands::find(word) else {
             let nearest = commands::nearest(word)
                 .map_or_else(String::new, |name| format!("; nearest: `/{name}`"));
@@ -175,6 +209,29 @@ impl App {
                 }
             }
             Command::Undo => vec![Cmd::Send(Op::Undo)],
+            Command::Rename => match argument.split_whitespace().collect::<Vec<_>>()[..] {
+                [old, new] => {
+                    // A message like any other, so that it is in the conversation: the agent needs no model for it.
+                    let text = format!("Rename `{old}` to `{new}`.");
+                    vec![Cmd::Send(Op::Submit { text })]
+                }
+                _ => {
+                    self.flash(
+                        Level::Warning,
+                        "`/rename` takes the old name and the new one",
+                    );
+                    Vec::new()
+                }
+            },
+            Command::Trust => vec![Cmd::Send(Op::Trust)],
+            Command::Review => match ReviewTarget::parse(argument) {
+                Some(target) => vec![Cmd::Send(Op::Review { target })],
+                None => {
+                    let text = "a review is of `staged`, `base REV` or `commit REV`, or of what is not committed";
+                    self.flash(Level::Error, text);
+                    return Vec::new();
+                }
+            },
             Command::Copy => self.copy(),
             Command::Details => {
                 self.pane.toggle_details();
@@ -193,6 +250,35 @@ impl App {
                 return Vec::new();
             }
             Command::Theme => vec![Cmd::SetTheme(argument.to_owned())],
+            Command::Files => {
+                self.pick(Kind::Files);
+                Vec::new()
+            }
+            Command::Sessions => {
+                self.pick(Kind::Sessions);
+                Vec::new()
+            }
+            Command::Models => {
+                self.pick(Kind::Models);
+                Vec::new()
+            }
+            Command::Queue => {
+                self.open_page(About::Queue);
+                Vec::new()
+            }
+            Command::Context => {
+                self.open_page(About::Context);
+                Vec::new()
+            }
+            Command::Model => {
+                self.open_page(About::Model);
+                Vec::new()
+            }
+            Command::Servers => {
+                self.open_page(About::Servers);
+                Vec::new()
+            }
+            Command::New => self.switch(Switch::New),
             Command::Quit => self.quit(),
         };
         self.composer.clear();
@@ -214,10 +300,11 @@ impl App {
                 Vec::new()
             }
             Action::Palette => {
-                self.overlay = Some(Overlay::Palette {
-                    query: Composer::default(),
-                    selected: 0,
-                });
+                self.pick(Kind::Commands);
+                Vec::new()
+            }
+            Action::Files => {
+                self.pick(Kind::Files);
                 Vec::new()
             }
             Action::Copy => self.copy(),
@@ -291,7 +378,7 @@ impl App {
         Vec::new()
     }
 
-    fn quit(&mut self) -> Vec<Cmd> {
+    pub(super) fn quit(&mut self) -> Vec<Cmd> {
         if self.lost {
             return vec![Cmd::Quit];
         }
@@ -320,61 +407,25 @@ impl App {
         }
     }
 
+    /// Scrolls what lies under the wheel, three lines at a time.
+    pub(super) fn wheel(&mut self, by: Scroll) {
+        for _ in 0..3 {
+            let area = self.area();
+            if let Some(overlay) = &mut self.overlay {
+                overlay.scroll(by, &self.transcript, area);
+            } else if self.approval.is_some() {
+                self.scroll_question(by);
+            } else {
+                self.scroll(by);
+            }
+        }
+    }
+
     pub(super) fn scroll(&mut self, by: Scroll) {
         let panes = self.panes();
         let source = view::source(&self.transcript, &self.highlighter, panes.transcript.width);
         self.pane
             .scroll(by, source, usize::from(panes.transcript.height));
-    }
-
-    fn overlay_key(&mut self, key: KeyEvent, typed: Option<char>, leaving: bool) -> Vec<Cmd> {
-        let area = self.area();
-        let Some(overlay) = &mut self.overlay else {
-            return Vec::new();
-        };
-        let action = lookup(key, Context::Overlay);
-        if let Overlay::Palette { query, selected } = overlay {
-            if let Some(c) = typed {
-                query.insert(c);
-                *selected = 0;
-                return Vec::new();
-            }
-            match action {
-                Some(Action::Edit(edit)) => {
-                    query.edit(edit, usize::MAX);
-                    *selected = 0;
-                    return Vec::new();
-                }
-                Some(Action::Submit | Action::Complete) => {
-                    let found = commands::search(query.text());
-                    let line = found.get(*selected).map(|found| found.line.clone());
-                    self.overlay = None;
-                    // What was being written is not the palette's to lose.
-                    let draft = self.composer.text().to_owned();
-                    let cmds = line.map_or_else(Vec::new, |line| self.command_line(&line));
-                    if self.composer.text() != draft {
-                        self.composer.edit(Edit::Undo, usize::MAX);
-                    }
-                    return cmds;
-                }
-                _ => {}
-            }
-        }
-        match action {
-            Some(Action::Scroll(by)) => overlay.scroll(by, area),
-            Some(Action::Break) if leaving => return self.quit(),
-            Some(Action::Escape | Action::Break | Action::Help | Action::Palette) => {
-                self.overlay = None;
-            }
-            Some(action @ (Action::Redraw | Action::Suspend)) => return self.act(action, leaving),
-            _ if matches!(overlay, Overlay::Help { .. }) => match key.code {
-                KeyCode::Char(' ') => overlay.scroll(Scroll::PageDown, area),
-                KeyCode::Char('?' | 'q') | KeyCode::Enter => self.overlay = None,
-                _ => {}
-            },
-            _ => {}
-        }
-        Vec::new()
     }
 
     fn approval_key(

@@ -1,4 +1,4 @@
-//! What lies over everything else: the help and the palette.
+//! What lies over everything else: the help, a picker, a page.
 
 use ratatui::{
     buffer::Buffer,
@@ -6,9 +6,12 @@ use ratatui::{
     widgets::{Clear, Widget as _},
 };
 
-use super::commands::{self, COMMANDS, Candidate};
-use super::composer::Composer;
+use crate::protocol::Transcript;
+
+use super::commands::{COMMANDS, Candidate};
 use super::keymap::{self, Context, Scroll};
+use super::pages::Page;
+use super::picker::Picker;
 use super::role::Role;
 use super::text::{Row, draw_rows, width, wrap};
 use super::theme::Theme;
@@ -17,12 +20,13 @@ use super::theme::Theme;
 #[derive(Debug)]
 pub(super) enum Overlay {
     Help { scroll: usize },
-    Palette { query: Composer, selected: usize },
+    Picker(Box<Picker>),
+    Page(Page),
 }
 
 impl Overlay {
-    /// Scrolls the help, or moves the palette's selection.
-    pub(super) fn scroll(&mut self, by: Scroll, area: Rect) {
+    /// Scrolls what is open, or moves its selection.
+    pub(super) fn scroll(&mut self, by: Scroll, transcript: &Transcript, area: Rect) {
         match self {
             Self::Help { scroll } => {
                 let inner = frame_of(area, 76, u16::MAX).1;
@@ -40,22 +44,18 @@ impl Overlay {
                 }
                 .min(last);
             }
-            Self::Palette { query, selected } => {
-                let last = commands::search(query.text()).len().saturating_sub(1);
-                *selected = match by {
-                    Scroll::LineUp => selected.saturating_sub(1),
-                    Scroll::LineDown => *selected + 1,
-                    Scroll::PageUp | Scroll::Top => 0,
-                    Scroll::PageDown | Scroll::Bottom => last,
-                }
-                .min(last);
+            Self::Picker(picker) => {
+                let page = picker.page(area);
+                picker.scroll(by, page);
             }
+            Self::Page(page) => page.scroll(by, transcript, area),
         }
     }
 
     /// Draws the overlay, and returns where the cursor stands.
     pub(super) fn draw(
         &self,
+        transcript: &Transcript,
         buffer: &mut Buffer,
         area: Rect,
         theme: &Theme,
@@ -82,28 +82,10 @@ impl Overlay {
                 }
                 None
             }
-            Self::Palette { query, selected } => {
-                let found = commands::search(query.text());
-                let height = found.len().max(1) as u16 + 1;
-                let inner = draw_frame(buffer, area, 64, height.min(16), "Commands", theme);
-                let prompt = Row::new("› ", Role::Accent).with(query.text(), Role::Text);
-                draw_rows([&prompt], buffer, inner, theme);
-                let list = Rect {
-                    y: inner.y.saturating_add(1),
-                    height: inner.height.saturating_sub(1),
-                    ..inner
-                };
-                if found.is_empty() {
-                    draw_rows(
-                        [&Row::new("no such command", Role::TextDim)],
-                        buffer,
-                        list,
-                        theme,
-                    );
-                }
-                draw_candidates(&found, *selected, buffer, list, theme);
-                let x = inner.x + (2 + query.position(usize::MAX).1 as u16);
-                Some((x.min(inner.right().saturating_sub(1)), inner.y))
+            Self::Picker(picker) => picker.draw(buffer, area, theme),
+            Self::Page(page) => {
+                page.draw(transcript, buffer, area, theme);
+                None
             }
         }
     }
@@ -223,7 +205,8 @@ fn frame_of(area: Rect, wide: u16, high: u16) -> (Rect, Rect) {
     (frame, frame.inner(Margin::new(2, 1)))
 }
 
-fn draw_frame(
+/// Draws a centred frame with a title, and returns what is inside it.
+pub(super) fn draw_frame(
     buffer: &mut Buffer,
     area: Rect,
     wide: u16,

@@ -8,23 +8,26 @@ use std::{
     time::Duration,
 };
 
-use crossterm::event::{Event as Input, KeyEventKind};
+use crossterm::event::{Event as Input, KeyEventKind, MouseEventKind};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{
         Notify,
-        mpsc::{Sender, UnboundedReceiver, unbounded_channel},
+        mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel},
     },
     time::{Instant, sleep_until},
 };
 
 use crate::protocol::{Event, Level, Op};
 
-use super::app::{App, Cmd, Facts, Msg};
+use super::app::{App, Cmd, Facts, Msg, Switch};
+use super::input::Inputs;
+use super::keymap::{self, Scroll};
+use super::picker::{Found, Library, Want};
 use super::screen::Screen;
-use super::terminal::{self, Guard};
+use super::terminal::{self, Guard, Mouse};
 use super::theme::{Depth, Theme};
-use super::{clipboard, history, view};
+use super::{clipboard, history, keys_file, view};
 
 /// The time between two frames that no key asked for: 30 a second, and 10 over a network.
 const FRAME: Duration = Duration::from_millis(33);
@@ -37,7 +40,10 @@ const LONGEST_PASTE: usize = 1 << 20;
 /// Lets a text be written in the user's editor while the terminal is theirs: returns it where it was changed, or says
 /// why it could not be.
 #[derive(Clone)]
-pub struct Editor(pub Arc<dyn Fn(&str) -> Result<Option<String>, String> + Send + Sync>);
+pub struct Editor(pub Arc<Write>);
+
+/// What an [`Editor`] does.
+pub type Write = dyn Fn(&str) -> Result<Option<String>, String> + Send + Sync;
 
 impl std::fmt::Debug for Editor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -57,15 +63,27 @@ pub struct Options {
     pub root: PathBuf,
     /// What the status bar says is enforced.
     pub enforced: String,
+    /// The user's own slash commands.
+    pub prompts: Vec<super::Prompt>,
     /// The file of earlier messages.
     pub history: Option<PathBuf>,
     /// A resumed session's events, applied before the first frame.
     pub replay: Vec<Event>,
     pub editor: Option<Editor>,
+    /// The file of the user's own keys.
+    pub keys: Option<PathBuf>,
+    /// Vim's keys in the message.
+    pub vim: bool,
+    /// The wheel scrolls, and the terminal selects no text by itself.
+    pub mouse: bool,
+    /// Nothing moves but what has news.
+    pub still: bool,
+    /// What can be looked up outside of the session.
+    pub library: Option<Arc<dyn Library>>,
 }
 
 /// Why the UI ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exit {
     /// The user left; the session was asked to shut down.
     Quit,
@@ -73,6 +91,8 @@ pub enum Exit {
     Signal,
     /// The session ended by itself.
     SessionEnded,
+    /// The user goes on with something else; the session was asked to shut down.
+    Switched(Switch),
 }
 
 /// Why the UI cannot be.
@@ -96,8 +116,14 @@ pub async fn run(
         return Err(TuiError::NoTerminal);
     }
     let started = Instant::now();
-    let guard = Guard::enter()?;
-    let mut shell = Shell::start(options, started)?;
+    let mouse = if options.mouse {
+        Mouse::Taken
+    } else {
+        Mouse::Left
+    };
+    let guard = Guard::enter(mouse)?;
+    let (found, mut lookups) = unbounded_channel();
+    let mut shell = Shell::start(options, started, found)?;
     shell.draw()?;
 
     // After the first frame: nothing of this is needed to show it.
@@ -105,34 +131,13 @@ pub async fn run(
     let wake = Arc::clone(&woken);
     shell.app.highlighter().start(move || wake.notify_one());
     shell.read_history();
-    let (keys, mut inputs) = unbounded_channel();
-    let (done, dealt_with) = std::sync::mpsc::channel();
-    // Blocks in `read`, so it cannot be asked to end; it does with the next key once nobody listens.
-    std::thread::Builder::new()
-        .name("input".to_owned())
-        .spawn(move || {
-            let mut open = 0_usize;
-            while let Ok(input) = crossterm::event::read() {
-                open += 1;
-                if keys.send(input).is_err() {
-                    break;
-                }
-                // What is there is taken at once; before waiting for more, all of it was dealt with: a key may have
-                // given the terminal to an editor, whose keys are not to be read here.
-                while open > 0 && !crossterm::event::poll(Duration::ZERO).unwrap_or(false) {
-                    if dealt_with.recv().is_err() {
-                        return;
-                    }
-                    open -= 1;
-                }
-            }
-        })?;
+    let mut inputs = Inputs::listen()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut open = true;
 
     loop {
-        if let Some(exit) = shell.exit {
+        if let Some(exit) = shell.exit.take() {
             shell.hand_over(&ops).await;
             return Ok(exit);
         }
@@ -149,10 +154,10 @@ pub async fn run(
             biased;
             _ = terminate.recv() => shell.leave(Exit::Signal),
             _ = hangup.recv() => shell.leave(Exit::Signal),
-            input = inputs.recv() => match input {
+            input = inputs.coming.recv() => match input {
                 Some(input) => {
                     shell.input(input, &guard)?;
-                    let _ = done.send(());
+                    inputs.done();
                 }
                 // The terminal is gone.
                 None => shell.leave(Exit::Signal),
@@ -169,6 +174,7 @@ pub async fn run(
                 Some(event) => shell.event(event),
                 None => shell.lose(&mut open),
             },
+            Some(found) = lookups.recv() => shell.take(Msg::Found(found)),
             () = woken.notified() => shell.take(Msg::Highlighted),
             () = sleep_until(alarm.unwrap_or(started)), if alarm.is_some() => {
                 let now = started.elapsed();
@@ -176,9 +182,9 @@ pub async fn run(
             }
         }
         for _ in 0..MOST_DRAINED {
-            if let Ok(input) = inputs.try_recv() {
+            if let Ok(input) = inputs.coming.try_recv() {
                 shell.input(input, &guard)?;
-                let _ = done.send(());
+                inputs.done();
             } else if let Ok(event) = events.try_recv() {
                 shell.event(event);
             } else {
@@ -196,6 +202,8 @@ struct Shell {
     themes: Option<PathBuf>,
     history: Option<PathBuf>,
     editor: Option<Editor>,
+    library: Option<Arc<dyn Library>>,
+    found: UnboundedSender<Found>,
     /// A text that is to be written in the editor when the shell is done with this message.
     writing: Option<String>,
     /// Ops that the session has no room for yet.
@@ -209,14 +217,18 @@ struct Shell {
 }
 
 impl Shell {
-    fn start(options: Options, started: Instant) -> io::Result<Self> {
+    fn start(
+        options: Options,
+        started: Instant,
+        found: UnboundedSender<Found>,
+    ) -> io::Result<Self> {
         let variable = |name: &str| std::env::var(name).ok();
         let depth = Depth::from_environment(
             variable("COLORTERM").as_deref(),
             variable("TERM").as_deref(),
         );
         let (width, height) = crossterm::terminal::size()?;
-        let wanted = match (&options.theme, options.no_color) {
+        let wanted = match (&options.theme, options.no_color || depth == Depth::None) {
             (_, true) => "mono",
             (Some(name), false) => name,
             (None, false) => "default",
@@ -229,16 +241,23 @@ impl Shell {
             model: options.model_name,
             root: options.root.display().to_string(),
             enforced: options.enforced,
+            still: options.still,
+            prompts: options.prompts,
         };
         let warning = theme.warnings.first().cloned();
         let mut app = App::new(facts, theme, Vec::new(), (width, height));
+        if options.vim {
+            app.with_vim();
+        }
+        let told = options.keys.as_deref().map_or_else(Vec::new, own_keys);
         for event in options.replay {
             app.update(Msg::Session {
                 event,
                 at: Duration::ZERO,
             });
         }
-        if let Some(text) = problem.or(warning) {
+        let told = (!told.is_empty()).then(|| told.join("\n"));
+        if let Some(text) = problem.or(warning).or(told) {
             app.flash(Level::Warning, text);
         }
         let remote = std::env::var_os("SSH_CONNECTION").is_some();
@@ -250,6 +269,8 @@ impl Shell {
             themes: options.themes,
             history: options.history,
             editor: options.editor,
+            library: options.library,
+            found,
             writing: None,
             pending: VecDeque::new(),
             dirty: true,
@@ -298,6 +319,11 @@ impl Shell {
                 text.truncate(end);
                 self.take(Msg::Paste { text, at });
             }
+            Input::Mouse(mouse) => match mouse.kind {
+                MouseEventKind::ScrollUp => self.take(Msg::Wheel(Scroll::LineUp)),
+                MouseEventKind::ScrollDown => self.take(Msg::Wheel(Scroll::LineDown)),
+                _ => return Ok(()),
+            },
             Input::Resize(width, height) => {
                 self.screen.resize(width, height);
                 self.take(Msg::Resize { width, height });
@@ -391,10 +417,23 @@ impl Shell {
                     self.history = None;
                 }
             }
+            Cmd::Find(want) => self.find(want),
+            Cmd::Switch(to) => self.leave(Exit::Switched(to)),
             Cmd::Redraw => self.screen.forget(),
             Cmd::Suspend => self.app.suspended = true,
             Cmd::Quit => self.exit = Some(Exit::Quit),
         }
+    }
+
+    /// Looks something up on a thread of its own: a large tree on a slow disk must not stop the keys.
+    fn find(&self, want: Want) {
+        let Some(library) = self.library.clone() else {
+            return;
+        };
+        let found = self.found.clone();
+        let thread = std::thread::Builder::new().name("look-up".to_owned());
+        // Nobody waits for it when the UI is gone; without a thread the picker stays empty.
+        let _ = thread.spawn(move || found.send(want.look_up(&*library)));
     }
 
     /// Gives the session what it had no room for, so that the shutdown reaches it.
@@ -406,6 +445,21 @@ impl Shell {
             }
         }
     }
+}
+
+/// Takes the user's own keys, and returns what is to be told about them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the keymap is a file of the user's configuration"
+)]
+fn own_keys(path: &Path) -> Vec<String> {
+    let Ok(text) = std::fs::read_to_string(path) else {
+        // There need not be one.
+        return Vec::new();
+    };
+    let keys = keys_file::read(&text);
+    keymap::install(keys.bindings);
+    keys.told
 }
 
 #[expect(

@@ -14,19 +14,32 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 /// The other screen, bracketed paste, keys that can be told apart, no cursor. Nothing that the terminal answers: the
 /// first frame waits for no round trip, and mouse selection stays the terminal's own.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[>1u\x1b[?25l";
+/// The wheel and clicks, where they are asked for.
+const MOUSE: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 /// All of it undone, and what a frame may have begun.
-const LEAVE: &[u8] = b"\x1b[?2026l\x1b[r\x1b[0m\x1b[<1u\x1b[?2004l\x1b[?25h\x1b[?1049l";
+const LEAVE: &[u8] =
+    b"\x1b[?1006l\x1b[?1000l\x1b[?2026l\x1b[r\x1b[0m\x1b[<1u\x1b[?2004l\x1b[?25h\x1b[?1049l";
 
 static BEFORE: OnceLock<Termios> = OnceLock::new();
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
+/// Who has the mouse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mouse {
+    /// The terminal: it selects text.
+    Left,
+    Taken,
+}
+
 /// Keeps the terminal in the UI's modes until it is dropped.
 #[derive(Debug)]
-pub(super) struct Guard(());
+pub(super) struct Guard {
+    mouse: bool,
+}
 
 impl Guard {
     /// Enters the modes, and sees to it that a panic leaves them.
-    pub(super) fn enter() -> io::Result<Self> {
+    pub(super) fn enter(mouse: Mouse) -> io::Result<Self> {
         let before = tcgetattr(io::stdin().as_fd())?;
         let _ = BEFORE.set(before);
         static HOOK: Once = Once::new();
@@ -38,7 +51,9 @@ impl Guard {
             }));
         });
         // Before the modes are entered: what half succeeds is undone.
-        let guard = Self(());
+        let guard = Self {
+            mouse: mouse == Mouse::Taken,
+        };
         guard.again()?;
         Ok(guard)
     }
@@ -48,7 +63,11 @@ impl Guard {
         // crossterm reads a line feed as Ctrl-J only where it set the raw mode itself.
         crossterm::terminal::enable_raw_mode()?;
         ENTERED.store(true, Ordering::SeqCst);
-        write(ENTER)
+        write(ENTER)?;
+        if self.mouse {
+            write(MOUSE)?;
+        }
+        Ok(())
     }
 }
 

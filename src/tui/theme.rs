@@ -12,13 +12,21 @@ use toml::{Table, Value};
 use super::role::{Ink, Role};
 
 /// The themes that are part of the program.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("default", include_str!("../../themes/default.toml")),
     ("light", include_str!("../../themes/light.toml")),
     ("dark", include_str!("../../themes/dark.toml")),
     (
         "high-contrast",
         include_str!("../../themes/high-contrast.toml"),
+    ),
+    (
+        "colour-blind",
+        include_str!("../../themes/colour-blind.toml"),
+    ),
+    (
+        "colour-blind-light",
+        include_str!("../../themes/colour-blind-light.toml"),
     ),
     ("mono", include_str!("../../themes/mono.toml")),
 ];
@@ -29,6 +37,8 @@ const MOST_ANCESTORS: usize = 8;
 /// How many colours the terminal is known to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
+    /// None at all.
+    None,
     /// The terminal's own 16.
     Ansi16,
     /// The 256 of xterm.
@@ -41,10 +51,25 @@ impl Depth {
     /// Reads the depth off `COLORTERM` and `TERM`.
     pub fn from_environment(colorterm: Option<&str>, term: Option<&str>) -> Self {
         match (colorterm, term) {
+            (_, Some("dumb" | "vt100" | "vt102" | "vt220")) => Self::None,
             (Some("truecolor" | "24bit"), _) => Self::True,
-            (_, Some(term)) if term.contains("256color") || term.contains("direct") => {
-                Self::Ansi256
+            (_, Some(term)) if term.ends_with("-direct") => Self::True,
+            // These show all colours, and say so in their name alone where COLORTERM is lost on the way (ssh, sudo).
+            (_, Some(term))
+                if [
+                    "xterm-kitty",
+                    "xterm-ghostty",
+                    "alacritty",
+                    "foot",
+                    "wezterm",
+                    "contour",
+                ]
+                .iter()
+                .any(|known| term.starts_with(known)) =>
+            {
+                Self::True
             }
+            (_, Some(term)) if term.contains("256color") => Self::Ansi256,
             _ => Self::Ansi16,
         }
     }
@@ -52,6 +77,7 @@ impl Depth {
     /// Says how many colours these are.
     pub fn name(self) -> &'static str {
         match self {
+            Self::None => "no colours",
             Self::Ansi16 => "16 colours",
             Self::Ansi256 => "256 colours",
             Self::True => "all colours",
@@ -311,6 +337,7 @@ fn hex(text: &str) -> Option<Color> {
 /// Brings a colour down to what the terminal shows.
 fn reduce(colour: Color, depth: Depth) -> Color {
     match (colour, depth) {
+        (_, Depth::None) => Color::Reset,
         (Color::Rgb(red, green, blue), Depth::Ansi256) => {
             Color::Indexed(nearest_256(red, green, blue))
         }
@@ -320,6 +347,19 @@ fn reduce(colour: Color, depth: Depth) -> Color {
             nearest_16(red, green, blue)
         }
         _ => colour,
+    }
+}
+
+/// Returns the red, green and blue of a colour, as xterm shows it.
+#[cfg(test)]
+pub(super) fn rgb(colour: Color) -> Option<[u8; 3]> {
+    match colour {
+        Color::Rgb(red, green, blue) => Some([red, green, blue]),
+        Color::Indexed(index) => Some(xterm(index)),
+        _ => ANSI
+            .iter()
+            .find(|(known, _)| *known == colour)
+            .map(|(_, rgb)| *rgb),
     }
 }
 
@@ -456,6 +496,9 @@ mod tests {
             Color::Indexed(196)
         );
         assert_eq!(Depth::from_environment(None, Some("xterm")), Depth::Ansi16);
+        assert_eq!(Depth::from_environment(None, Some("dumb")), Depth::None);
+        assert_eq!(Depth::from_environment(None, Some("foot")), Depth::True);
+        assert_eq!(reduce(Color::Red, Depth::None), Color::Reset);
         assert_eq!(
             Depth::from_environment(Some("truecolor"), Some("xterm")),
             Depth::True

@@ -383,7 +383,7 @@ fn print(item: &Item, streaming: bool) -> u64 {
                 .hash(&mut hasher);
         }
         Item::Undone { undone, .. } => undone.len().hash(&mut hasher),
-        Item::End { .. } => {}
+        Item::Finding { .. } | Item::End { .. } => {}
     }
     hasher.finish()
 }

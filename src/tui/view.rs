@@ -15,14 +15,18 @@ use super::finding::Finding;
 use super::highlight::Highlighter;
 use super::items;
 use super::overlay::draw_candidates;
+use super::pages::Cost;
 use super::role::Role;
 use super::status;
-use super::text::{Row, clean_line, count, draw_rows};
+use super::text::{Row, clean_line, count, draw_rows, thousands, width};
 use super::transcript::Source;
+use super::vim::Mode;
 use super::welcome;
 
 /// What stands before the message.
 const PROMPT: &str = "› ";
+/// A message shorter than this, in bytes, is read in no time.
+const WORTH_TELLING: usize = 400;
 /// Candidates of a completion that are shown at once.
 const MOST_CANDIDATES: u16 = 8;
 
@@ -210,7 +214,7 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) -> Option<Positio
             height: area.height - panes.status.height,
             ..area
         };
-        cursor = overlay.draw(buffer, over, theme);
+        cursor = overlay.draw(&app.transcript, buffer, over, theme);
     }
     cursor
         .map(Position::from)
@@ -239,6 +243,12 @@ fn draw_welcome(app: &App, buffer: &mut Buffer, area: Rect) {
 
 /// Returns the line above the message. It fills up while a model loads or a prompt is read.
 fn rule(app: &App, limit: usize) -> Row {
+    let normal = app.vim.as_ref().is_some_and(|vim| vim.mode == Mode::Normal);
+    if normal && limit >= 20 {
+        let left = Row::new("── ", Role::Border).with("normal ", Role::TextDim);
+        let rest = "─".repeat(limit - left.width());
+        return left.with(rest, Role::Border);
+    }
     let share = match app.transcript.turn {
         TurnState::Reading { done, total, .. } if total > 0 => {
             Some(f64::from(done) / f64::from(total))
@@ -246,10 +256,30 @@ fn rule(app: &App, limit: usize) -> Row {
         _ => app.transcript.loading.map(f64::from),
     };
     let Some(share) = share else {
-        return Row::new("─".repeat(limit), Role::Border);
+        // What a long message takes to read is known before it is sent.
+        let length = app.composer.length();
+        if length < WORTH_TELLING || app.approval.is_some() || app.asked.is_some() {
+            return Row::new("─".repeat(limit), Role::Border);
+        }
+        let told = Cost::of(length, &app.transcript.total_usage).told();
+        let left = limit.saturating_sub(width(&told) + 4);
+        return Row::new("─".repeat(left), Role::Border)
+            .with(format!(" {told} "), Role::TextDim)
+            .with("──", Role::Border)
+            .cut(limit);
     };
+    let parts = match app.transcript.turn {
+        TurnState::Reading { total, cached, .. } if cached > 0 && limit >= 60 => {
+            let new = thousands(total.saturating_sub(cached));
+            format!(" {} kept · {new} new ──", thousands(cached))
+        }
+        _ => String::new(),
+    };
+    let limit = limit.saturating_sub(width(&parts));
     let done = (share.clamp(0.0, 1.0) * limit as f64) as usize;
-    Row::new("━".repeat(done), Role::Progress).with("─".repeat(limit - done), Role::Border)
+    Row::new("━".repeat(done), Role::Progress)
+        .with("─".repeat(limit - done), Role::Border)
+        .with(parts, Role::TextDim)
 }
 
 fn notes(app: &App, limit: usize) -> Vec<Row> {
@@ -260,11 +290,14 @@ fn notes(app: &App, limit: usize) -> Vec<Row> {
         row.push(clean_line(first), Role::Text);
         let mut row = row.cut(
             limit
-                .saturating_sub(if queued.len() > 1 { 12 } else { 0 })
+                .saturating_sub(if queued.len() > 1 { 21 } else { 0 })
                 .max(1),
         );
         if queued.len() > 1 {
-            row.push(format!(" and {} more", queued.len() - 1), Role::TextDim);
+            row.push(
+                format!(" and {} more · /queue", queued.len() - 1),
+                Role::TextDim,
+            );
         }
         rows.push(row.cut(limit));
     }
@@ -365,8 +398,13 @@ fn draw_completion(app: &App, buffer: &mut Buffer, composer: Rect, area: Rect) {
         ..area
     };
     Clear.render(place.intersection(buffer.area), buffer);
+    let what = if app.mention.is_some() {
+        "file"
+    } else {
+        "command"
+    };
     let marker = if found.len() as u16 > high {
-        format!("{} of {}", app.chosen + 1, count(found.len(), "command"))
+        format!("{} of {}", app.chosen + 1, count(found.len(), what))
     } else {
         String::new()
     };

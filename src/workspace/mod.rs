@@ -17,6 +17,7 @@ mod diff;
 mod edit;
 mod encoding;
 mod entry;
+mod guidance;
 mod index;
 mod leftover;
 mod locate;
@@ -43,6 +44,7 @@ pub use edit::{
 };
 pub use encoding::{Encoding, Order, Text, text_of};
 pub use entry::{MoveError, make_directory, move_entry};
+pub use guidance::{guidance_hash, guidance_of};
 pub use index::{Entries, Entry, FindError, Index, find_entries};
 pub use leftover::{Swept, sweep};
 pub use look::{Branch, Info, Kind, Listed, Sizes};

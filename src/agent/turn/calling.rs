@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::super::asking::Result;
 use super::super::calls::Stage;
+use super::super::guidance;
 use super::super::input::{Effect, Preview};
 use super::super::policy::Verdict;
 use super::super::repeats::Repetition;
@@ -35,6 +36,11 @@ impl Agent {
             self.calls.open(call, risk, Stage::Running);
             return self.settle(id, Outcome::Invalid { text }, out);
         };
+        if spec.server == guidance::OWN_SERVER && spec.tool == guidance::SKILL {
+            let outcome = self.tell_skill(&call);
+            self.calls.open(call, risk, Stage::Running);
+            return self.settle(id, outcome, out);
+        }
         if super::super::finding::is_search(&spec) {
             let outcome = self.find_tools(&call.arguments);
             self.calls.open(call, risk, Stage::Running);
@@ -69,6 +75,7 @@ impl Agent {
             }
             _ => return,
         }
+        self.note_edit(matches!(preview, Preview::Change(_)));
         match preview {
             Preview::Refused(outcome) => self.settle(id, outcome, out),
             Preview::Change(change) if self.takes_back(&change) => {
@@ -86,6 +93,15 @@ impl Agent {
                 Some(text) => self.settle(id, Outcome::Failed { text }, out),
                 None => self.judge(id, Some(change), out),
             },
+        }
+    }
+
+    /// Counts an edit that the model wrote.
+    pub(super) fn note_edit(&mut self, can_be_made: bool) {
+        if let Some(turn) = &mut self.turn {
+            turn.effort.edits += 1;
+            turn.effort.unfit += u32::from(!can_be_made);
+            turn.effort.wasted += u32::from(!can_be_made);
         }
     }
 
@@ -207,6 +223,7 @@ impl Agent {
         }
         for change in change.into_files() {
             if let Some(turn) = self.turn.as_mut().filter(|turn| turn.number == number) {
+                turn.whole.retain(|path| *path != change.path);
                 turn.added.extend(
                     lines(&change, LineKind::Added)
                         .map(|line| (change.path.clone(), line.to_owned())),
@@ -225,6 +242,8 @@ impl Agent {
         let Some(open) = self.calls.settle(id) else {
             return;
         };
+        let outcome = self.fitted(&open.call, outcome);
+        let outcome = self.with_folder_instructions(&open.call, outcome);
         let finished = |outcome| Effect::Emit(Event::CallFinished { call: id, outcome });
         let Some(turn) = &mut self.turn else {
             out.push(finished(outcome));
@@ -238,12 +257,18 @@ impl Agent {
             _ => turn.run += 1,
         }
         turn.retrying = matches!(outcome, Outcome::Failed { .. } | Outcome::Invalid { .. });
-        let repetition = turn.repeats.note(&open.call, &outcome);
+        turn.effort.invalid += u32::from(matches!(outcome, Outcome::Invalid { .. }));
+        let mut repetition = turn.repeats.note(&open.call, &outcome);
+        if repetition == Repetition::First && turn.stands_whole(&open.call, &outcome) {
+            repetition = Repetition::Again;
+        }
+        turn.effort.wasted += u32::from(repetition != Repetition::First);
         let searched = if outcome.is_done() && !open.risk.is_read() {
             self.after_searched(outcome.for_model())
         } else {
             None
         };
+        let leads = self.leads();
         let Some(turn) = &mut self.turn else { return };
         let (text, next) = match repetition {
             _ if searched.is_some() => searched.unwrap_or((String::new(), Next::Free)),
@@ -270,7 +295,9 @@ impl Agent {
             ),
             Repetition::First => (outcome.for_model().to_owned(), Next::Free),
         };
+        // A model that finds its way by itself is told the same, and not held to it.
         let next = match next {
+            Next::Words | Next::Change if !leads && repetition != Repetition::Loop => None,
             Next::Free => None,
             Next::Words => Some(ToolChoice::None),
             Next::Change => {

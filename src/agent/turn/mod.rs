@@ -1,5 +1,6 @@
 //! A turn: from the user's message until the agent rests. Generations are here, calls in `calling`.
 
+mod answering;
 mod calling;
 mod rewriting;
 mod searching;
@@ -9,16 +10,19 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 
+use self::answering::Answering;
 use self::calling::Next;
 use self::rewriting::Rewriting;
 use self::searching::{Checking, Search};
+use super::compaction::Compacting;
 use super::input::Effect;
 use super::intent::Intent;
 use super::repeats::Repeats;
+use super::review::Review;
 use super::{Agent, intent, notice};
 use crate::protocol::{
-    CheckEnd, EndReason, Event, Finish, GenerationId, Level, Message, Mode, ModelEvent, Outcome,
-    Risk, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
+    CheckEnd, Effort, EndReason, Event, Finish, GenerationId, Level, Message, Mode, ModelEvent,
+    Outcome, Risk, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
 };
 
 /// How often a turn that was asked for a change and made none is asked again.
@@ -44,6 +48,7 @@ pub(super) struct Turn {
     run: u32,
     denied: u32,
     usage: Usage,
+    effort: Effort,
     /// Generations so far, and the one that is running.
     steps: u32,
     generation: Option<GenerationId>,
@@ -51,17 +56,19 @@ pub(super) struct Turn {
     /// Calls that the host makes before the model is asked: reads of the files that the request names.
     opening: VecDeque<(String, Map<String, Value>)>,
     /// Calls of the last generation that were not begun.
-    pending: VecDeque<(String, Map<String, Value>)>,
+    pub(super) pending: VecDeque<(String, Map<String, Value>)>,
     /// Calls were begun while others were open: each result says which call it is of.
     together: bool,
     /// What was wrong with something that looked like a call, and how many there were.
-    bad_call: Option<String>,
+    pub(super) bad_call: Option<String>,
     bad_calls: u32,
     /// The last step failed: the next one is drawn more freely.
     retrying: bool,
     /// Lines that this turn added, with their files: a change that takes them out again is asked about once.
     added: Vec<(String, String)>,
     warned: bool,
+    /// Files that were read as a whole, and stand in the conversation as they are.
+    whole: Vec<String>,
     /// Files an edit of which was sent back for breaking their syntax.
     sent_back: Vec<String>,
     /// Calls that the user refused in this turn: nobody is asked the same thing twice.
@@ -69,7 +76,7 @@ pub(super) struct Turn {
     /// How the next generation may go on, where the host decides it.
     next: Option<ToolChoice>,
     /// What the running generation wrote so far, as shown.
-    written: String,
+    pub(super) written: String,
     repeats: Repeats,
     checking: Checking,
     search: Option<Search>,
@@ -89,12 +96,25 @@ pub(super) struct Turn {
     checked_first: Option<String>,
     /// What the check says of the edit that a search settled for.
     still_failing: Option<String>,
+    /// The conversation is being begun anew; how often it was, and at which generation the last time.
+    pub(super) compacting: Option<Compacting>,
+    pub(super) compactions: u32,
+    pub(super) compacted_at: u32,
+    /// The turn is a review.
+    pub(super) review: Option<Review>,
+    /// The answer that is being asked for in a form.
+    answering: Option<Answering>,
     /// The conversation was shrunk once in this turn.
     pub(super) shrunk: bool,
 }
 
 impl Agent {
-    pub(super) fn start_turn(&mut self, text: String, files: Vec<String>, out: &mut Vec<Effect>) {
+    pub(super) fn start_turn(
+        &mut self,
+        text: String,
+        mut files: Vec<String>,
+        out: &mut Vec<Effect>,
+    ) {
         self.turns += 1;
         self.place_arrived();
         if self.messages.is_empty() {
@@ -104,22 +124,45 @@ impl Agent {
             turn: self.turns,
             text: text.clone(),
         }));
-        let asked = self.asked(&text);
+        let mut asked = self.asked(&text);
         self.aside.clear();
-        self.remember(Message::User { text: asked }, out);
         let intent = intent::intent(&text);
+        let located = self.take_located(&text).filter(|_| files.is_empty());
+        if let Some(located) = &located {
+            asked = located.after(&asked);
+            files.extend(located.file.clone());
+        }
+        self.remember(Message::User { text: asked }, out);
         let wants_change = match (intent, self.policy.mode()) {
             (_, Mode::Plan) | (Intent::Question, _) | (Intent::Unclear, Mode::Ask) => false,
             // Where edits need no question, somebody expects them.
             (Intent::Change, _) | (Intent::Unclear, Mode::Edit | Mode::Auto) => true,
         };
+        self.asked_for.push(text.clone());
         let named = files.clone();
         self.named.extend(files.iter().cloned());
         let mut opening: VecDeque<_> = files
             .into_iter()
-            .map(|path| ("read".to_owned(), with("path", path)))
+            .map(|path| {
+                let range = intent::range_of(&text, &path);
+                let mut arguments = with("path", path);
+                if let Some((from, lines)) = range {
+                    arguments.insert("from".to_owned(), from.into());
+                    arguments.insert("lines".to_owned(), lines.into());
+                }
+                ("read".to_owned(), arguments)
+            })
             .collect();
-        if opening.is_empty() && wants_change && self.turns == 1 {
+        let skills = self.mentioned_skills(&text).into_iter();
+        opening.extend(skills.map(|name| (super::guidance::SKILL.to_owned(), with("name", name))));
+        // Shown a tool, a small model calls it, whatever it was asked: a question that says nothing of the project is
+        // asked without any.
+        let just_answer = !wants_change
+            && opening.is_empty()
+            && self.leads()
+            && self.is_small()
+            && !intent::is_of_project(&text);
+        if opening.is_empty() && wants_change && self.turns == 1 && located.is_none() {
             opening.push_back(("list".to_owned(), Map::new()));
         }
         opening.retain(|(name, _)| {
@@ -127,6 +170,9 @@ impl Agent {
                 .iter()
                 .any(|tool| tool.name == *name && tool.risk == Risk::Read)
         });
+        if let Some(whole) = self.whole_request(&text).filter(|_| wants_change) {
+            opening = VecDeque::from([whole]);
+        }
         let checking = if wants_change && self.may_check() {
             Checking::Wanted
         } else {
@@ -140,6 +186,7 @@ impl Agent {
             intent,
             wants_change,
             opening,
+            next: just_answer.then_some(ToolChoice::None),
             ..Turn::default()
         });
         self.advance(out);
@@ -186,9 +233,14 @@ impl Agent {
                 out,
             );
         }
+        if turn.search.is_none() && self.compact_first(&choice, out) {
+            return;
+        }
+        let Some(turn) = &mut self.turn else { return };
         if turn.search.is_none() {
             turn.steps += 1;
         }
+        turn.effort.generations += 1;
         turn.written.clear();
         let question = turn.intent == Intent::Question;
         let searching = turn.search.is_some();
@@ -244,6 +296,15 @@ impl Agent {
                     cached,
                 }));
             }
+            // What is shown of them is what was found, or the answer.
+            ModelEvent::Text { .. } | ModelEvent::Reasoning { .. }
+                if turn.answering.is_some()
+                    || turn.review.is_some()
+                    || turn.compacting.is_some() => {}
+            ModelEvent::CallDrafted { bytes, .. } if turn.review.is_some() => {
+                let name = turn.review.as_ref().map(Review::place);
+                out.push(Effect::Emit(Event::CallDrafted { name, bytes }));
+            }
             // Only what comes of it is shown.
             ModelEvent::Text { text } if turn.rewriting.is_some() => {
                 turn.written.push_str(&text);
@@ -260,15 +321,42 @@ impl Agent {
             ModelEvent::CallDrafted { name, bytes } => {
                 out.push(Effect::Emit(Event::CallDrafted { name, bytes }))
             }
-            ModelEvent::Call { name, arguments } => turn.pending.push_back((name, arguments)),
+            ModelEvent::Call { name, arguments } => {
+                turn.effort.calls += 1;
+                turn.pending.push_back((name, arguments));
+            }
             ModelEvent::BadCall { raw, problem } => {
+                turn.effort.calls += 1;
+                turn.effort.invalid += 1;
                 turn.written.push_str(&raw);
                 turn.bad_call = Some(problem);
             }
             ModelEvent::Done { raw, finish, usage } => {
                 turn.generation = None;
                 turn.usage.add(&usage);
+                let is_main =
+                    turn.rewriting.is_none() && turn.compacting.is_none() && turn.review.is_none();
                 out.push(Effect::Emit(Event::Generated { usage }));
+                if turn.compacting.is_some() {
+                    if finish == Finish::Cancelled {
+                        return self.end_turn(EndReason::Interrupted, out);
+                    }
+                    return self.compacted(Some(&raw), out);
+                }
+                if is_main {
+                    // Counted before the answer is remembered: it is part of what was told.
+                    self.note_fill(usage.prompt + usage.generated);
+                }
+                let Some(turn) = &mut self.turn else { return };
+                if turn.review.is_some() {
+                    turn.bad_call = None;
+                    turn.written.clear();
+                    let given = turn.pending.drain(..).next().map(|(_, given)| given);
+                    return self.reviewed(given, finish, out);
+                }
+                if turn.answering.is_some() {
+                    return self.answered(raw, finish, out);
+                }
                 if finish != Finish::Cancelled && self.is_candidate() {
                     return self.try_edit(raw, out);
                 }
@@ -285,12 +373,20 @@ impl Agent {
             }
             ModelEvent::Failed { failure } => {
                 turn.generation = None;
-                let full = matches!(failure, crate::protocol::ModelFailure::ContextFull { .. });
+                if turn.review.is_some() {
+                    return self.review_failed(&failure, out);
+                }
+                if self.answer_beside(&failure, out) {
+                    return;
+                }
+                let Some(turn) = &mut self.turn else { return };
+                let full = matches!(failure, crate::protocol::ModelFailure::ContextFull { .. })
+                    && turn.answering.is_none();
                 if turn.rewriting.take().is_some() && full {
                     return self.draw_inside(out);
                 }
-                if full && self.shrink(&failure, out) {
-                    return self.advance(out);
+                if full && self.make_room(&failure, out) {
+                    return;
                 }
                 self.end_turn(
                     EndReason::Failed {
@@ -306,6 +402,7 @@ impl Agent {
 
     /// Goes on after a generation: calls, a correction, a nudge, or the end of the turn.
     fn generated(&mut self, finish: Finish, out: &mut Vec<Effect>) {
+        let leads = self.leads();
         let Some(turn) = &mut self.turn else { return };
         if finish == Finish::Cancelled {
             return self.end_turn(EndReason::Interrupted, out);
@@ -316,6 +413,7 @@ impl Agent {
         }
         if let Some(problem) = turn.bad_call.take() {
             turn.bad_calls += 1;
+            turn.effort.wasted += 1;
             turn.retrying = true;
             if turn.bad_calls >= BAD_CALLS {
                 let what = "the model kept writing calls that cannot be read".to_owned();
@@ -336,6 +434,13 @@ impl Agent {
             );
             return self.advance(out);
         }
+        if !turn.wants_change && turn.changed.is_empty() && intent::claims_change(&turn.written) {
+            notice(
+                Level::Warning,
+                "The answer speaks of a change, but this turn changed no file.",
+                out,
+            );
+        }
         if finish == Finish::Length {
             notice(
                 Level::Warning,
@@ -343,12 +448,16 @@ impl Agent {
                 out,
             );
         }
+        if unmoved(turn) {
+            turn.effort.wasted += 1;
+        }
         if unmoved(turn) && turn.is_failing() && turn.search.is_none() && turn.drawn == 0 {
             // It said what is wrong instead of mending it.
             turn.search = Some(Search::default());
             return self.draw(out);
         }
-        if unmoved(turn) && turn.nudges < NUDGES {
+        let nudges = if leads { NUDGES } else { 1 };
+        if unmoved(turn) && turn.nudges < nudges {
             turn.nudges += 1;
             turn.retrying = turn.nudges > 1;
             let names = self.changing_tools();
@@ -388,11 +497,18 @@ impl Agent {
 
     /// Ends the turn: whatever is still open is cancelled, and the summary says what is true.
     pub(super) fn end_turn(&mut self, reason: EndReason, out: &mut Vec<Effect>) {
+        if self.begin_answer(&reason, out) {
+            return;
+        }
         let Some(turn) = self.turn.take() else { return };
         if turn.generation.is_some() {
             out.push(Effect::CancelModel);
             // What was drawn beside the conversation is no part of it.
-            if !turn.written.is_empty() && turn.rewriting.is_none() {
+            if !turn.written.is_empty()
+                && turn.rewriting.is_none()
+                && turn.review.is_none()
+                && turn.compacting.is_none()
+            {
                 self.remember(Message::Assistant { raw: turn.written }, out);
             }
         }
@@ -430,6 +546,16 @@ impl Agent {
             tried: turn.verified.map_or(drawn, |last| turn.drawn + last),
             passed: turn.verified.is_some(),
         });
+        let effort = &turn.effort;
+        if turn.review.is_none() && effort.calls > 0 {
+            let is_clean = effort.invalid + effort.unfit + effort.wasted == 0;
+            self.clean_turns = if is_clean { self.clean_turns + 1 } else { 0 };
+        }
+        out.push(Effect::Emit(Event::TurnMeasured {
+            turn: turn.number,
+            wall_ms: 0,
+            effort: turn.effort,
+        }));
         let summary = TurnSummary {
             reason,
             wanted_change: turn.wants_change,
@@ -448,8 +574,51 @@ impl Agent {
 }
 
 impl Turn {
+    /// Tells whether a call reads what stands in the conversation as a whole, and takes note of what now does.
+    fn stands_whole(&mut self, call: &ToolCall, outcome: &Outcome) -> bool {
+        let (Some(path), true) = (call.argument("path"), call.tool == "read") else {
+            return false;
+        };
+        if self.whole.iter().any(|whole| whole == path) {
+            return true;
+        }
+        let from_top = call.arguments.get("from").is_none_or(|from| from == 1);
+        if from_top && outcome.is_done() && !outcome.for_model().contains("; go on with from=") {
+            self.whole.push(path.to_owned());
+        }
+        false
+    }
+
+    /// Makes a turn that is a review.
+    pub(super) fn reviewing(number: u32, review: Review) -> Self {
+        Self {
+            number,
+            review: Some(review),
+            ..Self::default()
+        }
+    }
+
+    /// Returns what the turn took so far.
+    pub(super) fn effort(&self) -> &Effort {
+        &self.effort
+    }
+
+    /// Returns what the check said last, where it fails.
+    pub(super) fn failing(&self) -> Option<&str> {
+        self.still_failing
+            .as_deref()
+            .or_else(|| self.checked_first.as_deref().filter(|_| self.is_failing()))
+    }
+
+    /// Takes note of a generation beside the conversation.
+    pub(super) fn asking_beside(&mut self, generation: GenerationId) {
+        self.effort.generations += 1;
+        self.written.clear();
+        self.generation = Some(generation);
+    }
+
     /// Returns the tokens that were evaluated and generated.
-    fn spent(&self) -> u32 {
+    pub(super) fn spent(&self) -> u32 {
         self.usage.prompt.saturating_sub(self.usage.cached) + self.usage.generated
     }
 }

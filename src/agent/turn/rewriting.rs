@@ -21,6 +21,10 @@ const TEMPERATURE: f32 = 0.8;
 /// nothing is assumed.
 const SMALL_MODEL: std::ops::Range<u64> = 1_000_000..4_000_000_000;
 
+/// Models from this on find their way by themselves, and so does any that made no mistake in so many turns with calls.
+const LARGE_MODEL: u64 = 14_000_000_000;
+const CLEAN_TURNS: u32 = 3;
+
 /// What a draw beside the conversation is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rewriting {
@@ -54,6 +58,7 @@ impl Agent {
         request.sampling.seed = drawn;
         if let Some(turn) = &mut self.turn {
             turn.written.clear();
+            turn.effort.generations += 1;
             turn.rewriting = Some(rewriting);
             turn.generation = Some(request.id);
         }
@@ -65,10 +70,7 @@ impl Agent {
     /// request names.
     pub(super) fn begins_beside(&self) -> bool {
         let Some(turn) = &self.turn else { return false };
-        let is_small = self
-            .model
-            .as_ref()
-            .is_some_and(|model| SMALL_MODEL.contains(&model.parameters));
+        let is_small = self.is_small();
         let mut named = turn.named.iter().filter(|path| !self.keeps(path));
         turn.wants_change
             && !turn.began_beside
@@ -77,6 +79,22 @@ impl Agent {
             && is_small
             && named.next().is_some()
             && named.next().is_none()
+    }
+
+    /// Tells whether the model is one that has to be led.
+    pub(in crate::agent) fn is_small(&self) -> bool {
+        self.model
+            .as_ref()
+            .is_some_and(|model| SMALL_MODEL.contains(&model.parameters))
+    }
+
+    /// Tells whether the host leads. It steps back where the model is large, or has made no mistake for some turns.
+    pub(in crate::agent) fn leads(&self) -> bool {
+        let is_large = self
+            .model
+            .as_ref()
+            .is_some_and(|model| model.parameters >= LARGE_MODEL);
+        !is_large && self.clean_turns < CLEAN_TURNS
     }
 
     /// Begins a turn beside the conversation. Returns `false` when there is no short file to ask for.

@@ -152,6 +152,7 @@ impl Agent {
         turn.pending.clear();
         let Some((name, arguments)) = written else {
             // Words, or something unreadable: a draw in vain.
+            turn.effort.wasted += 1;
             return self.draw_again(out);
         };
         let (call, spec) = self.mint(&name, arguments);
@@ -170,6 +171,7 @@ impl Agent {
             });
         }
         if kept {
+            self.note_edit(false);
             let text = format!(
                 "`{}` holds tests, which are to stay as they are; change the code that they test",
                 call.argument("path").unwrap_or_default()
@@ -196,6 +198,7 @@ impl Agent {
         change: Result<Box<FileChange>, Outcome>,
         out: &mut Vec<Effect>,
     ) {
+        self.note_edit(change.is_ok());
         let change = match change {
             Ok(change) => change,
             Err(outcome) => {
@@ -225,6 +228,9 @@ impl Agent {
             .is_some_and(|after| search.seen.contains(after));
         if known {
             self.drop_candidate();
+            if let Some(turn) = &mut self.turn {
+                turn.effort.wasted += 1;
+            }
             return self.draw_again(out);
         }
         let breaks = change.files().find(|file| file.breaks_syntax().is_some());

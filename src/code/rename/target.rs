@@ -179,7 +179,7 @@ impl Target {
                 .filter(|candidate| !is_member(candidate))
                 .map(|candidate| candidate.home.clone())
                 .collect(),
-            has_other_members: rest.iter().filter(near).any(|c| is_member(c)),
+            has_other_members: rest.iter().filter(near).any(is_member),
             is_private: matches!(key, Key::Free(..))
                 && matches!(language, Language::C | Language::Cpp),
         })

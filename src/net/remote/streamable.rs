@@ -69,7 +69,7 @@ pub(super) async fn run(speaker: Speaker, mut host: Host) {
                     () = shared.received.closed() => break,
                 };
                 if let Began::Older(events) = began {
-                    return legacy::run(shared.speaker.clone(), host, Some((events, message)))
+                    return legacy::run(shared.speaker.clone(), host, Some((*events, message)))
                         .await;
                 }
             }
@@ -129,7 +129,7 @@ enum Began {
     /// What there was to say about it was said.
     Done,
     /// The server speaks HTTP+SSE; this is its stream.
-    Older(Events),
+    Older(Box<Events>),
 }
 
 /// A request, and what its answer said besides.
@@ -184,7 +184,7 @@ impl Shared {
         match error_of(&text) {
             Some(error) => self.deliver_error(message, error).await,
             None => match legacy::connect(&self.speaker).await {
-                Ok(events) => return Began::Older(events),
+                Ok(events) => return Began::Older(Box::new(events)),
                 Err(_) => {
                     let error = status_error(self.speaker.address(), status, &text);
                     self.failed(message, error).await;

@@ -5,6 +5,8 @@ pub(super) mod compact {
     /// The most of a file that one call returns.
     pub(in super::super) const BYTES: usize = 24_000;
     pub(in super::super) const LINES: usize = 400;
+    /// The most of an outline of what comes after those lines.
+    pub(in super::super) const OUTLINE: usize = 1_200;
     /// A directory with no more files beneath it is listed with all of them.
     pub(in super::super) const FEW_FILES: usize = 60;
     /// The most entries of a list.

@@ -10,9 +10,9 @@ use super::super::text::clean_line;
 
 /// What is filled in for one field.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub field: Field,
-    pub input: Input,
+pub(in super::super) struct Entry {
+    pub(in super::super) field: Field,
+    pub(super) input: Input,
     /// The user changed it: from now on it is told what is wrong with it.
     pub touched: bool,
 }
@@ -34,7 +34,7 @@ pub(super) enum Input {
 
 impl Entry {
     /// Makes the entry with the field's default in it.
-    pub(super) fn new(field: &Field) -> Self {
+    pub(in super::super) fn new(field: &Field) -> Self {
         let line = |text: &str| {
             let mut line = Composer::default();
             line.set(text);
@@ -73,7 +73,7 @@ impl Entry {
     ///
     /// # Errors
     /// What is wrong with it, in one line.
-    pub(super) fn value(&self) -> Result<Option<Value>, String> {
+    pub(in super::super) fn value(&self) -> Result<Option<Value>, String> {
         let value = match (&self.input, &self.field.kind) {
             (Input::Line(line), _) if line.is_empty() => None,
             (Input::Line(line), FieldKind::Number { .. }) => {
@@ -102,7 +102,7 @@ impl Entry {
     }
 
     /// Returns what can be chosen.
-    pub(super) fn options(&self) -> &[Choice] {
+    pub(in super::super) fn options(&self) -> &[Choice] {
         match &self.field.kind {
             FieldKind::Choice { options, .. } | FieldKind::Choices { options, .. } => options,
             _ => &[],
@@ -120,6 +120,41 @@ impl Entry {
             Input::Line(line) => Some(line.message()),
             _ => None,
         }
+    }
+
+    /// Takes what was entered as a whole line: a text, yes or no, or the numbers of options.
+    ///
+    /// # Errors
+    /// What is wanted instead.
+    pub(in super::super) fn enter(&mut self, text: &str) -> Result<(), String> {
+        let count = self.options().len();
+        let place = |word: &str| {
+            word.parse::<usize>()
+                .ok()
+                .filter(|number| (1..=count).contains(number))
+                .map(|number| number - 1)
+                .ok_or_else(|| format!("needs a number from 1 to {count}"))
+        };
+        match &mut self.input {
+            Input::Line(line) => line.set(text),
+            Input::Flag(flag) => match text.to_lowercase().as_str() {
+                "y" | "yes" => *flag = Some(true),
+                "n" | "no" => *flag = Some(false),
+                _ => return Err("needs yes or no".to_owned()),
+            },
+            Input::Choice(at) => *at = Some(place(text)?),
+            Input::Choices { chosen, .. } => {
+                let places: Vec<usize> = text
+                    .split_whitespace()
+                    .map(place)
+                    .collect::<Result<_, _>>()?;
+                for (at, one) in chosen.iter_mut().enumerate() {
+                    *one = places.contains(&at);
+                }
+            }
+        }
+        self.touched = true;
+        Ok(())
     }
 
     /// Replaces the text of a line.
@@ -215,7 +250,7 @@ impl Entry {
     }
 
     /// Returns what a value must be like, for whoever looks at the empty field.
-    pub(super) fn hint(&self) -> String {
+    pub(in super::super) fn hint(&self) -> String {
         use crate::protocol::TextFormat;
         match &self.field.kind {
             FieldKind::Text {

@@ -17,7 +17,8 @@ use crate::protocol::{Answer, Field, Question, QuestionId, QuestionKind};
 
 use super::approval::QUIET;
 
-use entry::Entry;
+pub(super) use entry::Entry;
+pub(super) use page::warnings;
 
 /// A server's question that waits for the user.
 #[derive(Debug)]

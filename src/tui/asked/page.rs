@@ -15,7 +15,7 @@ pub(super) fn row(url: &str) -> Row {
 }
 
 /// Says what a careful reader would notice about an address.
-pub(super) fn warnings(url: &str) -> Vec<String> {
+pub(in super::super) fn warnings(url: &str) -> Vec<String> {
     let mut out = Vec::new();
     let Some((before, host, _)) = split(url) else {
         return vec!["this is no web address; look at it before you use it".to_owned()];

@@ -29,7 +29,7 @@ const LEAST_SPLIT: usize = 50;
 const NOTHING_LEFT: &str = "none of this change is wanted";
 
 /// A change that is being gone through.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Review {
     marks: Marks,
     /// The layout that the user chose.
@@ -120,19 +120,6 @@ pub(super) enum Done {
     Edit { hunk: usize, text: String },
     /// It cannot be, for this reason.
     Refused(&'static str),
-}
-
-impl Default for Review {
-    fn default() -> Self {
-        Self {
-            marks: Marks::default(),
-            layout: None,
-            at: At::default(),
-            painter: Painter::default(),
-            found: RefCell::default(),
-            files: Vec::new(),
-        }
-    }
 }
 
 impl Review {

@@ -29,7 +29,7 @@ impl Ranges {
         let end = touched
             .last()
             .map_or(new.end, |range| range.end.max(new.end));
-        self.0.splice(first..last, [start..end]);
+        self.0.splice(first..last, std::iter::once(start..end));
     }
 
     pub(super) fn remove(&mut self, old: Range<usize>) {

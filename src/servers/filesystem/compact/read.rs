@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::super::limits::compact as limits;
 use super::super::{Answer, Said, stopped};
 use super::arguments::Arguments;
+use crate::code::FileSymbols;
 use crate::workspace::{self, Encoding, Index, Query, Roots, Text};
 
 /// Reads a file, or some lines of it.
@@ -36,6 +37,9 @@ pub(super) fn read(roots: &Roots, arguments: &Arguments) -> Answer {
             file.path
         )
     })?;
+    if arguments.count("from").is_none() && arguments.count("lines").is_none() {
+        said += &rest_of(&file.path, &text, &said);
+    }
     match encoding {
         Encoding::Utf8 => {}
         Encoding::Utf16(_) => said = ended(said) + "[written as UTF-16, which an edit keeps]",
@@ -44,6 +48,26 @@ pub(super) fn read(roots: &Roots, arguments: &Arguments) -> Answer {
         }
     }
     Ok(said.into())
+}
+
+/// Says what the part of a file defines that comes after the lines that are shown.
+fn rest_of(path: &str, text: &str, said: &str) -> String {
+    let next = said
+        .strip_suffix(']')
+        .and_then(|said| said.rsplit_once("; go on with from="))
+        .and_then(|(_, next)| next.parse::<usize>().ok());
+    let Some(next) = next else {
+        return String::new();
+    };
+    let Some(mut symbols) = FileSymbols::of(path, text, &AtomicBool::new(false)) else {
+        return String::new();
+    };
+    symbols.definitions.retain(|symbol| symbol.line >= next);
+    let outline = symbols.outline(limits::OUTLINE);
+    match outline.is_empty() {
+        true => outline,
+        false => format!("\n[it goes on with]\n{}", outline.trim_end()),
+    }
 }
 
 /// Cuts lines out of a text, and says how to go on where it is cut. The error is the number of lines.

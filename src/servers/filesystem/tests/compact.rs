@@ -327,3 +327,24 @@ async fn a_rename_changes_all_files_as_they_were_shown_or_none() {
     );
     session.end().await;
 }
+
+#[tokio::test]
+async fn a_long_file_is_read_with_an_outline_of_its_rest() {
+    let mut text = String::new();
+    for n in 1..=500 {
+        text += &format!("fn f{n}() {{}}\n");
+    }
+    let session = session(&[("a.rs", &text)]).await;
+    let said = session.call("read", json!({"path": "a.rs"})).await;
+    let (_, rest) = said.split_once("[lines 1-400 of 500").expect("a cut");
+    assert!(
+        rest.contains("[it goes on with]\n401: fn f401()\n402: fn f402()"),
+        "{rest}"
+    );
+    assert!(rest.len() < 1_500, "{}", rest.len());
+    let part = session
+        .call("read", json!({"path": "a.rs", "from": 2, "lines": 2}))
+        .await;
+    assert!(!part.contains("goes on with]"), "{part}");
+    session.end().await;
+}

@@ -1,0 +1,139 @@
+//! Where a message may be about that names no file: looked for by the host, so that a small model is shown the likeliest
+//! place at once and need not go and search.
+
+use serde_json::{Map, Value};
+
+use super::{Agent, Located};
+use crate::protocol::Risk;
+
+/// How many messages with their places are kept until their turns begin.
+const MOST_KEPT: usize = 16;
+
+impl Agent {
+    /// Takes note of where a message that comes next may be about.
+    pub(super) fn note_located(&mut self, text: String, located: Located) {
+        self.located.push((text, located));
+        if self.located.len() > MOST_KEPT {
+            self.located.remove(0);
+        }
+    }
+
+    /// Returns where the message of the turn that begins may be about.
+    pub(super) fn take_located(&mut self, text: &str) -> Option<Located> {
+        let at = self.located.iter().position(|(of, _)| of == text)?;
+        Some(self.located.remove(at).1)
+    }
+
+    /// Returns the call that does all that a request asks for, where that is nothing but a rename.
+    pub(super) fn whole_request(&self, request: &str) -> Option<(String, Map<String, Value>)> {
+        let (symbol, to) = rename_in(request)?;
+        let mut tools = self.tools.iter();
+        let tool = tools.find(|tool| tool.tool == "rename" && tool.risk == Risk::Edit)?;
+        let arguments = [("symbol", symbol), ("to", to)]
+            .map(|(name, value)| (name.to_owned(), Value::String(value.to_owned())));
+        Some((tool.name.clone(), Map::from_iter(arguments)))
+    }
+}
+
+/// Reads a request that is one sentence and asks for a rename: "rename the function `a` to `b`".
+fn rename_in(request: &str) -> Option<(&str, &str)> {
+    const POLITE: [&str; 5] = ["please", "can", "could", "you", "now"];
+    const KINDS: [&str; 15] = [
+        "the",
+        "function",
+        "method",
+        "class",
+        "struct",
+        "enum",
+        "trait",
+        "type",
+        "interface",
+        "constant",
+        "variable",
+        "field",
+        "symbol",
+        "macro",
+        "from",
+    ];
+    const EVERYWHERE: [&str; 7] = [
+        "everywhere",
+        "in",
+        "all",
+        "files",
+        "the",
+        "whole",
+        "project",
+    ];
+    let request = request.trim().trim_end_matches(['.', '!', '?']);
+    if request.contains('\n') {
+        return None;
+    }
+    let is_one_of = |words: &[&str], word: &str| words.contains(&word.to_lowercase().as_str());
+    let mut words = request.split_whitespace().peekable();
+    while words.peek().is_some_and(|word| is_one_of(&POLITE, word)) {
+        words.next();
+    }
+    if !words.next()?.eq_ignore_ascii_case("rename") {
+        return None;
+    }
+    while words.peek().is_some_and(|word| is_one_of(&KINDS, word)) {
+        words.next();
+    }
+    let symbol = name_in(words.next()?)?;
+    if !is_one_of(&["to", "into", "as"], words.next()?) {
+        return None;
+    }
+    let to = name_in(words.next()?)?;
+    // Whatever comes after it is more than a rename.
+    words
+        .all(|word| is_one_of(&EVERYWHERE, word))
+        .then_some((symbol, to))
+}
+
+/// Reads a word as a name of code, with its marks taken off.
+fn name_in(word: &str) -> Option<&str> {
+    let name = word.trim_matches(['`', '"', '\'']).trim_end_matches("()");
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '.' | '$');
+    let begins = name.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '$'));
+    (begins && name.chars().all(is_part)).then_some(name)
+}
+
+impl Located {
+    /// Writes a message with the places after it. One that stands out is read instead, and needs no map.
+    pub(super) fn after(&self, message: &str) -> String {
+        match self.file {
+            Some(_) => message.to_owned(),
+            None => format!(
+                "{message}\n\nPlaces in the code with words of this:\n{}",
+                self.map
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_is_a_rename_is_told_from_one_that_is_more() {
+        for request in [
+            "Rename `a_b` to `c`.",
+            "please rename the function a_b to c",
+            "rename a_b() to c everywhere",
+            "Rename a_b to c in the whole project",
+        ] {
+            assert_eq!(rename_in(request), Some(("a_b", "c")), "{request}");
+        }
+        assert_eq!(rename_in("rename A::b to c"), Some(("A::b", "c")));
+        for request in [
+            "Rename `a` to `b` and add a test",
+            "Rename `a` to something better, please",
+            "What would it take to rename `a` to `b`?",
+            "Rename a.txt to b.txt, then commit",
+            "rename a",
+        ] {
+            assert_eq!(rename_in(request), None, "{request}");
+        }
+    }
+}

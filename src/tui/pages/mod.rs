@@ -1,0 +1,141 @@
+//! Pages that lie over the transcript and tell one thing whole: the model, the servers, the context, the queue.
+
+mod context;
+mod model;
+mod queue;
+mod servers;
+
+pub(super) use context::Cost;
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use crate::protocol::Transcript;
+
+use super::keymap::Scroll;
+use super::overlay::draw_frame;
+use super::role::Role;
+use super::text::{Row, draw_rows, wrap};
+use super::theme::Theme;
+
+/// Which page it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    Model,
+    Servers,
+    Context,
+    Queue,
+}
+
+/// An open page.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub subject: Subject,
+    /// The first row in sight; on the queue, the chosen message.
+    pub at: usize,
+}
+
+impl Page {
+    /// Opens a page at its top.
+    pub(super) fn new(subject: Subject) -> Self {
+        Self { subject, at: 0 }
+    }
+
+    fn rows(&self, transcript: &Transcript, wide: usize) -> Vec<Row> {
+        match self.subject {
+            Subject::Model => model::rows(transcript, wide),
+            Subject::Servers => servers::rows(transcript, wide),
+            Subject::Context => context::rows(transcript, wide),
+            Subject::Queue => queue::rows(transcript, self.at, wide),
+        }
+    }
+
+    /// Scrolls the page, or moves among the queued messages.
+    pub(super) fn scroll(&mut self, by: Scroll, transcript: &Transcript, area: Rect) {
+        let wide = usize::from(wide(area));
+        let (last, page) = match self.subject {
+            Subject::Queue => (transcript.queued.len().saturating_sub(1), 5),
+            _ => {
+                let high = usize::from(area.height.saturating_sub(2));
+                let total = self.rows(transcript, wide).len();
+                (total.saturating_sub(high), high.saturating_sub(1).max(1))
+            }
+        };
+        self.at = match by {
+            Scroll::LineUp => self.at.saturating_sub(1),
+            Scroll::LineDown => self.at + 1,
+            Scroll::PageUp => self.at.saturating_sub(page),
+            Scroll::PageDown => self.at + page,
+            Scroll::Top => 0,
+            Scroll::Bottom => last,
+        }
+        .min(last);
+    }
+
+    /// Draws the page.
+    pub(super) fn draw(
+        &self,
+        transcript: &Transcript,
+        buffer: &mut Buffer,
+        area: Rect,
+        theme: &Theme,
+    ) {
+        let title = match self.subject {
+            Subject::Model => "Model",
+            Subject::Servers => "Servers",
+            Subject::Context => "Context",
+            Subject::Queue => "Messages that wait",
+        };
+        let rows = self.rows(transcript, usize::from(wide(area)));
+        let inner = draw_frame(buffer, area, WIDE, rows.len() as u16, title, theme);
+        let first = match self.subject {
+            Subject::Queue => 0,
+            _ => self.at.min(rows.len().saturating_sub(inner.height.into())),
+        };
+        draw_rows(rows.iter().skip(first), buffer, inner, theme);
+    }
+}
+
+const WIDE: u16 = 84;
+
+fn wide(area: Rect) -> u16 {
+    area.width.min(WIDE + 4).saturating_sub(4).max(1)
+}
+
+/// Returns a name and what it is.
+fn fact(name: &str, value: impl Into<String>, wide: usize) -> Vec<Row> {
+    let row = Row::new(format!("{name:<12}"), Role::TextDim).with(value, Role::Text);
+    wrap(&row, wide, &Row::new(" ".repeat(12), Role::Text))
+}
+
+fn note(text: &str, wide: usize) -> Vec<Row> {
+    wrap(&Row::new(text, Role::TextDim), wide, &Row::default())
+}
+
+/// Returns a bar that is filled to a share, for those who see no colour too.
+fn bar(share: f64, wide: usize) -> Row {
+    let done = (share.clamp(0.0, 1.0) * wide as f64).round() as usize;
+    Row::new("█".repeat(done), Role::Progress).with("░".repeat(wide - done), Role::Border)
+}
+
+/// Writes a number of bytes.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
+        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
+    }
+}
+
+/// Writes a speed.
+fn speed(tokens: u32, milliseconds: u32) -> Option<String> {
+    if tokens < 2 || milliseconds == 0 {
+        return None;
+    }
+    let speed = f64::from(tokens) * 1000.0 / f64::from(milliseconds);
+    Some(match speed {
+        speed if speed < 10.0 => format!("{speed:.1} tokens a second"),
+        speed => format!("{speed:.0} tokens a second"),
+    })
+}
+
+#[cfg(test)]
+mod tests;

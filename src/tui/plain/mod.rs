@@ -1,0 +1,443 @@
+//! The UI as lines: no other screen, nothing redrawn, every question a line that waits for a line. For screen readers,
+//! for terminals that can do nothing, and for whoever wants the session in their scrollback.
+
+mod form;
+mod run;
+
+pub use run::run_plain;
+
+use crate::protocol::{
+    Answer, CallState, Decision, Event, FileChange, Item, Level, LineKind, Mode, Op, Outcome,
+    QuestionId, QuestionKind, Scope, Transcript, TurnState, sanitize, sanitize_line,
+};
+
+use super::commands::{self, COMMANDS, Command};
+use form::Form;
+
+/// Lines of a call's output, and of a change, that are read out at most.
+const MOST_OUTPUT: usize = 12;
+const MOST_CHANGE: usize = 200;
+
+/// What the next line that is entered answers.
+#[derive(Debug, Default)]
+enum Waiting {
+    /// A message or a command.
+    #[default]
+    Message,
+    Decision(crate::protocol::CallId),
+    Question(QuestionId),
+    Form(Form),
+}
+
+/// The state of the UI.
+#[derive(Debug, Default)]
+pub(super) struct Plain {
+    transcript: Transcript,
+    waiting: Waiting,
+    /// The beginning of a line that the model has not ended.
+    part: String,
+    /// How far the reading of the prompt was when it was last told, in tenths.
+    told: u32,
+}
+
+/// What a line that was entered comes to.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Done {
+    pub said: Vec<String>,
+    pub ops: Vec<Op>,
+    pub quit: bool,
+}
+
+impl Done {
+    fn say(line: impl Into<String>) -> Self {
+        Self {
+            said: vec![line.into()],
+            ..Self::default()
+        }
+    }
+
+    fn send(op: Op) -> Self {
+        Self {
+            ops: vec![op],
+            ..Self::default()
+        }
+    }
+}
+
+impl Plain {
+    /// Takes an event in, and returns the lines to say.
+    pub(super) fn hear(&mut self, event: &Event) -> Vec<String> {
+        self.transcript.apply(event);
+        let mut out = Vec::new();
+        if !matches!(event, Event::Text { .. } | Event::Reasoning { .. }) {
+            self.end_line(&mut out);
+        }
+        match event {
+            Event::SessionStarted { root, mode, .. } => {
+                out.push(format!("walden works in {}", sanitize_line(root)));
+                out.push(format!("mode {mode}: {}", mode.meaning()));
+                out.push(
+                    "write a message and press Enter; /help lists what else there is".to_owned(),
+                );
+            }
+            Event::ModelLoaded { info } => {
+                out.push(format!("the model {} is loaded", sanitize_line(&info.name)));
+            }
+            Event::ModelFailed { failure } => {
+                out.push(format!("error: {}", sanitize_line(&failure.to_string())));
+            }
+            Event::ModeChanged { mode } => out.push(format!("mode {mode}: {}", mode.meaning())),
+            Event::Queued { .. } => out.push("your message waits for the turn to end".to_owned()),
+            Event::TurnStarted { turn, .. } => {
+                self.told = 0;
+                out.push(format!("turn {turn} begins"));
+            }
+            Event::PromptProgressed { done, total, .. } => {
+                let tenths = (u64::from(*done) * 10)
+                    .checked_div(u64::from(*total))
+                    .unwrap_or(0) as u32;
+                // A line for each report would talk over everything else.
+                if *total > 2_000 && tenths >= self.told + 3 && tenths < 10 {
+                    self.told = tenths;
+                    out.push(format!("reading, {tenths}0 percent"));
+                }
+            }
+            Event::Text { text } => self.text(text, &mut out),
+            Event::CallProposed { call, .. } => {
+                let server = sanitize_line(&call.server);
+                out.push(format!("call: {} ({server})", sanitize_line(&call.title())));
+            }
+            Event::ApprovalRequested {
+                call,
+                reason,
+                change,
+                ..
+            } => {
+                self.waiting = Waiting::Decision(*call);
+                out.push(format!("this asks because {}", sanitize_line(reason)));
+                out.extend(change.iter().flat_map(changed));
+                out.push(
+                    "allow? y: once, a: this tool for the session, n: no, or n and why not"
+                        .to_owned(),
+                );
+            }
+            Event::CallFinished { call, outcome } => {
+                if matches!(&self.waiting, Waiting::Decision(asked) if asked == call) {
+                    self.waiting = Waiting::Message;
+                }
+                out.extend(finished(outcome));
+            }
+            Event::ChangeApplied { change, .. } => {
+                let path = sanitize_line(&change.path);
+                out.push(format!(
+                    "changed {path}: {} lines added, {} removed",
+                    change.added, change.removed
+                ));
+            }
+            Event::Asked { .. } | Event::Answered { .. } => {}
+            Event::ChangesUndone { undone, .. } => out.extend(undone.iter().map(|file| {
+                let path = sanitize_line(&file.path);
+                match &file.refused {
+                    None => format!("put back {path}"),
+                    Some(why) => format!("left {path} alone: {}", sanitize_line(why)),
+                }
+            })),
+            Event::Notice { level, text } => {
+                let word = match level {
+                    Level::Info => "note",
+                    Level::Warning => "warning",
+                    Level::Error => "error",
+                };
+                out.extend(sanitize(text).lines().map(|line| format!("{word}: {line}")));
+            }
+            Event::TurnEnded { summary, .. } => {
+                self.waiting = Waiting::Message;
+                out.push(format!("done. {}", sanitize_line(&summary.sentence())));
+            }
+            _ => {}
+        }
+        self.meet_question(&mut out);
+        out
+    }
+
+    /// Returns what stands before the line that is entered.
+    pub(super) fn prompt(&self) -> &'static str {
+        match self.waiting {
+            Waiting::Message => "> ",
+            Waiting::Decision(_) | Waiting::Question(_) => "answer> ",
+            Waiting::Form(_) => "value> ",
+        }
+    }
+
+    /// Takes a line that was entered.
+    pub(super) fn entered(&mut self, line: &str) -> Done {
+        let text = line.trim();
+        match &mut self.waiting {
+            Waiting::Decision(call) => {
+                let call = *call;
+                let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+                let reason = Some(rest.trim().to_owned()).filter(|reason| !reason.is_empty());
+                let decision = match word {
+                    "y" => Decision::Allow { scope: Scope::Once },
+                    "a" => Decision::Allow {
+                        scope: Scope::Session,
+                    },
+                    "n" => Decision::Deny { reason },
+                    "/stop" => return Done::send(Op::Interrupt),
+                    _ => return Done::say("y, a, n, or /stop to stop the turn"),
+                };
+                self.waiting = Waiting::Message;
+                Done::send(Op::Decide { call, decision })
+            }
+            Waiting::Question(question) => {
+                let question = *question;
+                let answer = match text {
+                    "y" => Answer::Accept {
+                        values: serde_json::Map::new(),
+                        text: None,
+                    },
+                    "n" => Answer::Decline,
+                    "c" => Answer::Cancel,
+                    _ => return Done::say("y: yes, n: no, c: cancel"),
+                };
+                self.waiting = Waiting::Message;
+                Done::send(Op::Answer { question, answer })
+            }
+            Waiting::Form(form) => {
+                let question = form.question;
+                match form.entered(text) {
+                    form::Next::Say(said) => Done {
+                        said,
+                        ..Done::default()
+                    },
+                    form::Next::Answer(answer) => {
+                        self.waiting = Waiting::Message;
+                        Done::send(Op::Answer { question, answer })
+                    }
+                }
+            }
+            Waiting::Message => self.message(line),
+        }
+    }
+
+    fn message(&mut self, line: &str) -> Done {
+        if line.trim().is_empty() {
+            return Done::default();
+        }
+        let Some((word, argument)) = commands::parse(line.trim_end()) else {
+            return Done::send(Op::Submit {
+                text: line.trim().to_owned(),
+            });
+        };
+        if word == "stop" {
+            return Done::send(Op::Interrupt);
+        }
+        match commands::find(word).map(|entry| entry.command) {
+            Some(Command::Quit) => Done {
+                quit: true,
+                ..Done::default()
+            },
+            Some(Command::Undo) => Done::send(Op::Undo),
+            Some(Command::Mode) => match Mode::ALL.into_iter().find(|mode| mode.name() == argument)
+            {
+                Some(mode) => Done::send(Op::SetMode { mode }),
+                None => Done::say("modes are plan, ask, edit and auto"),
+            },
+            Some(Command::Help) => {
+                Done {
+                    said: ["/stop: stop the turn".to_owned()]
+                        .into_iter()
+                        .chain(COMMANDS.iter().filter(|entry| is_here(entry.command)).map(
+                            |entry| {
+                                let call = format!("/{} {}", entry.name, entry.argument);
+                                format!("{}: {}", call.trim_end(), entry.help)
+                            },
+                        ))
+                        .collect(),
+                    ..Done::default()
+                }
+            }
+            Some(_) => Done::say(format!(
+                "/{word} needs the screen; start walden without --plain for it"
+            )),
+            None => Done::say(format!("no command /{word}; /help lists those there are")),
+        }
+    }
+
+    /// Says what is being done, for whoever asks with an empty line.
+    pub(super) fn state(&self) -> &'static str {
+        match self.transcript.turn {
+            TurnState::Idle => "nothing runs",
+            TurnState::Reading { .. } => "the model is reading",
+            TurnState::Writing | TurnState::Drafting { .. } => "the model is writing",
+            TurnState::Calling => "a call is running",
+            TurnState::Asking(_) => "a call waits for your decision",
+        }
+    }
+
+    fn meet_question(&mut self, out: &mut Vec<String>) {
+        let open = self.transcript.questions.first();
+        let here = match &self.waiting {
+            Waiting::Question(id) => Some(*id),
+            Waiting::Form(form) => Some(form.question),
+            Waiting::Message => None,
+            Waiting::Decision(_) => return,
+        };
+        if here == open.map(|question| question.id) {
+            return;
+        }
+        self.waiting = Waiting::Message;
+        let Some(question) = open else {
+            return;
+        };
+        let server = sanitize_line(&question.server);
+        self.waiting = Waiting::Question(question.id);
+        match &question.kind {
+            QuestionKind::Form { message, fields } => {
+                out.push(format!(
+                    "the server {server} asks: {}",
+                    sanitize_line(message)
+                ));
+                let form = Form::new(question.id, fields);
+                out.push(
+                    "a value for each; empty leaves it, /decline says no, /cancel closes it"
+                        .to_owned(),
+                );
+                out.extend(form.ask());
+                self.waiting = Waiting::Form(form);
+            }
+            QuestionKind::Page { message, url } => {
+                out.push(format!(
+                    "the server {server} asks you to open a page: {}",
+                    sanitize_line(message)
+                ));
+                out.push(format!("address: {}", sanitize_line(url)));
+                out.extend(
+                    super::asked::warnings(url)
+                        .into_iter()
+                        .map(|warning| format!("warning: {warning}")),
+                );
+                out.push("walden opens nothing. y: you open it, n: no, c: cancel".to_owned());
+            }
+            QuestionKind::Prompt {
+                system, messages, ..
+            } => {
+                out.push(format!(
+                    "the server {server} wants the model to answer this:"
+                ));
+                out.extend(
+                    system
+                        .iter()
+                        .map(|text| format!("system: {}", sanitize_line(text))),
+                );
+                for (who, text) in messages {
+                    out.push(format!("{}: {}", sanitize_line(who), sanitize_line(text)));
+                }
+                out.push("y: let it, n: no, c: cancel".to_owned());
+            }
+            QuestionKind::Definition { title, text } => {
+                out.push(format!("walden asks: {}", sanitize_line(title)));
+                out.extend(sanitize(text).lines().map(str::to_owned));
+                out.push("y: trust it as it is, n: do not use it, c: ask later".to_owned());
+            }
+            QuestionKind::Completion { text } => {
+                out.push(format!("the model wrote this for the server {server}:"));
+                out.extend(sanitize(text).lines().map(str::to_owned));
+                out.push("y: give it to the server, n: no, c: cancel".to_owned());
+            }
+        }
+    }
+
+    /// Says whole lines: a line that grows is read out again and again.
+    fn text(&mut self, text: &str, out: &mut Vec<String>) {
+        self.part.push_str(text);
+        while let Some(end) = self.part.find('\n') {
+            let line: String = self.part.drain(..=end).collect();
+            let line = sanitize_line(line.trim_end());
+            if !line.is_empty() {
+                out.push(line);
+            }
+        }
+    }
+
+    fn end_line(&mut self, out: &mut Vec<String>) {
+        let rest = std::mem::take(&mut self.part);
+        let rest = sanitize_line(rest.trim());
+        if !rest.is_empty() {
+            out.push(rest);
+        }
+    }
+
+    /// Returns the transcript, for what a resumed session showed.
+    pub(super) fn earlier(&self) -> usize {
+        self.transcript
+            .items
+            .iter()
+            .filter(|item| {
+                matches!(
+                    item,
+                    Item::Call {
+                        state: CallState::Finished { .. },
+                        ..
+                    } | Item::User { .. }
+                )
+            })
+            .count()
+    }
+}
+
+fn is_here(command: Command) -> bool {
+    matches!(
+        command,
+        Command::Help | Command::Mode | Command::Undo | Command::Quit
+    )
+}
+
+fn finished(outcome: &Outcome) -> Vec<String> {
+    let text = sanitize(outcome.for_model());
+    let word = match outcome {
+        Outcome::Done { .. } => "call done",
+        Outcome::Failed { .. } => "call failed",
+        Outcome::Invalid { .. } => "call not possible",
+        Outcome::Denied { .. } => "call denied",
+        Outcome::Cancelled => return vec!["call cancelled".to_owned()],
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() > MOST_OUTPUT {
+        return vec![format!("{word}, {} lines of output", lines.len())];
+    }
+    std::iter::once(word.to_owned())
+        .chain(lines.into_iter().map(str::to_owned))
+        .collect()
+}
+
+/// Reads a change out: which file, and each line with a word for what becomes of it.
+fn changed(change: &FileChange) -> Vec<String> {
+    let mut out = vec![format!(
+        "file {}: {} lines added, {} removed",
+        sanitize_line(&change.path),
+        change.added,
+        change.removed
+    )];
+    out.extend(change.notes.iter().map(|note| sanitize_line(note)));
+    for hunk in &change.hunks {
+        out.push(format!("at line {}", hunk.new_start));
+        for line in &hunk.lines {
+            let text = sanitize_line(&line.text);
+            match line.kind {
+                LineKind::Added => out.push(format!("added: {text}")),
+                LineKind::Removed => out.push(format!("removed: {text}")),
+                LineKind::Context => {}
+            }
+        }
+    }
+    if out.len() > MOST_CHANGE {
+        let more = out.len() - MOST_CHANGE;
+        out.truncate(MOST_CHANGE);
+        out.push(format!("and {more} more lines"));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+use serde_json::json;
+
+use crate::protocol::{CallId, ChangeKind, Field, FieldKind, Hunk, Line, Question, Risk, ToolCall};
+
+use super::*;
+
+fn heard(plain: &mut Plain, event: &Event) -> String {
+    plain.hear(event).join("\n")
+}
+
+#[test]
+fn text_is_said_in_whole_lines() {
+    let mut plain = Plain::default();
+    let text = |text: &str| Event::Text {
+        text: text.to_owned(),
+    };
+    assert_eq!(heard(&mut plain, &text("It le")), "");
+    assert_eq!(heard(&mut plain, &text("aks.\nIn the")), "It leaks.");
+    let usage = crate::protocol::Usage::default();
+    assert_eq!(heard(&mut plain, &Event::Generated { usage }), "In the");
+}
+
+#[test]
+fn a_change_is_read_out_and_decided_by_a_line() {
+    let mut plain = Plain::default();
+    let call = ToolCall {
+        id: CallId(1),
+        server: "fs".to_owned(),
+        tool: "edit".to_owned(),
+        arguments: serde_json::Map::new(),
+    };
+    plain.hear(&Event::CallProposed {
+        call,
+        risk: Risk::Edit,
+    });
+    let change = FileChange {
+        path: "a.rs".to_owned(),
+        kind: ChangeKind::Modify,
+        base: None,
+        after: None,
+        hunks: vec![Hunk {
+            old_start: 3,
+            old_lines: 1,
+            new_start: 3,
+            new_lines: 1,
+            lines: vec![
+                Line {
+                    kind: LineKind::Removed,
+                    text: "old".to_owned(),
+                },
+                Line {
+                    kind: LineKind::Added,
+                    text: "new\u{1b}[2J".to_owned(),
+                },
+            ],
+        }],
+        added: 1,
+        removed: 1,
+        notes: Vec::new(),
+        others: Vec::new(),
+    };
+    let said = heard(
+        &mut plain,
+        &Event::ApprovalRequested {
+            call: CallId(1),
+            reason: "it changes a file".to_owned(),
+            change: Some(change),
+            ask: None,
+        },
+    );
+    assert!(
+        said.contains("at line 3\nremoved: old\nadded: new"),
+        "{said}"
+    );
+    assert!(!said.contains('\u{1b}'), "{said}");
+    assert_eq!(plain.entered("what?").ops, []);
+    let decision = Decision::Deny {
+        reason: Some("not that file".to_owned()),
+    };
+    assert_eq!(
+        plain.entered("n not that file").ops,
+        [Op::Decide {
+            call: CallId(1),
+            decision
+        }]
+    );
+    assert_eq!(
+        plain.entered("go on").ops,
+        [Op::Submit {
+            text: "go on".to_owned()
+        }]
+    );
+}
+
+#[test]
+fn a_form_is_filled_in_line_by_line() {
+    let mut plain = Plain::default();
+    let option = |value: &str| crate::protocol::Choice {
+        value: value.to_owned(),
+        title: None,
+    };
+    let field = |name: &str, kind| Field {
+        name: name.to_owned(),
+        title: None,
+        description: None,
+        required: true,
+        kind,
+    };
+    let fields = vec![
+        field(
+            "count",
+            FieldKind::Number {
+                integer: true,
+                min: Some(1.into()),
+                max: None,
+                default: None,
+            },
+        ),
+        field(
+            "labels",
+            FieldKind::Choices {
+                options: vec![option("a"), option("b"), option("c")],
+                min: None,
+                max: None,
+                default: Vec::new(),
+            },
+        ),
+        field("sure", FieldKind::Flag { default: None }),
+    ];
+    let question = Question {
+        id: QuestionId(4),
+        server: "desk".to_owned(),
+        kind: QuestionKind::Form {
+            message: "How many?".to_owned(),
+            fields,
+        },
+    };
+    let said = heard(&mut plain, &Event::Asked { question });
+    assert!(said.contains("the server desk asks: How many?"), "{said}");
+    assert_eq!(plain.entered("0").said, ["needs at least 1"]);
+    plain.entered("2");
+    plain.entered("1 3");
+    plain.entered("yes");
+    let values = json!({"count": 2, "labels": ["a", "c"], "sure": true});
+    assert_eq!(
+        plain.entered("y").ops,
+        [Op::Answer {
+            question: QuestionId(4),
+            answer: Answer::Accept {
+                values: values.as_object().cloned().expect("an object"),
+                text: None
+            }
+        }]
+    );
+}
+
+#[test]
+fn a_command_that_needs_the_screen_says_so() {
+    let mut plain = Plain::default();
+    assert!(plain.entered("/theme dark").said[0].contains("without --plain"));
+    assert!(plain.entered("/quit").quit);
+    assert_eq!(plain.entered("/stop").ops, [Op::Interrupt]);
+}
