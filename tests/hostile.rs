@@ -466,12 +466,19 @@ fn open(root: &Path, home: &Path, name: &str) -> Traced {
     let mut screen = vt100::Parser::new(24, 90, 0);
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut quitting = false;
+    let mut put_off = Instant::now();
     let status = loop {
         if let Ok(bytes) = written.recv_timeout(Duration::from_millis(20)) {
             screen.process(&bytes);
         }
         if let Some(status) = child.try_wait().expect("a child") {
             break status;
+        }
+        // What the repository proposes is put off, again and again until the key counts.
+        let asks = screen.screen().contents().contains("needs your consent");
+        if asks && put_off.elapsed() > Duration::from_millis(400) {
+            put_off = Instant::now();
+            near.write_all(b"\x1b").expect("written");
         }
         // The servers are up and the model's absence is told when the mark of the failure is there.
         if !quitting && screen.screen().contents().contains("walden doctor") {
@@ -539,7 +546,9 @@ impl Traced {
                 };
                 let place = Path::new(place.1.trim_end_matches('>'));
                 // Memory of its own, which libgit2 reads as if it were a file.
-                let is_own_memory = place.starts_with("/memfd:walden-git");
+                let is_own_memory = place
+                    .to_str()
+                    .is_some_and(|place| place.starts_with("/memfd:walden-git>"));
                 let is_system = place == Path::new("/")
                     || SYSTEM.iter().any(|folder| place.starts_with(folder))
                     || is_own_memory;

@@ -189,11 +189,11 @@ impl App {
     }
 
     /// Goes to the start of the turn before or after.
-    pub(super) fn go_to_turn(&mut self, by: Scroll) {
+    pub(super) fn go_to_turn(&mut self, later: bool) {
         let panes = self.panes();
         let source = view::source(&self.transcript, &self.highlighter, panes.transcript.width);
         let high = usize::from(panes.transcript.height);
-        self.pane.turn(matches!(by, Scroll::LineDown), source, high);
+        self.pane.turn(later, source, high);
     }
 
     /// Shows or hides what the last call in sight was asked and said.

@@ -48,8 +48,8 @@ pub(super) enum Action {
     /// Opens the search.
     Search,
     Find(Find),
-    /// Goes to another turn.
-    Turn(Scroll),
+    EarlierTurn,
+    LaterTurn,
     Expand,
     Review(Review),
     Ask(Ask),
@@ -211,8 +211,8 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Home, CTRL, Always, Action::Scroll(Scroll::Top), "go to the start, to the end"),
         bind(End, CTRL, Always, Action::Scroll(Scroll::Bottom), ""),
         bind(Char('f'), CTRL, Always, Action::Search, "find a text in the session"),
-        bind(Up, ALT, Always, Action::Turn(Scroll::LineUp), "go to the turn before, to the next"),
-        bind(Down, ALT, Always, Action::Turn(Scroll::LineDown), ""),
+        bind(Up, ALT, Always, Action::EarlierTurn, "go to the turn before, to the next"),
+        bind(Down, ALT, Always, Action::LaterTurn, ""),
         bind(Char('o'), ALT, Always, Action::Expand, "show the last call in sight whole, or as before"),
         bind(Char('l'), CTRL, Always, Action::Redraw, "draw the screen anew"),
         bind(Char('z'), CTRL, Always, Action::Suspend, "suspend walden; `fg` brings it back"),

@@ -313,8 +313,8 @@ impl App {
                 Vec::new()
             }
             Action::Search => self.find(),
-            Action::Turn(by) => {
-                self.go_to_turn(by);
+            Action::EarlierTurn | Action::LaterTurn => {
+                self.go_to_turn(action == Action::LaterTurn);
                 Vec::new()
             }
             Action::Expand => {

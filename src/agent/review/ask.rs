@@ -19,7 +19,7 @@ const SYSTEM: &str =
 pub(super) fn look(piece: &Piece) -> (Vec<Message>, ToolSpec) {
     let text = format!(
         "{}\nDoes the new code do something wrong? Think of wrong operators and conditions, bounds, swapped or missing \
-         arguments, forgotten cases and updates, empty or missing values, lost errors, unsafe input. Call `{REPORT}` \
+         arguments, forgotten cases and updates, empty or missing values, lost errors, unchecked input. Call `{REPORT}` \
          with what really goes wrong when the code runs, each with the number of its line. If the change is right, \
          `findings` is empty.",
         shown(piece)

@@ -18,6 +18,7 @@ use crate::mcp::pins::Pins;
 use crate::mcp::{Attended, Host, Options};
 use crate::sandbox::{Launcher, launchable, program_folders};
 use crate::session::SessionFiles;
+use crate::workspace::Roots;
 
 /// How third-party servers are treated in a run.
 pub(super) struct Treatment<'a> {
@@ -50,9 +51,13 @@ pub(super) fn configured(root: &Path) -> Configured {
         .into_iter()
         .chain([project]);
     for (path, source) in files {
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+        let text = match source {
+            Source::Project(_) => of_project(root),
+            _ => of_user(&path),
+        };
+        let text = match text {
+            Ok(Some(text)) => text,
+            Ok(None) => continue,
             Err(error) => {
                 let problem = format!("cannot read `{}`: {error}", path.display());
                 found.problems.push(problem);
@@ -80,6 +85,25 @@ pub(super) fn configured(root: &Path) -> Configured {
         }
     }
     found
+}
+
+fn of_user(path: &Path) -> Result<Option<String>, String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Reads a repository's file of servers, which may be a link: one that leads outside is not followed.
+fn of_project(root: &Path) -> Result<Option<String>, String> {
+    let roots = Roots::open(&[root.to_owned()]).map_err(|error| error.to_string())?;
+    let file = roots
+        .read_if_there(".mcp.json")
+        .map_err(|error| error.to_string())?;
+    file.map(|file| String::from_utf8(file.bytes))
+        .transpose()
+        .map_err(|error| error.to_string())
 }
 
 /// Returns the folder that holds what is kept of servers.
