@@ -226,12 +226,7 @@ impl Source {
         if let Mark::End(bytes) = at.mark {
             ends.push(usize::from(bytes));
         }
-        let may_end = |run: Run| {
-            let last = run.depth.checked_sub(1);
-            let breaks_line = last.and_then(|last| self.byte(run.low, last)) == Some(b'\n');
-            self.may_end(run, guarding) && !(breaks_line && end.takes_line_break())
-        };
-        if at.run.is_some_and(may_end) {
+        if at.run.is_some_and(|run| self.may_end(run, guarding)) {
             ends.push(0);
         }
         for ended in ends {

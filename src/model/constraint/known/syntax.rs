@@ -150,11 +150,6 @@ impl End {
             Self::Quote | Self::QuoteToken => "<|\"|>",
         }
     }
-
-    /// Tells whether a string that ends with a line break loses it: readers of this form take it for the tag's.
-    pub(super) fn takes_line_break(self) -> bool {
-        self == Self::Tag
-    }
 }
 
 fn first_name(head: &str) -> &str {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::constraint::form::MARKS;
+use crate::model::parse::{Piece, StreamParser};
 
 /// The vocabulary, with the marks of the forms as tokens of their own or as text.
 fn vocabulary_with(marks: &[&str]) -> TokEnv {
@@ -165,17 +166,28 @@ fn every_form_quotes_only_what_stands_in_the_file_once() {
 }
 
 #[test]
-fn a_quote_loses_no_line_break_to_its_tag() {
-    let call = json!({"path": "f.rs", "old": "    two();\n", "new": "x"});
+fn a_quote_is_read_as_it_was_written() {
+    let call = json!({"path": "f.rs", "old": "    two();\n", "new": "\n  x\n"});
     let (tokens, passages) = (vocabulary_with(&[]), [passage("f.rs", TEXT)]);
     for form in CallForm::ALL {
         let text = written(form, "edit", &call);
-        // A reader of this form takes the break for the tag's, and the quote for another one.
-        let expected = form != CallForm::SeedTag;
-        assert_eq!(
+        assert!(
             can_be_written(&tokens, form, &[], &passages, &text),
-            expected,
             "{form:?}"
         );
+        let whole = [form.mark(), form.begun(), &text, form.closing()].concat();
+        let mut parser = StreamParser::new(form, vec!["edit".to_owned()]);
+        let mut pieces = parser.feed(whole.as_bytes());
+        pieces.extend(parser.finish());
+        let read = pieces.into_iter().find_map(|piece| match piece {
+            Piece::Call { arguments, .. } => Some(Value::Object(arguments)),
+            _ => None,
+        });
+        // On a line of its own, a value that is padded is told from one that is not by both of its ends.
+        let mut expected = call.clone();
+        if form == CallForm::SeedTag {
+            expected["new"] = "  x".into();
+        }
+        assert_eq!(read, Some(expected), "{form:?}");
     }
 }
