@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, Ask, CallId, Decision, Effort, FileChange, KeptRule, Mode, ModelFailure, ModelInfo,
-    Outcome, Question, QuestionId, ReviewNews, Risk, ToolCall, Usage,
+    Outcome, Plan, Question, QuestionId, ReviewNews, Risk, ToolCall, Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -133,6 +133,10 @@ pub enum Event {
     /// Something happened in a review.
     Reviewed {
         news: ReviewNews,
+    },
+    /// The plan was made, edited or taken back, or is further than it was.
+    PlanChanged {
+        plan: Option<Plan>,
     },
     /// The answer in the form that was asked for.
     AnswerGiven {
