@@ -10,11 +10,11 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use support::{PATIENCE, accept, call, definition, settled, with_keys, world};
+use serde_json::{Map, Value, json};
+use support::{PATIENCE, World, accept, call, definition, settled, with_keys, world};
 use tokio::task::JoinSet;
 use walden::mcp::{Attended, Completed, HostEvent};
-use walden::protocol::{Answer, FieldKind, Outcome, QuestionKind, ServerState};
+use walden::protocol::{Answer, CallId, FieldKind, Outcome, QuestionKind, ServerState};
 
 /// Runs a check for each row, some of them at a time.
 async fn each<R, F>(rows: Vec<R>, check: impl Fn(R) -> F)
