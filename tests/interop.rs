@@ -35,7 +35,15 @@ impl World {
         for arguments in [
             &["init", "-q"][..],
             &["add", "."],
-            &["-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-qm", "first"],
+            &[
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@localhost",
+                "commit",
+                "-qm",
+                "first",
+            ],
         ] {
             let done = Command::new("git")
                 .args(arguments)
@@ -52,7 +60,12 @@ impl World {
 
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_walden"));
-        for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
+        for name in [
+            "XDG_CONFIG_HOME",
+            "XDG_STATE_HOME",
+            "XDG_DATA_HOME",
+            "XDG_CACHE_HOME",
+        ] {
             command.env_remove(name);
         }
         command
@@ -91,11 +104,19 @@ fn rows(installed: &Path, world: &World) -> Vec<Row> {
             calls: vec![
                 ("echo", json!({"message": "hi"}), "Echo: hi"),
                 ("get-sum", json!({"a": 2, "b": 3}), "5"),
-                ("get-structured-content", json!({"location": "Chicago"}), "temperature"),
+                (
+                    "get-structured-content",
+                    json!({"location": "Chicago"}),
+                    "temperature",
+                ),
                 ("get-tiny-image", json!({}), "image/png"),
                 ("get-resource-links", json!({"count": 2}), "[resource "),
                 ("get-roots-list", json!({}), "repo"),
-                ("trigger-long-running-operation", json!({"duration": 1, "steps": 2}), "completed"),
+                (
+                    "trigger-long-running-operation",
+                    json!({"duration": 1, "steps": 2}),
+                    "completed",
+                ),
                 ("simulate-research-query", json!({"topic": "owls"}), "owls"),
             ],
             tools: 13,
@@ -105,7 +126,11 @@ fn rows(installed: &Path, world: &World) -> Vec<Row> {
             argv: node("filesystem", std::slice::from_ref(&repo)),
             calls: vec![
                 ("list_directory", json!({"path": repo}), "note.txt"),
-                ("read_text_file", json!({"path": format!("{repo}/note.txt")}), "hello"),
+                (
+                    "read_text_file",
+                    json!({"path": format!("{repo}/note.txt")}),
+                    "hello",
+                ),
             ],
             tools: 14,
         },
@@ -151,7 +176,11 @@ fn rows(installed: &Path, world: &World) -> Vec<Row> {
         Row {
             name: "clock",
             argv: python("mcp-server-time", &[]),
-            calls: vec![("get_current_time", json!({"timezone": "Europe/Paris"}), "Paris")],
+            calls: vec![(
+                "get_current_time",
+                json!({"timezone": "Europe/Paris"}),
+                "Paris",
+            )],
             tools: 2,
         },
     ]
@@ -202,8 +231,15 @@ fn the_reference_servers_are_added_listed_called_and_looked_after() {
         let said = text(&doctor);
         assert!(doctor.status.success(), "{name}: {said}");
         let about = said.lines().nth(1).unwrap_or_default().trim().to_owned();
-        let result = if name == "fetch" { "refused: no network" } else { "ok" };
-        table.push(format!("{name:<11} {about} · {tokens} tokens · {} · {result}", called.join(", ")));
+        let result = if name == "fetch" {
+            "refused: no network"
+        } else {
+            "ok"
+        };
+        table.push(format!(
+            "{name:<11} {about} · {tokens} tokens · {} · {result}",
+            called.join(", ")
+        ));
     }
     println!("{}", table.join("\n"));
     let all = world.run(&["mcp", "list"]);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, Ask, CallId, CompletionOf, Decision, Effort, FileChange, Job, KeptRule, Mode,
-    ModelFailure, ModelInfo, Outcome, Question, QuestionId, ReviewNews, Risk, ServerReport,
+    ModelFailure, ModelInfo, Outcome, Plan, Question, QuestionId, ReviewNews, Risk, ServerReport,
     ToolCall, Usage,
 };
 
@@ -149,6 +149,10 @@ pub enum Event {
     /// Something happened in a review.
     Reviewed {
         news: ReviewNews,
+    },
+    /// The plan was made, edited or taken back, or is further than it was.
+    PlanChanged {
+        plan: Option<Plan>,
     },
     /// The answer in the form that was asked for.
     AnswerGiven {

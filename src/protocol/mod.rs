@@ -14,10 +14,12 @@ mod event;
 mod form;
 mod glob;
 mod guidance;
+mod mechanism;
 mod mode;
 mod model;
 mod op;
 mod part;
+mod plan;
 mod question;
 mod review;
 mod risk;
@@ -37,6 +39,7 @@ pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
 pub use guidance::{Guidance, Instructions, Skill};
+pub use mechanism::Mechanism;
 pub use mode::Mode;
 pub use model::{
     Finish, GenerationId, KNOWN_KEYWORD, Known, KnownKind, KvType, Lane, Message, ModelEvent,
@@ -44,6 +47,7 @@ pub use model::{
 };
 pub use op::{Decision, Op, Scope};
 pub use part::{AllowedPart, Instead, Passage};
+pub use plan::{Plan, Step, StepState};
 pub use question::{
     Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
 };

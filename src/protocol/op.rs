@@ -50,6 +50,15 @@ pub enum Op {
     },
     /// Puts back the files that the last turn with changes changed.
     Undo,
+    /// Replaces the steps of the plan; none take it back.
+    SetPlan {
+        steps: Vec<String>,
+    },
+    /// Does the plan, from its first step that is not done. In the mode `plan` nothing can be done: the mode becomes
+    /// the one that is named, or `ask`.
+    StartPlan {
+        mode: Option<Mode>,
+    },
     /// Trusts what the repository tells the model, as it is now.
     Trust,
     /// Has a change of the repository reviewed, as a turn of its own.

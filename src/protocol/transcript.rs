@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::CallId;
 use super::{
     Ask, Decision, Event, FileChange, Finding, Job, KeptRule, Level, Mode, ModelFailure, ModelInfo,
-    Outcome, Question, ReviewNews, Risk, ServerReport, ServerState, ToolCall, TurnSummary, Undone,
-    Usage,
+    Outcome, Plan, Question, ReviewNews, Risk, ServerReport, ServerState, ToolCall, TurnSummary,
+    Undone, Usage,
 };
 
 /// The most tasks that are remembered.
@@ -40,6 +40,8 @@ pub struct Transcript {
     pub asks: Vec<(CallId, Box<Ask>)>,
     /// What in the conversation the user did not write.
     pub taints: Vec<String>,
+    /// The plan, while there is one.
+    pub plan: Option<Plan>,
     /// The user's rules.
     pub rules: Vec<KeptRule>,
     /// Counts the events applied; a view that caches by it knows when to redraw.
@@ -90,6 +92,10 @@ pub enum Item {
     Undone {
         turn: u32,
         undone: Vec<Undone>,
+    },
+    /// The plan, as it is now.
+    Plan {
+        plan: Box<Plan>,
     },
     /// Something that a review found.
     Finding {
@@ -294,6 +300,7 @@ impl Transcript {
                 level: *level,
                 text: text.clone(),
             }),
+            Event::PlanChanged { plan } => self.planned(plan.as_ref()),
             Event::Reviewed { news } => self.reviewed(news),
             Event::TurnMeasured { .. } | Event::AnswerGiven { .. } => {}
             Event::TurnEnded { turn, summary } => {
@@ -354,6 +361,22 @@ impl Transcript {
     /// Tells whether a turn is running.
     pub fn is_busy(&self) -> bool {
         self.turn != TurnState::Idle
+    }
+
+    /// Shows the plan where it was shown first, for as long as it is for the same request.
+    fn planned(&mut self, plan: Option<&Plan>) {
+        self.plan = plan.cloned();
+        let Some(plan) = plan else { return };
+        let shown = self.items.iter_mut().rev().find_map(|item| match item {
+            Item::Plan { plan } => Some(plan),
+            _ => None,
+        });
+        match shown {
+            Some(shown) if shown.goal == plan.goal => **shown = plan.clone(),
+            _ => self.items.push(Item::Plan {
+                plan: Box::new(plan.clone()),
+            }),
+        }
     }
 
     fn reviewed(&mut self, news: &ReviewNews) {

@@ -205,6 +205,13 @@ impl App {
                     None => self.over(action, area, key, leaving),
                 }
             }
+            Some(Overlay::Page(page)) if page.subject == About::Plan => {
+                let at = page.at;
+                match self.plan_key(action, typed, at) {
+                    Some(cmds) => cmds,
+                    None => self.over(action, area, key, leaving),
+                }
+            }
             _ => self.over(action, area, key, leaving),
         }
     }

@@ -2,6 +2,7 @@
 
 mod context;
 mod model;
+mod plan;
 mod queue;
 mod servers;
 
@@ -25,6 +26,7 @@ pub(super) enum Subject {
     Servers,
     Context,
     Queue,
+    Plan,
 }
 
 /// An open page.
@@ -56,6 +58,7 @@ impl Page {
             Subject::Servers => servers::rows(transcript, self.at, self.open.as_deref(), wide),
             Subject::Context => context::rows(transcript, wide),
             Subject::Queue => queue::rows(transcript, self.at, wide),
+            Subject::Plan => plan::rows(transcript, self.at, wide),
         }
     }
 
@@ -68,6 +71,10 @@ impl Page {
                 self.removing = None;
                 let lines = servers::lines(transcript, self.open.as_deref(), wide);
                 (lines.len().saturating_sub(1), 10)
+            }
+            Subject::Plan => {
+                let steps = transcript.plan.as_ref().map_or(0, |plan| plan.steps.len());
+                (steps.saturating_sub(1), 5)
             }
             _ => {
                 let high = usize::from(area.height.saturating_sub(2));
@@ -99,6 +106,7 @@ impl Page {
             Subject::Servers => "Servers",
             Subject::Context => "Context",
             Subject::Queue => "Messages that wait",
+            Subject::Plan => "Plan",
         };
         let rows = self.rows(transcript, usize::from(wide(area)));
         let servers = self.subject == Subject::Servers;
@@ -116,7 +124,7 @@ impl Page {
             inner.height -= 2;
         }
         let first = match self.subject {
-            Subject::Queue => 0,
+            Subject::Queue | Subject::Plan => 0,
             // The chosen row is in sight.
             Subject::Servers => (self.at + 1).saturating_sub(inner.height.into()),
             _ => self.at.min(rows.len().saturating_sub(inner.height.into())),
