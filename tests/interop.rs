@@ -119,7 +119,8 @@ fn rows(installed: &Path, world: &World) -> Vec<Row> {
                 ),
                 ("simulate-research-query", json!({"topic": "owls"}), "owls"),
             ],
-            tools: 13,
+            // Three more where somebody can be asked.
+            tools: 14,
         },
         Row {
             name: "files",

@@ -121,6 +121,7 @@ async fn a_server_comes_up_or_says_why_it_does_not() {
         ("good", Ok(5)),
         ("modern", Ok(5)),
         ("late", Ok(5)),
+        ("modern-late", Ok(5)),
         ("noise", Ok(5)),
         ("ends-on-discover", Ok(5)),
         ("drops-unknown", Ok(5)),
@@ -153,7 +154,11 @@ async fn a_server_comes_up_or_says_why_it_does_not() {
                     ("up", tools),
                     "{how}: {seen:?}"
                 );
-                let era = if how == "modern" { "modern" } else { "legacy" };
+                let era = if how.starts_with("modern") {
+                    "modern"
+                } else {
+                    "legacy"
+                };
                 assert_eq!(seen.era, era, "{how}");
             }
             Err(words) => assert!(

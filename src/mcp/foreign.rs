@@ -101,6 +101,11 @@ pub(super) type Subscribed = Mutex<HashSet<String>>;
 const SUBSCRIPTIONS: usize = 50;
 
 impl Live {
+    /// Asks the server to cancel a task. What becomes of it, the task's own call learns.
+    pub(super) fn cancel_task(&self, task: &str) {
+        self.link.fire("tasks/cancel", json!({"taskId": task}));
+    }
+
     /// Asks to be told when a resource changes, once.
     pub(super) fn subscribe(&self, uri: &str) {
         let mut subscribed = self

@@ -295,8 +295,7 @@ impl Host {
             .find(|one| one.shared.definition.name == server);
         match found.map(|one| one.shared.stage.borrow().clone()) {
             Some(Stage::Up(live)) => {
-                let task = serde_json::json!({"taskId": job});
-                live.link.fire("tasks/cancel", task);
+                live.cancel_task(job);
                 true
             }
             _ => false,

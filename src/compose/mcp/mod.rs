@@ -199,11 +199,13 @@ pub(super) fn reach(root: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
         .and_then(|files| pins(&files, &[]).ok());
     let home = std::env::var_os("HOME").map(PathBuf::from);
     for definition in configured(root).definitions {
+        let is_pinned = agreed
+            .as_ref()
+            .is_some_and(|pins| pins.get(&definition.key()).is_some());
+        // One that is left out can be taken in while the session runs, where the user agreed to it before.
         let is_agreed = match definition.source {
-            Source::User => true,
-            Source::Project(_) => agreed
-                .as_ref()
-                .is_some_and(|pins| pins.get(&definition.key()).is_some()),
+            Source::User => is_pinned || !definition.disabled,
+            Source::Project(_) => is_pinned,
         };
         let Ok(Reach::Stdio {
             argv,
@@ -215,7 +217,7 @@ pub(super) fn reach(root: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
         else {
             continue;
         };
-        if !is_agreed || definition.disabled {
+        if !is_agreed {
             continue;
         }
         let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));
