@@ -42,6 +42,7 @@ async fn the_tools_are_described_in_few_words_and_rated() {
             "edit(path, old, new) \"edit\" true",
             "write(path, content) \"edit\" true",
             "rename(symbol, to, path) \"edit\" true",
+            "move_item(symbol, to, path) \"edit\" true",
         ]
     );
     session.end().await;
