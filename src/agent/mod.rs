@@ -313,7 +313,11 @@ impl Agent {
             Op::Drafted { text } => self.prepare(&text, out),
             Op::Decide { call, decision } => self.decide(call, decision, out),
             // The servers' questions are between them and the user.
-            Op::Answer { .. } => {}
+            Op::Answer { .. }
+            | Op::ReportServers
+            | Op::Server { .. }
+            | Op::CancelJob { .. }
+            | Op::Complete { .. } => {}
             Op::Unqueue { text } => self.unqueue(&text, out),
             Op::Interrupt => {
                 if self.turn.is_some() {

@@ -25,6 +25,7 @@ mod review;
 mod risk;
 mod rule;
 mod secret;
+mod server;
 mod text;
 mod transcript;
 
@@ -54,5 +55,9 @@ pub use review::{Finding, ReviewNews, ReviewTarget, Severity};
 pub use risk::Risk;
 pub use rule::{Example, KeptRule, Rule, Ruling, Subject};
 pub use secret::{find_secret, redact, secret_file};
+pub use server::{
+    CompletionOf, Job, JobState, ReportedArgument, ReportedPrompt, ReportedTool, ServerAction,
+    ServerReport,
+};
 pub use text::{Foreign, clip, looks_like_another, sanitize, sanitize_line};
 pub use transcript::{CallState, Item, Transcript, TurnState};

@@ -4,9 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::CallId;
 use super::{
-    Ask, Decision, Event, FileChange, Finding, KeptRule, Level, Mode, ModelFailure, ModelInfo,
-    Outcome, Plan, Question, ReviewNews, Risk, ServerState, ToolCall, TurnSummary, Undone, Usage,
+    Ask, Decision, Event, FileChange, Finding, Job, KeptRule, Level, Mode, ModelFailure, ModelInfo,
+    Outcome, Plan, Question, ReviewNews, Risk, ServerReport, ServerState, ToolCall, TurnSummary,
+    Undone, Usage,
 };
+
+/// The most tasks that are remembered.
+const MOST_JOBS: usize = 50;
 
 /// A session as it can be shown. Built from events only.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,6 +24,10 @@ pub struct Transcript {
     pub loading: Option<f32>,
     pub model_failure: Option<ModelFailure>,
     pub servers: Vec<(String, ServerState)>,
+    /// What is to be known of those that are not part of walden.
+    pub reports: Vec<ServerReport>,
+    /// Calls that servers took on as tasks, oldest first.
+    pub jobs: Vec<Job>,
     /// What servers ask and nobody has answered, oldest first.
     pub questions: Vec<Question>,
     /// Messages that wait for the turn to end.
@@ -36,6 +44,8 @@ pub struct Transcript {
     pub plan: Option<Plan>,
     /// The user's rules.
     pub rules: Vec<KeptRule>,
+    /// The servers that were reported last.
+    reported: std::collections::BTreeSet<String>,
     /// Counts the events applied; a view that caches by it knows when to redraw.
     pub version: u64,
 }
@@ -141,6 +151,26 @@ impl Transcript {
                     None => self.servers.push((server.clone(), state.clone())),
                 }
             }
+            Event::ServersReported { servers } => {
+                self.reports.clone_from(servers);
+                // One that was removed is not there any more.
+                let gone = |name: &str| {
+                    self.reported.contains(name) && !servers.iter().any(|one| one.name == name)
+                };
+                self.servers.retain(|(name, _)| !gone(name));
+                self.reported = servers.iter().map(|one| one.name.clone()).collect();
+            }
+            Event::JobChanged { job } => {
+                let same = |one: &&mut Job| one.server == job.server && one.id == job.id;
+                match self.jobs.iter_mut().find(same) {
+                    Some(old) => old.clone_from(job),
+                    None => self.jobs.push(job.clone()),
+                }
+                if self.jobs.len() > MOST_JOBS {
+                    self.jobs.remove(0);
+                }
+            }
+            Event::Completed { .. } => {}
             Event::ModeChanged { mode } => self.mode = *mode,
             Event::Queued { text } => self.queued.push(text.clone()),
             Event::Unqueued { text } => {

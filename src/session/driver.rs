@@ -84,7 +84,7 @@ pub(super) struct Driver {
     journal: Journal,
     /// The journal failed; it was said once.
     journal_failed: bool,
-    events: mpsc::UnboundedSender<Event>,
+    pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) model: Model,
     model_name: String,
     model_state: mpsc::UnboundedReceiver<ModelEvent>,

@@ -8,7 +8,7 @@ use crate::protocol::{CallState, Item};
 
 use super::app::{App, Cmd};
 use super::composer::Composer;
-use super::keymap::{Action, Context, Edit, Find, Scroll, lookup};
+use super::keymap::{Action, Context, Edit, Find, lookup};
 use super::role::Role;
 use super::text::{Row, clean_line};
 use super::view;
