@@ -600,6 +600,9 @@ impl Agent {
         out.push(Effect::Emit(Event::TurnMeasured {
             turn: turn.number,
             wall_ms: 0,
+            evaluated: turn.usage.prompt.saturating_sub(turn.usage.cached),
+            cached: turn.usage.cached,
+            generated: turn.usage.generated,
             effort: turn.effort,
         }));
         let summary = TurnSummary {
