@@ -45,7 +45,7 @@ pub struct Transcript {
     /// The user's rules.
     pub rules: Vec<KeptRule>,
     /// The servers that were reported last.
-    reported: std::collections::BTreeSet<String>,
+    pub(crate) reported: std::collections::BTreeSet<String>,
     /// Counts the events applied; a view that caches by it knows when to redraw.
     pub version: u64,
 }
