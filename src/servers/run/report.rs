@@ -358,7 +358,9 @@ mod tests {
         let go_build = "# cart\n./cart.go:4:9: undefined: sum\nFAIL\tcart [build failed]\nFAIL\n";
         let make = "cc -o m m.c\nm.c: In function ‘f’:\nm.c:1:22: error: ‘x’ undeclared (first use in this function)\n    1 | int f(void) { return x; }\n      |                      ^\nmake: *** [Makefile:3: m] Error 1\n";
         let cargo = "   Compiling cart v0.1.0\n    Finished `test` profile\n     Running unittests src/lib.rs\n\nrunning 2 tests\ntest tests::none ... ok\ntest tests::two ... FAILED\n\nfailures:\n\n---- tests::two stdout ----\n\nthread 'tests::two' (71) panicked at src/lib.rs:16:9:\nassertion `left == right` failed\n  left: 2\n right: 3\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n\nfailures:\n    tests::two\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n\nerror: test failed, to rerun pass `--lib`\n";
-        let each: [(&str, &[&str], &[&str], Option<(u32, u32)>); 8] = [
+        /// An output, what it is cut to, what is cut, and what passed and failed.
+        type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], Option<(u32, u32)>);
+        let each: [Case<'_>; 8] = [
             (
                 unittest,
                 &["test_cart.py\", line 8", "1 != 3"],
