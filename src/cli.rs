@@ -325,6 +325,20 @@ pub enum Refactor {
         #[arg(long)]
         apply: bool,
     },
+    /// Move a function, type or constant to another file, with what it needs and what names it (Rust, Python), and list
+    /// the places to look at
+    Move {
+        /// Its name, alone or with its module: `parse`, `reader::parse`
+        item: String,
+        /// The file to move it to, which is there already
+        to: String,
+        /// The file that defines it, where several do
+        #[arg(long, value_name = "FILE")]
+        path: Option<String>,
+        /// Make the change (without it, the difference is only printed)
+        #[arg(long)]
+        apply: bool,
+    },
 }
 
 /// A server that another host can use.

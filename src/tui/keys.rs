@@ -233,6 +233,19 @@ impl App {
                     Vec::new()
                 }
             },
+            Command::Move => match argument.split_whitespace().collect::<Vec<_>>()[..] {
+                [name, file] => {
+                    let text = format!("Move `{name}` to `{file}`.");
+                    vec![Cmd::Send(Op::Submit { text })]
+                }
+                _ => {
+                    self.flash(
+                        Level::Warning,
+                        "`/move` takes a name and the file to move it to",
+                    );
+                    Vec::new()
+                }
+            },
             Command::Trust => vec![Cmd::Send(Op::Trust)],
             Command::Review => match ReviewTarget::parse(argument) {
                 Some(target) => vec![Cmd::Send(Op::Review { target })],
