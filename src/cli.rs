@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::error::ExitCode;
 use crate::mcp::command::McpCommand;
 use crate::model::store::ModelCommand;
-use crate::protocol::{KvType, Mode, Ruling, Severity};
+use crate::protocol::{KvType, Mechanism, Mode, Ruling, Severity};
 
 /// Agentic coding in the terminal with a local model. Nothing leaves the machine.
 #[derive(Debug, Parser)]
@@ -57,6 +57,11 @@ impl Cli {
     }
 }
 
+const MODEL: &str = "The model";
+const WORK: &str = "What it does";
+const SCREEN: &str = "The screen";
+const SEAL: &str = "The seal";
+
 /// Options of every command that runs a session.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -64,61 +69,65 @@ pub struct Options {
     #[arg(short = 'C', long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
     /// The model: a catalog name (see `walden model list`) or the path of a GGUF file
-    #[arg(short, long, value_name = "NAME|FILE")]
+    #[arg(short, long, value_name = "NAME|FILE", help_heading = MODEL)]
     pub model: Option<String>,
     /// What may be done without asking
-    #[arg(long, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", help_heading = WORK)]
     pub mode: Option<ModeName>,
     /// The theme: default, light, dark, high-contrast, colour-blind, colour-blind-light, mono,
     /// or one of your own
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = SCREEN)]
     pub theme: Option<String>,
     /// Lines instead of a screen: for screen readers, and terminals that can do nothing
-    #[arg(long)]
+    #[arg(long, help_heading = SCREEN)]
     pub plain: bool,
     /// The context window in tokens
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", help_heading = MODEL)]
     pub context: Option<u32>,
     /// Threads for inference
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = MODEL)]
     pub threads: Option<usize>,
     /// Layers to put on the GPU (all that fit by default)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = MODEL)]
     pub gpu_layers: Option<u32>,
     /// A smaller model of the same family that writes ahead where that is faster (pays on a graphics card, or for a
     /// large model)
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", help_heading = MODEL)]
     pub draft: Option<String>,
     /// How the context is kept: `q8_0` halves its memory, and is slower on processors
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", help_heading = MODEL)]
     pub kv: Option<Kv>,
     /// The most generations in a turn
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = WORK)]
     pub max_turns: Option<u32>,
     /// The most tokens in a turn: evaluated prompt and generated text together
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", help_heading = WORK)]
     pub budget: Option<u32>,
     /// How freely tokens are drawn; 0 always takes the likeliest
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", help_heading = MODEL)]
     pub temperature: Option<f32>,
     /// The command that tells whether an edit is right, run in a copy in the sandbox; `off` for none. By default what
     /// the project's files tell (cargo test, pytest, npm test, go test, make test)
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", help_heading = WORK)]
     pub check: Option<String>,
     /// The most edits that are tried before one passes the check
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = WORK)]
     pub tries: Option<u32>,
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
-    #[arg(long)]
+    #[arg(long, help_heading = WORK)]
     pub free_arguments: bool,
+    /// Leave out something that helps a small model, to measure what it is worth: locating, map, check, search, syntax,
+    /// arguments, just-answer, beside, nudges, repeats; can be given several times
+    #[arg(long, value_name = "NAME", value_parser = Mechanism::read, hide_short_help = true)]
+    pub without: Vec<Mechanism>,
     /// Use this third-party MCP server in this run although nobody agreed to it; can be given several times
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = WORK)]
     pub trust_server: Vec<String>,
     /// Refuse to start where the kernel, or running as root, weakens what walden promises
-    #[arg(long)]
+    #[arg(long, help_heading = SEAL)]
     pub strict: bool,
     /// Start without the seal: the kernel then keeps walden neither from the network nor from other files
-    #[arg(long)]
+    #[arg(long, help_heading = SEAL)]
     pub no_seal: bool,
 }
 
@@ -488,8 +497,9 @@ pub struct Bench {
 
 #[derive(Debug, Args)]
 pub struct TrustArguments {
-    #[command(flatten)]
-    pub options: Options,
+    /// Trust this folder's repository instead of the current one
+    #[arg(short = 'C', long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
     /// Trust it without a question
     #[arg(long, conflicts_with_all = ["revoke", "list"])]
     pub yes: bool,
@@ -661,6 +671,7 @@ impl Options {
             check: layer.check,
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
+            without: layer.without,
             trust_server: [self.trust_server, over.trust_server].concat(),
             strict: self.strict || over.strict,
             no_seal: self.no_seal || over.no_seal,
@@ -697,6 +708,8 @@ impl Options {
         if self.free_arguments {
             flags.push("--free-arguments".to_owned());
         }
+        let without = self.without.iter();
+        flags.extend(without.map(|without| format!("--without={}", without.name())));
         flags
     }
 
@@ -716,7 +729,9 @@ impl Options {
             temperature: self.temperature,
             check: self.check.clone(),
             tries: self.tries,
-            real_arguments: self.free_arguments.then_some(false),
+            real_arguments: (self.free_arguments || self.without.contains(&Mechanism::Arguments))
+                .then_some(false),
+            without: self.without.clone(),
             ..Config::default()
         }
     }

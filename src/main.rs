@@ -102,7 +102,9 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             compose::headless(&cli.options.under(exec.options.clone()), &exec)
         }
         Some(Command::Trust(trust)) => {
-            compose::trust(&cli.options.under(trust.options.clone()), &trust)
+            let mut options = cli.options;
+            options.cwd = trust.cwd.clone().or(options.cwd);
+            compose::trust(&options, &trust)
         }
         Some(Command::Review(review)) => {
             compose::review(&cli.options.under(review.options.clone()), &review)

@@ -192,6 +192,13 @@ impl App {
                     _ => self.over(action, area, key, leaving),
                 }
             }
+            Some(Overlay::Page(page)) if page.subject == About::Plan => {
+                let at = page.at;
+                match self.plan_key(action, typed, at) {
+                    Some(cmds) => cmds,
+                    None => self.over(action, area, key, leaving),
+                }
+            }
             _ => self.over(action, area, key, leaving),
         }
     }

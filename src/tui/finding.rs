@@ -8,7 +8,7 @@ use crate::protocol::{CallState, Item};
 
 use super::app::{App, Cmd};
 use super::composer::Composer;
-use super::keymap::{Action, Context, Edit, Find, Scroll, lookup};
+use super::keymap::{Action, Context, Edit, Find, lookup};
 use super::role::Role;
 use super::text::{Row, clean_line};
 use super::view;
@@ -91,6 +91,7 @@ fn has(item: &Item, query: &str) -> bool {
                 || lines.any(|line| has(&line.text))
         }
         Item::Undone { undone, .. } => undone.iter().any(|file| has(&file.path)),
+        Item::Plan { plan } => plan.steps.iter().any(|step| has(&step.text)),
         Item::Finding { finding } => [
             &finding.path,
             &finding.title,

@@ -2,6 +2,7 @@
 
 mod context;
 mod model;
+mod plan;
 mod queue;
 mod servers;
 
@@ -24,6 +25,7 @@ pub(super) enum Subject {
     Servers,
     Context,
     Queue,
+    Plan,
 }
 
 /// An open page.
@@ -46,6 +48,7 @@ impl Page {
             Subject::Servers => servers::rows(transcript, wide),
             Subject::Context => context::rows(transcript, wide),
             Subject::Queue => queue::rows(transcript, self.at, wide),
+            Subject::Plan => plan::rows(transcript, self.at, wide),
         }
     }
 
@@ -54,6 +57,10 @@ impl Page {
         let wide = usize::from(wide(area));
         let (last, page) = match self.subject {
             Subject::Queue => (transcript.queued.len().saturating_sub(1), 5),
+            Subject::Plan => {
+                let steps = transcript.plan.as_ref().map_or(0, |plan| plan.steps.len());
+                (steps.saturating_sub(1), 5)
+            }
             _ => {
                 let high = usize::from(area.height.saturating_sub(2));
                 let total = self.rows(transcript, wide).len();
@@ -84,11 +91,12 @@ impl Page {
             Subject::Servers => "Servers",
             Subject::Context => "Context",
             Subject::Queue => "Messages that wait",
+            Subject::Plan => "Plan",
         };
         let rows = self.rows(transcript, usize::from(wide(area)));
         let inner = draw_frame(buffer, area, WIDE, rows.len() as u16, title, theme);
         let first = match self.subject {
-            Subject::Queue => 0,
+            Subject::Queue | Subject::Plan => 0,
             _ => self.at.min(rows.len().saturating_sub(inner.height.into())),
         };
         draw_rows(rows.iter().skip(first), buffer, inner, theme);
