@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup demo conformance
+.PHONY: help run test setup demo conformance hosts
 
 export CARGO_TERM_COLOR ?= auto
 
@@ -30,6 +30,11 @@ DEBUG := target/debug/walden
 CONFORMANCE := target/conformance
 SUITE := $(CONFORMANCE)/node_modules/@modelcontextprotocol/conformance/dist/index.js
 NODE := $(CONFORMANCE)/node_modules/.bin/node
+
+# Two hosts that are not walden's own, and the node that runs the first: from npm and PyPI, once.
+HOSTS := target/hosts
+INSPECTOR := $(HOSTS)/node_modules/@modelcontextprotocol/inspector
+PYTHON_HOST := $(HOSTS)/venv/bin/python
 
 STEP = printf '\n== %s\n'
 
@@ -99,6 +104,8 @@ test: setup
 		WALDEN_TEST_WINDOW_MODEL="$$other" cargo test --locked
 	$(STEP) 'conformance to both eras of the protocol, as a client'
 	make --no-print-directory conformance
+	$(STEP) 'the servers, driven by other hosts'
+	make --no-print-directory hosts
 	$(STEP) 'documentation'
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --document-private-items
 	$(STEP) 'licences and advisories'
@@ -132,6 +139,24 @@ conformance:
 		echo "$$revision: $$(grep -c '^✓' "$$results/log") scenarios pass"
 		rm -rf "$$results"
 	done
+
+# The official inspector and the official Python client must get from the three servers what they ask for.
+hosts:
+	if [ ! -d $(INSPECTOR) ] && command -v npm >/dev/null; then
+		mkdir -p $(HOSTS)
+		echo '{"private": true}' >$(HOSTS)/package.json
+		npm install --prefix $(HOSTS) --no-audit --no-fund --loglevel=error \
+			node@22.23.3 @modelcontextprotocol/inspector@2.12.0 || true
+	fi
+	if ! [ -x $(PYTHON_HOST) ] || ! $(PYTHON_HOST) -c 'import mcp' 2>/dev/null; then
+		python3 -m venv $(HOSTS)/venv && $(PYTHON_HOST) -m pip install --quiet mcp==2.3.0 || true
+	fi
+	if ! $(PYTHON_HOST) -c 'import mcp' 2>/dev/null || ! $(HOSTS)/node_modules/.bin/node --version >/dev/null 2>&1; then
+		echo 'skipped: the inspector and the Python client could not be installed here by npm and pip'
+		exit 0
+	fi
+	$(PYTHON_HOST) tests/hosts/drive.py "$$PWD/$(DEBUG)" $(HOSTS)/node_modules/.bin/node \
+		$(HOSTS)/node_modules/.bin/mcp-inspector
 
 # Quick when everything is there: it only looks.
 setup:
