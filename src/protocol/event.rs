@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, Ask, CallId, Decision, Effort, FileChange, KeptRule, Mode, ModelFailure, ModelInfo,
-    Outcome, Question, QuestionId, ReviewNews, Risk, ToolCall, Usage,
+    Outcome, Question, QuestionId, ReviewNews, Risk, Sent, ToolCall, Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -125,6 +125,10 @@ pub enum Event {
     /// A generation ended.
     Generated {
         usage: Usage,
+    },
+    /// The last request as it was given to the model; none where nothing was asked of it yet.
+    PromptTold {
+        sent: Option<Box<Sent>>,
     },
     Notice {
         level: Level,

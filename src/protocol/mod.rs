@@ -24,6 +24,7 @@ mod risk;
 mod rule;
 mod secret;
 mod text;
+mod trace;
 mod transcript;
 
 pub use ask::{Ask, Target, Why};
@@ -51,4 +52,5 @@ pub use risk::Risk;
 pub use rule::{Example, KeptRule, Rule, Ruling, Subject};
 pub use secret::{find_secret, redact, secret_file};
 pub use text::{Foreign, clip, looks_like_another, sanitize, sanitize_line};
+pub use trace::{Sent, Step};
 pub use transcript::{CallState, Item, Transcript, TurnState};

@@ -54,6 +54,8 @@ pub enum Op {
     Review {
         target: ReviewTarget,
     },
+    /// Asks for the last request as it was given to the model; [`super::Event::PromptTold`] brings it.
+    TellPrompt,
     /// Ends the session after the journal is on disk.
     Shutdown,
 }

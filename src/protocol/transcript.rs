@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::CallId;
+use super::trace::MOST_STEPS;
 use super::{
     Ask, Decision, Event, FileChange, Finding, KeptRule, Level, Mode, ModelFailure, ModelInfo,
-    Outcome, Question, ReviewNews, Risk, ServerState, ToolCall, TurnSummary, Undone, Usage,
+    Outcome, Question, ReviewNews, Risk, Sent, ServerState, Step, ToolCall, TurnSummary, Undone,
+    Usage,
 };
 
 /// A session as it can be shown. Built from events only.
@@ -28,6 +30,12 @@ pub struct Transcript {
     pub last_usage: Option<Usage>,
     /// All generations' costs together.
     pub total_usage: Usage,
+    /// The last requests to the model, oldest first.
+    pub steps: Vec<Step>,
+    /// The turn that runs, or ran last.
+    pub turns: u32,
+    /// The last request as it was given to the model, once it was asked for.
+    pub sent: Option<Box<Sent>>,
     /// What the open questions about calls show.
     pub asks: Vec<(CallId, Box<Ask>)>,
     /// What in the conversation the user did not write.
@@ -143,6 +151,7 @@ impl Transcript {
                 }
             }
             Event::TurnStarted { turn, text } => {
+                self.turns = *turn;
                 if self.queued.first() == Some(text) {
                     self.queued.remove(0);
                 }
@@ -189,6 +198,13 @@ impl Transcript {
             }
             Event::CallProposed { call, risk } => {
                 self.turn = TurnState::Calling;
+                let turn = self.turns;
+                if let Some(step) = self.steps.last_mut()
+                    && step.turn == turn
+                    && !step.settled
+                {
+                    step.calls.push(call.title());
+                }
                 self.items.push(Item::Call {
                     call: call.clone(),
                     risk: *risk,
@@ -242,6 +258,9 @@ impl Transcript {
             }
             Event::CallFinished { call, outcome } => {
                 self.asks.retain(|(asked, _)| asked != call);
+                if let Some(step) = self.steps.last_mut() {
+                    step.settled = true;
+                }
                 self.with_call(*call, |state, _| {
                     *state = CallState::Finished {
                         outcome: outcome.clone(),
@@ -263,7 +282,16 @@ impl Transcript {
             Event::Generated { usage } => {
                 self.last_usage = Some(*usage);
                 self.total_usage.add(usage);
+                if self.steps.len() >= MOST_STEPS {
+                    self.steps.remove(0);
+                }
+                self.steps.push(Step {
+                    turn: self.turns,
+                    usage: *usage,
+                    ..Step::default()
+                });
             }
+            Event::PromptTold { sent } => self.sent.clone_from(sent),
             Event::Notice { level, text } => self.items.push(Item::Notice {
                 level: *level,
                 text: text.clone(),

@@ -9,15 +9,15 @@ use crate::protocol::{CallId, Event, Level, Op, Transcript, TurnState, sanitize}
 
 use super::approval::Approval;
 use super::asked::Asked;
-use super::choosing::Mention;
 use super::commands;
 use super::composer::Composer;
 use super::drafting::Drafting;
 use super::finding::Finding;
 use super::highlight::Highlighter;
 use super::keymap::Scroll;
+use super::mention::Mention;
 use super::overlay::Overlay;
-use super::picker::{Found, Want};
+use super::picker::{Defined, Found, Want};
 use super::prompts::Prompt;
 use super::theme::Theme;
 use super::transcript::TranscriptPane;
@@ -142,8 +142,12 @@ pub struct App {
     pub(super) overlay: Option<Overlay>,
     /// The files beneath the roots, once they were asked for.
     pub(super) files: Option<Arc<[String]>>,
+    /// What the files of code define, once it was asked for, and the names alone.
+    pub(super) symbols: Option<(Arc<[Defined]>, Arc<[String]>)>,
     /// The files were asked for; so was the beginning of one.
     pub(super) listing: bool,
+    /// The symbols are being looked up.
+    pub(super) mapping: bool,
     pub(super) previewing: bool,
     pub(super) mention: Option<Mention>,
     /// What is to be done besides what a key does by itself.
@@ -189,7 +193,9 @@ impl App {
             finding: None,
             overlay: None,
             files: None,
+            symbols: None,
             listing: false,
+            mapping: false,
             previewing: false,
             mention: None,
             later: Vec::new(),

@@ -18,8 +18,10 @@ pub enum Command {
     Details,
     Theme,
     Files,
+    Symbols,
     Queue,
     Context,
+    Trace,
     Model,
     Models,
     Servers,
@@ -108,6 +110,12 @@ pub const COMMANDS: &[Entry] = &[
         help: "find a file by a few letters, and name it in the message",
     },
     Entry {
+        command: Command::Symbols,
+        name: "symbols",
+        argument: "",
+        help: "find a function or a type by a few letters, and name it in the message",
+    },
+    Entry {
         command: Command::Queue,
         name: "queue",
         argument: "",
@@ -118,6 +126,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "context",
         argument: "",
         help: "what fills the model's window",
+    },
+    Entry {
+        command: Command::Trace,
+        name: "trace",
+        argument: "",
+        help: "the last requests to the model: tokens, time, the prompt as it was sent",
     },
     Entry {
         command: Command::Model,

@@ -254,6 +254,10 @@ impl App {
                 self.pick(Kind::Files);
                 Vec::new()
             }
+            Command::Symbols => {
+                self.pick(Kind::Symbols);
+                Vec::new()
+            }
             Command::Sessions => {
                 self.pick(Kind::Sessions);
                 Vec::new()
@@ -268,6 +272,10 @@ impl App {
             }
             Command::Context => {
                 self.open_page(About::Context);
+                Vec::new()
+            }
+            Command::Trace => {
+                self.open_page(About::Trace);
                 Vec::new()
             }
             Command::Model => {
@@ -305,6 +313,10 @@ impl App {
             }
             Action::Files => {
                 self.pick(Kind::Files);
+                Vec::new()
+            }
+            Action::Symbols => {
+                self.pick(Kind::Symbols);
                 Vec::new()
             }
             Action::Copy => self.copy(),

@@ -1,9 +1,11 @@
-//! Pages that lie over the transcript and tell one thing whole: the model, the servers, the context, the queue.
+//! Pages that lie over the transcript and tell one thing whole: the model, the servers, the context, the queue, what
+//! was asked of the model.
 
 mod context;
 mod model;
 mod queue;
 mod servers;
+mod trace;
 
 pub(super) use context::Cost;
 
@@ -24,6 +26,10 @@ pub(super) enum Subject {
     Servers,
     Context,
     Queue,
+    /// The last requests to the model.
+    Trace,
+    /// The last prompt, as it was sent.
+    Prompt,
 }
 
 /// An open page.
@@ -46,6 +52,8 @@ impl Page {
             Subject::Servers => servers::rows(transcript, wide),
             Subject::Context => context::rows(transcript, wide),
             Subject::Queue => queue::rows(transcript, self.at, wide),
+            Subject::Trace => trace::rows(transcript, wide),
+            Subject::Prompt => trace::prompt(transcript, wide),
         }
     }
 
@@ -84,6 +92,8 @@ impl Page {
             Subject::Servers => "Servers",
             Subject::Context => "Context",
             Subject::Queue => "Messages that wait",
+            Subject::Trace => "Requests to the model",
+            Subject::Prompt => "The prompt, as it was sent",
         };
         let rows = self.rows(transcript, usize::from(wide(area)));
         let inner = draw_frame(buffer, area, WIDE, rows.len() as u16, title, theme);
