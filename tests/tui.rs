@@ -808,6 +808,37 @@ fn reading_a_prompt_shows_how_far_it_is_and_how_long_it_takes() {
 }
 
 #[test]
+fn what_is_left_to_read_is_estimated_from_earlier_turns_at_first() {
+    let mut desk = Desk::plain((80, 24), "default");
+    ask(&mut desk);
+    finish(&mut desk);
+    desk.event(Event::TurnStarted {
+        turn: 2,
+        text: "more".to_owned(),
+    });
+    // 2,000 tokens took 4 s.
+    desk.event(Event::PromptProgressed {
+        done: 3200,
+        total: 4200,
+        cached: 3200,
+    });
+    let frame = desk.frame();
+    assert!(frame.contains("of 4,200 tokens · 2 s"), "{frame}");
+}
+
+#[test]
+fn the_help_shows_a_questions_keys_while_one_waits() {
+    let mut desk = Desk::plain((90, 40), "default");
+    start(&mut desk);
+    desk.key(KeyCode::F(1));
+    assert!(!desk.frame().contains("The call that asks"));
+    desk.key(KeyCode::Esc);
+    ask(&mut desk);
+    desk.key(KeyCode::F(1));
+    assert!(desk.frame().contains("The call that asks"));
+}
+
+#[test]
 fn a_lost_session_says_what_to_do() {
     let mut desk = Desk::new((80, 24), "default");
     start(&mut desk);

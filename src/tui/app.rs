@@ -380,11 +380,20 @@ impl App {
         };
         let reading = self.reading?;
         let elapsed = self.now.saturating_sub(reading.since).as_secs_f64();
-        let read = done.checked_sub(reading.from).filter(|read| *read > 0)?;
-        if elapsed < 0.3 || total <= done {
-            return None;
-        }
-        let left = f64::from(total - done) * elapsed / f64::from(read);
+        let left = f64::from(total.checked_sub(done).filter(|left| *left > 0)?);
+        let read = done.saturating_sub(reading.from);
+        let left = if read > 0 && elapsed >= 0.3 {
+            left * elapsed / f64::from(read)
+        } else {
+            // The first batch is being read: what earlier ones took is the best that is known.
+            let all = self.transcript.total_usage;
+            let was_read = all.prompt.saturating_sub(all.cached);
+            if was_read < 20 || all.prompt_ms == 0 {
+                return None;
+            }
+            let took = left * f64::from(all.prompt_ms) / f64::from(was_read) / 1_000.0;
+            (took - elapsed).max(1.0)
+        };
         Some(Duration::from_secs_f64(left.min(86_400.0)))
     }
 

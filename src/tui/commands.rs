@@ -88,8 +88,8 @@ pub const COMMANDS: &[Entry] = &[
     Entry {
         command: Command::Copy,
         name: "copy",
-        argument: "",
-        help: "copy the last answer to the clipboard",
+        argument: "code|turn",
+        help: "copy the last answer, its last block of code or the whole turn",
     },
     Entry {
         command: Command::Details,

@@ -14,8 +14,11 @@ mod commands;
 mod composer;
 #[cfg(test)]
 mod contrast;
+mod copying;
 mod diff;
 mod drafting;
+#[cfg(test)]
+mod drawn;
 mod finding;
 mod findings;
 mod highlight;
