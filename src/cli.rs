@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::error::ExitCode;
 use crate::mcp::command::McpCommand;
 use crate::model::store::ModelCommand;
-use crate::protocol::{KvType, Mode, Ruling, Severity};
+use crate::protocol::{KvType, Mechanism, Mode, Ruling, Severity};
 
 /// Agentic coding in the terminal with a local model. Nothing leaves the machine.
 #[derive(Debug, Parser)]
@@ -116,6 +116,10 @@ pub struct Options {
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
     #[arg(long, help_heading = WORK)]
     pub free_arguments: bool,
+    /// Leave out something that helps a small model, to measure what it is worth: locating, map, check, search, syntax,
+    /// arguments, just-answer, beside, nudges, repeats; can be given several times
+    #[arg(long, value_name = "NAME", value_parser = Mechanism::read, hide_short_help = true)]
+    pub without: Vec<Mechanism>,
     /// Use this third-party MCP server in this run although nobody agreed to it; can be given several times
     #[arg(long, value_name = "NAME", help_heading = WORK)]
     pub trust_server: Vec<String>,
@@ -662,6 +666,7 @@ impl Options {
             check: layer.check,
             tries: layer.tries,
             free_arguments: self.free_arguments || over.free_arguments,
+            without: layer.without,
             trust_server: [self.trust_server, over.trust_server].concat(),
             strict: self.strict || over.strict,
             no_seal: self.no_seal || over.no_seal,
@@ -698,6 +703,8 @@ impl Options {
         if self.free_arguments {
             flags.push("--free-arguments".to_owned());
         }
+        let without = self.without.iter();
+        flags.extend(without.map(|without| format!("--without={}", without.name())));
         flags
     }
 
@@ -717,7 +724,9 @@ impl Options {
             temperature: self.temperature,
             check: self.check.clone(),
             tries: self.tries,
-            real_arguments: self.free_arguments.then_some(false),
+            real_arguments: (self.free_arguments || self.without.contains(&Mechanism::Arguments))
+                .then_some(false),
+            without: self.without.clone(),
             ..Config::default()
         }
     }

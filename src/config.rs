@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::UserError;
-use crate::protocol::{KvType, Mode};
+use crate::protocol::{KvType, Mechanism, Mode};
 
 /// Everything that can be configured, as one layer gives it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Config {
     pub tries: Option<u32>,
     /// Whether arguments can only name what is there; on by default.
     pub real_arguments: Option<bool>,
+    /// What is left out, to measure what it is worth: of a flag alone.
+    #[serde(skip)]
+    pub without: Vec<Mechanism>,
     /// Vim's keys in the message.
     pub vim: Option<bool>,
     /// The mouse's wheel scrolls; text is then selected with the terminal's own key held.
@@ -159,6 +162,7 @@ impl Config {
             check: over.check.or(self.check),
             tries: over.tries.or(self.tries),
             real_arguments: over.real_arguments.or(self.real_arguments),
+            without: [self.without, over.without].concat(),
             vim: over.vim.or(self.vim),
             mouse: over.mouse.or(self.mouse),
             reduced_motion: over.reduced_motion.or(self.reduced_motion),

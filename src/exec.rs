@@ -265,6 +265,10 @@ impl Printer<'_> {
                 };
                 writeln!(self.log, "{mark} {}", sanitize_line(text))
             }
+            Event::PlanChanged { plan: Some(plan) } if !self.answers_in_form => {
+                write!(self.out, "{}", sanitize(&plan.to_text()))?;
+                self.out.flush()
+            }
             Event::TurnEnded { summary, .. } => {
                 let usage = &summary.usage;
                 writeln!(

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::protocol::{
-    CallState, FileChange, Item, Outcome, Transcript, redact, sanitize, sanitize_line,
+    CallState, FileChange, Item, Outcome, StepState, Transcript, redact, sanitize, sanitize_line,
 };
 
 /// What a session is written as.
@@ -90,6 +90,16 @@ fn markdown(transcript: &Transcript, title: &str) -> String {
                 let paths = undone.iter().filter(|file| file.refused.is_none());
                 let paths: Vec<String> = paths.map(|file| sanitize_line(&file.path)).collect();
                 let _ = writeln!(out, "*undid turn {turn}: {}*", paths.join(", "));
+            }
+            Item::Plan { plan } => {
+                for step in &plan.steps {
+                    let done = if step.state == StepState::Done {
+                        "x"
+                    } else {
+                        " "
+                    };
+                    let _ = writeln!(out, "- [{done}] {}", sanitize_line(&redact(&step.text)));
+                }
             }
             Item::Finding { finding } => {
                 let place = match finding.from == finding.to {

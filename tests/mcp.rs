@@ -5,96 +5,16 @@
     reason = "a test lays its own files and looks at its own process"
 )]
 
-use std::path::{Path, PathBuf};
+#[path = "support/mcp.rs"]
+mod support;
+
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use support::{PATIENCE, accept, call, definition, settled, with_keys, world};
 use tokio::task::JoinSet;
-use walden::mcp::config::{Definition, Source, define};
-use walden::mcp::pins::Pins;
-use walden::mcp::{Attended, Completed, Host, HostEvent, Inspection, Options, Purpose};
-use walden::protocol::{Answer, CallId, FieldKind, Outcome, QuestionKind, ServerState, ToolCall};
-use walden::sandbox::Launcher;
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mcp_server.py")
-}
-
-fn definition(how: &str) -> Definition {
-    with_keys(how, &json!({}))
-}
-
-fn with_keys(how: &str, keys: &Value) -> Definition {
-    let mut entry = json!({"command": "python3", "args": [fixture(), how]});
-    for (key, value) in keys.as_object().into_iter().flatten() {
-        entry[key] = value.clone();
-    }
-    define("it", &entry, &Source::User, &|_| None)
-}
-
-/// A host with one server, and the folders that it has.
-struct World {
-    host: Host,
-    root: tempfile::TempDir,
-    _scratch: tempfile::TempDir,
-}
-
-fn world(definition: Definition, attended: Attended, trusted: bool) -> World {
-    let root = tempfile::tempdir().expect("a folder");
-    let scratch = tempfile::tempdir().expect("a folder");
-    let options = Options {
-        attended,
-        roots: vec![root.path().to_owned()],
-        launcher: Launcher::at(env!("CARGO_BIN_EXE_walden")),
-        scratch: scratch.path().join("servers"),
-        pins: Pins::in_memory(if trusted { vec!["it".into()] } else { vec![] }),
-        remote: None,
-    };
-    World {
-        host: Host::with(vec![definition], options),
-        root,
-        _scratch: scratch,
-    }
-}
-
-/// A server that is trusted as it is, once it is up or down.
-async fn settled(definition: Definition) -> World {
-    let world = world(definition, Attended::No, true);
-    world.host.settle(PATIENCE).await;
-    world
-}
-
-impl World {
-    fn inspect(&self) -> Inspection {
-        self.host.inspect().remove(0)
-    }
-
-    async fn call(&self, tool: &str, arguments: Value) -> Outcome {
-        let Value::Object(arguments) = arguments else {
-            panic!("no object");
-        };
-        call(&self.host.caller(), tool, arguments).await
-    }
-
-    async fn echo(&self) -> Outcome {
-        self.call("echo", json!({"text": "hi"})).await
-    }
-}
-
-async fn call(caller: &walden::mcp::Caller, tool: &str, arguments: Map<String, Value>) -> Outcome {
-    let call = ToolCall {
-        id: CallId(7),
-        server: "it".into(),
-        tool: tool.into(),
-        arguments,
-    };
-    let calling = caller.call(&call, &Purpose::Run);
-    let reply = tokio::time::timeout(PATIENCE, calling).await;
-    reply.expect("a call never hangs").outcome
-}
+use walden::mcp::{Attended, Completed, HostEvent};
+use walden::protocol::{Answer, FieldKind, Outcome, QuestionKind, ServerState};
 
 /// Runs a check for each row, some of them at a time.
 async fn each<R, F>(rows: Vec<R>, check: impl Fn(R) -> F)
@@ -375,11 +295,6 @@ async fn answering(
             }
         }
     }
-}
-
-fn accept(values: &Value) -> Answer {
-    let values = values.as_object().cloned().unwrap_or_default();
-    Answer::Accept { values, text: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -317,6 +317,60 @@ fn a_signal_restores_the_terminal_and_ends_the_program() {
 }
 
 #[test]
+fn a_terminal_that_controls_nothing_and_goes_ends_the_program() {
+    let home = tempfile::tempdir().expect("a folder");
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&near).expect("granted");
+    unlockpt(&near).expect("unlocked");
+    let name = ptsname(&near, Vec::new()).expect("a name");
+    let far = File::options()
+        .read(true)
+        .write(true)
+        .open(OsStr::from_bytes(name.to_bytes()))
+        .expect("the other end");
+    let size = Winsize {
+        ws_row: ROWS,
+        ws_col: COLUMNS,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&near, size).expect("a size");
+    // No SIGHUP comes: the session has no controlling terminal.
+    let mut child = Command::new("setsid")
+        .arg(env!("CARGO_BIN_EXE_walden"))
+        .current_dir(home.path())
+        .env("TERM", "xterm-256color")
+        .env("HOME", home.path())
+        .env("WALDEN_STATE", home.path().join("state"))
+        .env("WALDEN_MODELS", home.path().join("models"))
+        .stdin(far.try_clone().expect("a handle"))
+        .stdout(far.try_clone().expect("a handle"))
+        .stderr(far)
+        .spawn()
+        .expect("setsid (of util-linux) starts the program");
+    let mut near = File::from(near);
+    let mut screen = vt100::Parser::new(ROWS, COLUMNS, 0);
+    let mut buffer = [0; 4096];
+    while !screen.screen().contents().contains(WELCOME) {
+        let length = near.read(&mut buffer).expect("it draws");
+        screen.process(&buffer[..length]);
+    }
+    drop(near);
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            break status;
+        }
+        if Instant::now() > deadline {
+            child.kill().expect("ended");
+            panic!("the program goes on without its terminal");
+        }
+        std::thread::yield_now();
+    };
+    assert!(status.code().is_some(), "it ends by itself: {status}");
+}
+
+#[test]
 fn a_message_without_a_model_waits_and_quit_still_works() {
     let mut desk = Desk::new(&[]);
     desk.until_shown(WELCOME);

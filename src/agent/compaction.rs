@@ -195,6 +195,10 @@ impl Agent {
                 "[The conversation before this point was long. What matters of it:\n{facts}]"
             ));
         }
+        if let Some(plan) = &self.plan {
+            let told = clipped(&plan.to_told(), budget / 6);
+            parts.push(format!("[The plan:\n{told}]"));
+        }
         parts.push(clipped(request, budget / 3));
         let failing = self.turn.as_ref().and_then(|turn| turn.failing());
         if let Some(failing) = failing {

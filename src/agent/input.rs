@@ -137,6 +137,8 @@ pub enum Effect {
     },
     /// Reads the change that is to be reviewed.
     ReadChange(ReviewTarget),
+    /// Brings the message of the plan's next step, as if the user had sent it.
+    Submit(String),
     CancelCalls(Vec<CallId>),
     /// Keeps a rule beyond the session.
     KeepRule(KeptRule),

@@ -14,6 +14,7 @@ mod input;
 mod intent;
 mod locating;
 mod narrowing;
+mod planning;
 mod policy;
 mod prepare;
 mod prompt;
@@ -23,6 +24,8 @@ mod turn;
 
 #[cfg(test)]
 mod answer_tests;
+#[cfg(test)]
+mod plan_tests;
 #[cfg(test)]
 mod search_tests;
 #[cfg(test)]
@@ -36,8 +39,8 @@ pub use prompt::{system_text, told_as};
 
 use crate::protocol::{
     CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, KeptRule, Lane, Level,
-    Message, Mode, ModelInfo, Op, Outcome, Passages, Risk, Sampling, ToolCall, ToolList, ToolSpec,
-    Undone, find_secret,
+    Mechanism, Message, Mode, ModelInfo, Op, Outcome, Passages, Plan, Risk, Sampling, ToolCall,
+    ToolList, ToolSpec, Undone, find_secret,
 };
 use calls::{CallTable, Stage};
 use turn::Turn;
@@ -79,6 +82,8 @@ pub struct Settings {
     pub guidance: crate::protocol::Guidance,
     /// The rules that the user keeps.
     pub rules: Vec<KeptRule>,
+    /// What is left out, to measure what it is worth.
+    pub without: Vec<Mechanism>,
     /// What confines each server, as a question says it.
     pub confined: Vec<(String, String)>,
 }
@@ -96,6 +101,7 @@ impl Default for Settings {
             answer: None,
             guidance: crate::protocol::Guidance::default(),
             rules: Vec::new(),
+            without: Vec::new(),
             confined: Vec::new(),
         }
     }
@@ -113,6 +119,7 @@ pub struct Memory {
     pub seen: Vec<String>,
     /// What in the conversation the user did not write.
     pub taints: Vec<String>,
+    pub plan: Option<Plan>,
 }
 
 impl Memory {
@@ -167,6 +174,9 @@ pub struct Agent {
     /// What in the conversation the user did not write, and files that the user named.
     taints: Vec<String>,
     named: Vec<String>,
+    plan: Option<Plan>,
+    /// The step of the plan that is being done.
+    stepping: Option<planning::Stepping>,
 }
 
 impl Agent {
@@ -203,6 +213,8 @@ impl Agent {
             aside: Vec::new(),
             taints: memory.taints,
             named: Vec::new(),
+            plan: memory.plan,
+            stepping: None,
         }
     }
 
@@ -284,7 +296,11 @@ impl Agent {
             Op::Drafted { text } => self.prepare(&text, out),
             Op::Decide { call, decision } => self.decide(call, decision, out),
             // The servers' questions are between them and the user.
-            Op::Answer { .. } => {}
+            Op::Answer { .. }
+            | Op::ReportServers
+            | Op::Server { .. }
+            | Op::CancelJob { .. }
+            | Op::Complete { .. } => {}
             Op::Unqueue { text } => self.unqueue(&text, out),
             Op::Interrupt => {
                 if self.turn.is_some() {
@@ -308,6 +324,8 @@ impl Agent {
             Op::ListRules => self.list_rules(out),
             Op::RemoveRule { number } => self.remove_rule(number, out),
             Op::Undo => self.undo(out),
+            Op::SetPlan { steps } => self.set_plan(steps, out),
+            Op::StartPlan { mode } => self.start_plan(mode, out),
             Op::Review { target } => self.review(target, out),
             // The driver reads what is to be trusted, and answers with what it tells.
             Op::Trust => {}
@@ -337,6 +355,7 @@ impl Agent {
     fn unqueue(&mut self, text: &str, out: &mut Vec<Effect>) {
         if let Some(at) = self.queued.iter().position(|(queued, _)| queued == text) {
             self.queued.remove(at);
+            self.step_taken_back(text, out);
             let text = text.to_owned();
             out.push(Effect::Emit(Event::Unqueued { text }));
         }
@@ -385,6 +404,11 @@ impl Agent {
         self.model
             .as_ref()
             .map_or(CallForm::JsonFence, |model| model.form)
+    }
+
+    /// Tells whether the host helps so: it does, unless a measurement leaves it out.
+    fn helps(&self, mechanism: Mechanism) -> bool {
+        !self.settings.without.contains(&mechanism)
     }
 
     fn tool_list(&self) -> ToolList {

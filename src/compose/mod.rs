@@ -679,6 +679,7 @@ async fn build(
             ..defaults.sampling
         },
         rules: rules.load().map_err(UserError::from_error)?,
+        without: config.without.clone(),
         confined: own::confined(),
     };
     let setup = Setup {

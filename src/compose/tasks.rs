@@ -43,6 +43,7 @@ pub fn bench_tasks(options: &Options, bench: &BenchTasks) -> Result<String, User
         longest: Duration::from_secs(bench.seconds),
         python,
         flags: options.arguments(),
+        without: options.without.clone(),
         folder: files.scratch(),
         results: bench.results.clone(),
     };
@@ -74,6 +75,9 @@ pub fn bench_tasks(options: &Options, bench: &BenchTasks) -> Result<String, User
         text.push_str(&serde_json::to_string(row).map_err(UserError::from_error)?);
         text.push('\n');
     }
-    let total = serde_json::json!({"total": tasks::Total::of(&rows)});
+    let total = serde_json::json!({
+        "total": tasks::Total::of(&rows),
+        "without": options.without,
+    });
     Ok(format!("{text}{total}\n"))
 }

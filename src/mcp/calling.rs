@@ -11,6 +11,7 @@ use super::era::Era;
 use super::event::HostEvent;
 use super::foreign::{Live, Shared, Stage};
 use super::link::{LinkError, PAGE_REQUIRED, Patience, Progress};
+use super::tasks::{self, Following};
 use super::text::short;
 use crate::protocol::{CallId, Outcome, ToolCall};
 
@@ -55,7 +56,13 @@ pub(super) async fn call(shared: &Shared, answering: &Answering, call: &ToolCall
         );
         return Outcome::Invalid { text };
     }
-    let params = json!({"name": call.tool, "arguments": call.arguments});
+    let mut params = json!({"name": call.tool, "arguments": call.arguments});
+    let token = tasks::asks_for(&live, &call.tool).then(|| {
+        let token = live.link.token();
+        params["task"] = json!({"ttl": shared.definition.total.as_millis() as u64});
+        params["_meta"] = json!({"progressToken": token.number});
+        token
+    });
     let telling = Telling::new(call.id, answering);
     let mut result = ask(
         &live,
@@ -76,8 +83,23 @@ pub(super) async fn call(shared: &Shared, answering: &Answering, call: &ToolCall
         visited(&live, &data["elicitations"]).await;
         result = ask(&live, shared, answering, "tools/call", params, &telling).await;
     }
+    if let Ok(answer) = &result
+        && let Some(task) = tasks::begun(&live, answer)
+    {
+        let following = Following {
+            live: &live,
+            shared,
+            answering,
+            telling: &telling,
+            call,
+            token,
+        };
+        let task = task.clone();
+        result = following.to_the_end(&task).await;
+    }
     match result {
         Ok(result) => super::convert::foreign_reply(&result),
+        Err(LinkError::Refused { message, code, .. }) if code == i64::MIN => failed(message),
         // The server is right about its own tools: the model gets to read what was wrong.
         Err(LinkError::Refused {
             message,
@@ -132,6 +154,7 @@ pub(super) async fn ask(
             .await?;
         match result["resultType"].as_str() {
             None | Some("complete") => return Ok(result),
+            Some("task") if live.hello.era == Era::Modern => return Ok(result),
             Some("input_required") if live.hello.era == Era::Modern => {
                 let mut answers = Map::new();
                 // One after the other: the user sees one question at a time.
@@ -205,7 +228,18 @@ impl<'a> Telling<'a> {
         }
     }
 
-    fn tell(&self, progress: &Progress) {
+    /// Tells what a call is about.
+    pub(super) fn say(&self, text: &str) {
+        if let Some(call) = self.call {
+            let text = text.to_owned();
+            let _ = self
+                .answering
+                .events
+                .send(HostEvent::Progressed { call, text });
+        }
+    }
+
+    pub(super) fn tell(&self, progress: &Progress) {
         let Some(call) = self.call else { return };
         if let Ok(mut last) = self.last.lock() {
             if last.is_some_and(|last| last.elapsed() < TELL) {

@@ -22,6 +22,31 @@ pub(super) struct Catalog {
     pub(super) left_out: Vec<String>,
 }
 
+impl Catalog {
+    /// Leaves out what an offer does not hold.
+    pub(super) fn keep(&mut self, offer: &Value) {
+        let lists = [
+            ("tools", "name", &mut self.tools),
+            ("prompts", "name", &mut self.prompts),
+            ("templates", "uriTemplate", &mut self.templates),
+        ];
+        for (list, name, items) in lists {
+            items.retain(|item| {
+                let is_kept = item[name]
+                    .as_str()
+                    .is_some_and(|name| offer[list].get(name).is_some());
+                if !is_kept {
+                    let name = super::text::short(item[name].as_str().unwrap_or("?"), 80);
+                    self.left_out.push(format!(
+                        "`{name}` of its {list}: nobody agreed to it as it is now"
+                    ));
+                }
+                is_kept
+            });
+        }
+    }
+}
+
 /// Lists everything that a server says it has.
 pub(super) async fn list(
     link: &Link,

@@ -117,10 +117,12 @@ enum Discovered {
 
 /// What every request of the stateless era carries.
 fn introduction(version: &str, capabilities: &Value) -> Map<String, Value> {
+    let mut capabilities = capabilities.clone();
+    capabilities["extensions"] = json!({super::tasks::EXTENSION: {}});
     let entries = [
         ("protocolVersion", json!(version)),
         ("clientInfo", client_info()),
-        ("clientCapabilities", capabilities.clone()),
+        ("clientCapabilities", capabilities),
     ];
     entries
         .map(|(key, value)| (format!("io.modelcontextprotocol/{key}"), value))

@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::protocol::{Answer, CallId, Level, Question, QuestionId, ServerState, ToolSpec};
+use crate::protocol::{Answer, CallId, Job, Level, Question, QuestionId, ServerState, ToolSpec};
 
 /// What the host tells a session.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub enum HostEvent {
     Tools(Vec<ToolSpec>),
     /// How far a call is.
     Progressed { call: CallId, text: String },
+    /// A task of a server's is in another state.
+    Job(Job),
     /// A server asks the user something.
     Asked(Question),
     /// A question is not open any more.

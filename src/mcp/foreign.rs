@@ -2,6 +2,7 @@
 //! failure, another start, and the end.
 
 mod hearing;
+mod reads;
 mod session;
 
 use std::collections::HashSet;
@@ -24,6 +25,8 @@ use super::pins::Pins;
 use super::wire::Wire;
 use crate::protocol::{Level, ServerState, ToolSpec};
 use crate::sandbox::Launcher;
+
+pub use reads::program_reads;
 
 /// How often a server that ends is started again before it is left alone, and how long it must live to count as well.
 const STARTS: u32 = 5;

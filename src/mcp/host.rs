@@ -252,6 +252,22 @@ impl Host {
         found.is_some()
     }
 
+    /// Cancels a call that a server took on as a task. Tells whether it could be asked to.
+    pub fn cancel_job(&self, server: &str, job: &str) -> bool {
+        let found = self
+            .foreign
+            .iter()
+            .find(|one| one.shared.definition.name == server);
+        match found.map(|one| one.shared.stage.borrow().clone()) {
+            Some(Stage::Up(live)) => {
+                let task = serde_json::json!({"taskId": job});
+                live.link.fire("tasks/cancel", task);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Replaces the folders that servers are told of.
     pub fn set_roots(&self, roots: Vec<PathBuf>) {
         self.answering.set_roots(roots);

@@ -4,7 +4,7 @@
 //! answer. Whatever a server does, a request ends: with its answer, with an error, at its time limit, or when the wire
 //! ends. Dropping a request's future cancels it at the server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -104,6 +104,10 @@ struct Inner {
 struct Requests {
     last: u64,
     waiting: HashMap<u64, Waiting>,
+    /// Progress of what goes on after its request was answered, by its token.
+    followed: HashMap<u64, watch::Sender<Progress>>,
+    /// Requests whose answers nobody waits for.
+    unheard: HashSet<u64>,
 }
 
 struct Waiting {
@@ -227,10 +231,41 @@ impl Link {
         if !meta.is_object() {
             *meta = json!({});
         }
-        meta["progressToken"] = json!(id);
+        if meta["progressToken"].is_null() {
+            meta["progressToken"] = json!(id);
+        }
         for (key, value) in self.0.meta.get().into_iter().flatten() {
             meta[key] = value.clone();
         }
+    }
+
+    /// Gives a token for the progress of something that outlives the request which begins it. It is to be put in that
+    /// request's `_meta.progressToken`.
+    pub(super) fn token(&self) -> Token {
+        let (progress, told) = watch::channel(Progress::default());
+        let mut requests = self.0.lock();
+        requests.last += 1;
+        let number = requests.last;
+        requests.followed.insert(number, progress);
+        Token {
+            link: self.clone(),
+            number,
+            told,
+        }
+    }
+
+    /// Makes a request whose answer is of no interest, unless the server does not read any more.
+    pub(super) fn fire(&self, method: &str, mut params: Value) {
+        let id = {
+            let mut requests = self.0.lock();
+            requests.last += 1;
+            let id = requests.last;
+            requests.unheard.insert(id);
+            id
+        };
+        self.fill(&mut params, id);
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let _ = self.0.outgoing.try_send(message);
     }
 
     /// Sends a notification, unless the server does not read any more.
@@ -265,6 +300,19 @@ impl Link {
             .ok()
             .and_then(|reason| reason.clone())
             .unwrap_or_else(|| "the connection ended".to_owned())
+    }
+}
+
+/// A token for progress, for as long as it is held.
+pub(super) struct Token {
+    link: Link,
+    pub(super) number: u64,
+    pub(super) told: watch::Receiver<Progress>,
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.link.0.lock().followed.remove(&self.number);
     }
 }
 
@@ -353,13 +401,16 @@ impl Listener {
             "notifications/progress" => {
                 if let Some(id) = number(&params["progressToken"])
                     && let Some(inner) = self.inner.upgrade()
-                    && let Some(waiting) = inner.lock().waiting.get(&id)
                 {
-                    waiting.progress.send_replace(Progress {
-                        done: params["progress"].as_f64().unwrap_or_default(),
-                        total: params["total"].as_f64(),
-                        message: params["message"].as_str().map(str::to_owned),
-                    });
+                    let requests = inner.lock();
+                    let waiting = requests.waiting.get(&id).map(|one| &one.progress);
+                    if let Some(progress) = waiting.or_else(|| requests.followed.get(&id)) {
+                        progress.send_replace(Progress {
+                            done: params["progress"].as_f64().unwrap_or_default(),
+                            total: params["total"].as_f64(),
+                            message: params["message"].as_str().map(str::to_owned),
+                        });
+                    }
                 }
                 self.slow_down().await;
             }
@@ -378,6 +429,9 @@ impl Listener {
     async fn answered(&mut self, id: &Value, mut message: Value) {
         let waiting = number(id).and_then(|id| self.take(id));
         let Some(waiting) = waiting else {
+            if number(id).is_some_and(|id| self.is_unheard(id)) {
+                return;
+            }
             return self
                 .odd(format!("an answer to no request of ours (id {id})"))
                 .await;
@@ -410,6 +464,12 @@ impl Listener {
             }
             None => self.odd(problem).await,
         }
+    }
+
+    fn is_unheard(&self, id: u64) -> bool {
+        self.inner
+            .upgrade()
+            .is_some_and(|inner| inner.lock().unheard.remove(&id))
     }
 
     fn take(&self, id: u64) -> Option<Waiting> {

@@ -2,9 +2,11 @@
 //!
 //! A server's pin has two parts. The launch (command, arguments, names of variables, hashes of the programs) is agreed
 //! to before it is first started; the offer (instructions, every tool, prompt and template with all that the model or
-//! the user could see of it) before it is first used. Either part that differs from its pin stops the server until
-//! the user has agreed to the difference.
+//! the user could see of it) before it is first used. A launch that differs from its pin stops the server until the
+//! user has agreed to the difference; of an offer that differs, only what was agreed to is used until then. An offer
+//! that holds less than was agreed to is no other one: what a server offers depends on what its host can do.
 
+mod agreed;
 mod difference;
 mod show;
 
@@ -92,24 +94,40 @@ impl Pins {
 
     /// Tells how a part of a server's definition stands to its pin.
     pub fn standing(&self, key: &str, name: &str, part: Part, now: &Value) -> Standing {
-        let kept = self.lock();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = format!("{} {key}", part.key());
-        let agreed = kept
-            .get(key)
-            .and_then(|pin| pin.get(part.key()))
-            .or_else(|| seen.get(&place));
-        match agreed {
-            Some(then) => match differences(then, now) {
-                lines if lines.is_empty() => Standing::Pinned,
-                lines => Standing::Changed(lines),
-            },
+        match self.agreed(key, part) {
+            Some(then) => {
+                let then = match part {
+                    Part::Launch => then,
+                    Part::Offer => agreed::narrowed(then, now),
+                };
+                match differences(&then, now) {
+                    lines if lines.is_empty() => Standing::Pinned,
+                    lines => Standing::Changed(lines),
+                }
+            }
             None if self.trusted.iter().any(|trusted| trusted == name) => {
-                seen.insert(place, now.clone());
+                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.insert(format!("{} {key}", part.key()), now.clone());
                 Standing::Pinned
             }
             None => Standing::New,
         }
+    }
+
+    /// Returns what is left of an offer without that which nobody agreed to. `None` when nothing that is of use is
+    /// left.
+    pub(super) fn agreed_part(&self, key: &str, now: &Value) -> Option<Value> {
+        agreed::part(&self.agreed(key, Part::Offer)?, now)
+    }
+
+    /// Returns what was agreed to, for good or for this run.
+    fn agreed(&self, key: &str, part: Part) -> Option<Value> {
+        let kept = self.lock();
+        let for_good = kept.get(key).and_then(|pin| pin.get(part.key()));
+        for_good.cloned().or_else(|| {
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.get(&format!("{} {key}", part.key())).cloned()
+        })
     }
 
     /// Keeps that a part of a server's definition was agreed to.
@@ -119,7 +137,10 @@ impl Pins {
     pub fn agree(&self, key: &str, part: Part, now: &Value) -> Result<(), PinsError> {
         self.change(|kept| {
             let pin = kept.entry(key).or_insert_with(|| json!({}));
-            pin[part.key()] = now.clone();
+            pin[part.key()] = match (part, pin.get(part.key())) {
+                (Part::Offer, Some(then)) => agreed::with_absent(then, now),
+                _ => now.clone(),
+            };
         })
     }
 

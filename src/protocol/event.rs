@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Ask, CallId, Decision, Effort, FileChange, KeptRule, Mode, ModelFailure, ModelInfo,
-    Outcome, Question, QuestionId, ReviewNews, Risk, Sent, ToolCall, Usage,
+    Answer, Ask, CallId, CompletionOf, Decision, Effort, FileChange, Job, KeptRule, Mode,
+    ModelFailure, ModelInfo, Outcome, Plan, Question, QuestionId, ReviewNews, Risk, Sent,
+    ServerReport, ToolCall, Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -31,6 +32,21 @@ pub enum Event {
     ServerChanged {
         server: String,
         state: ServerState,
+    },
+    /// Everything that is to be known of the third-party servers, as it is now.
+    ServersReported {
+        servers: Vec<ServerReport>,
+    },
+    /// A call that a server took on as a task is in another state.
+    JobChanged {
+        job: Job,
+    },
+    /// How what is being written could go on, as its server says.
+    Completed {
+        server: String,
+        of: CompletionOf,
+        begun: String,
+        values: Vec<String>,
     },
     ModeChanged {
         mode: Mode,
@@ -137,6 +153,10 @@ pub enum Event {
     /// Something happened in a review.
     Reviewed {
         news: ReviewNews,
+    },
+    /// The plan was made, edited or taken back, or is further than it was.
+    PlanChanged {
+        plan: Option<Plan>,
     },
     /// The answer in the form that was asked for.
     AnswerGiven {

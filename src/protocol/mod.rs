@@ -14,15 +14,18 @@ mod event;
 mod form;
 mod glob;
 mod guidance;
+mod mechanism;
 mod mode;
 mod model;
 mod op;
 mod part;
+mod plan;
 mod question;
 mod review;
 mod risk;
 mod rule;
 mod secret;
+mod server;
 mod text;
 mod trace;
 mod transcript;
@@ -37,6 +40,7 @@ pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
 pub use guidance::{Guidance, Instructions, Skill};
+pub use mechanism::Mechanism;
 pub use mode::Mode;
 pub use model::{
     Finish, GenerationId, KNOWN_KEYWORD, Known, KnownKind, KvType, Lane, Message, ModelEvent,
@@ -44,6 +48,7 @@ pub use model::{
 };
 pub use op::{Decision, Op, Scope};
 pub use part::{AllowedPart, Instead, Passage};
+pub use plan::{Plan, Step, StepState};
 pub use question::{
     Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
 };
@@ -51,6 +56,10 @@ pub use review::{Finding, ReviewNews, ReviewTarget, Severity};
 pub use risk::Risk;
 pub use rule::{Example, KeptRule, Rule, Ruling, Subject};
 pub use secret::{find_secret, redact, secret_file};
+pub use server::{
+    CompletionOf, Job, JobState, ReportedArgument, ReportedPrompt, ReportedTool, ServerAction,
+    ServerReport,
+};
 pub use text::{Foreign, clip, looks_like_another, sanitize, sanitize_line};
-pub use trace::{Sent, Step};
+pub use trace::{Sent, Traced};
 pub use transcript::{CallState, Item, Transcript, TurnState};

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AllowedPart, Answer, CallId, Mode, QuestionId, ReviewTarget, Rule};
+use super::{
+    AllowedPart, Answer, CallId, CompletionOf, Mode, QuestionId, ReviewTarget, Rule, ServerAction,
+};
 
 /// What a front end asks of a session. Sent through a bounded queue; answered by events, never by a return value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +50,15 @@ pub enum Op {
     },
     /// Puts back the files that the last turn with changes changed.
     Undo,
+    /// Replaces the steps of the plan; none take it back.
+    SetPlan {
+        steps: Vec<String>,
+    },
+    /// Does the plan, from its first step that is not done. In the mode `plan` nothing can be done: the mode becomes
+    /// the one that is named, or `ask`.
+    StartPlan {
+        mode: Option<Mode>,
+    },
     /// Trusts what the repository tells the model, as it is now.
     Trust,
     /// Has a change of the repository reviewed, as a turn of its own.
@@ -56,6 +67,24 @@ pub enum Op {
     },
     /// Asks for the last request as it was given to the model; [`super::Event::PromptTold`] brings it.
     TellPrompt,
+    /// Has the third-party servers reported.
+    ReportServers,
+    /// Does something about a third-party server.
+    Server {
+        server: String,
+        action: ServerAction,
+    },
+    /// Cancels a call that a server took on as a task.
+    CancelJob {
+        server: String,
+        job: String,
+    },
+    /// Asks a server how what is being written could go on.
+    Complete {
+        server: String,
+        of: CompletionOf,
+        begun: String,
+    },
     /// Ends the session after the journal is on disk.
     Shutdown,
 }

@@ -9,7 +9,7 @@ pub(super) const MOST_STEPS: usize = 400;
 
 /// One request to the model, as it went.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Step {
+pub struct Traced {
     /// The turn that it was part of.
     pub turn: u32,
     pub usage: Usage,

@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::CallId;
 use super::trace::MOST_STEPS;
 use super::{
-    Ask, Decision, Event, FileChange, Finding, KeptRule, Level, Mode, ModelFailure, ModelInfo,
-    Outcome, Question, ReviewNews, Risk, Sent, ServerState, Step, ToolCall, TurnSummary, Undone,
-    Usage,
+    Ask, Decision, Event, FileChange, Finding, Job, KeptRule, Level, Mode, ModelFailure, ModelInfo,
+    Outcome, Plan, Question, ReviewNews, Risk, Sent, ServerReport, ServerState, ToolCall, Traced,
+    TurnSummary, Undone, Usage,
 };
+
+/// The most tasks that are remembered.
+const MOST_JOBS: usize = 50;
 
 /// A session as it can be shown. Built from events only.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -22,6 +25,10 @@ pub struct Transcript {
     pub loading: Option<f32>,
     pub model_failure: Option<ModelFailure>,
     pub servers: Vec<(String, ServerState)>,
+    /// What is to be known of those that are not part of walden.
+    pub reports: Vec<ServerReport>,
+    /// Calls that servers took on as tasks, oldest first.
+    pub jobs: Vec<Job>,
     /// What servers ask and nobody has answered, oldest first.
     pub questions: Vec<Question>,
     /// Messages that wait for the turn to end.
@@ -31,7 +38,7 @@ pub struct Transcript {
     /// All generations' costs together.
     pub total_usage: Usage,
     /// The last requests to the model, oldest first.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Traced>,
     /// The turn that runs, or ran last.
     pub turns: u32,
     /// The last request as it was given to the model, once it was asked for.
@@ -40,8 +47,12 @@ pub struct Transcript {
     pub asks: Vec<(CallId, Box<Ask>)>,
     /// What in the conversation the user did not write.
     pub taints: Vec<String>,
+    /// The plan, while there is one.
+    pub plan: Option<Plan>,
     /// The user's rules.
     pub rules: Vec<KeptRule>,
+    /// The servers that were reported last.
+    pub(crate) reported: std::collections::BTreeSet<String>,
     /// Counts the events applied; a view that caches by it knows when to redraw.
     pub version: u64,
 }
@@ -90,6 +101,10 @@ pub enum Item {
     Undone {
         turn: u32,
         undone: Vec<Undone>,
+    },
+    /// The plan, as it is now.
+    Plan {
+        plan: Box<Plan>,
     },
     /// Something that a review found.
     Finding {
@@ -143,6 +158,26 @@ impl Transcript {
                     None => self.servers.push((server.clone(), state.clone())),
                 }
             }
+            Event::ServersReported { servers } => {
+                self.reports.clone_from(servers);
+                // One that was removed is not there any more.
+                let gone = |name: &str| {
+                    self.reported.contains(name) && !servers.iter().any(|one| one.name == name)
+                };
+                self.servers.retain(|(name, _)| !gone(name));
+                self.reported = servers.iter().map(|one| one.name.clone()).collect();
+            }
+            Event::JobChanged { job } => {
+                let same = |one: &&mut Job| one.server == job.server && one.id == job.id;
+                match self.jobs.iter_mut().find(same) {
+                    Some(old) => old.clone_from(job),
+                    None => self.jobs.push(job.clone()),
+                }
+                if self.jobs.len() > MOST_JOBS {
+                    self.jobs.remove(0);
+                }
+            }
+            Event::Completed { .. } => {}
             Event::ModeChanged { mode } => self.mode = *mode,
             Event::Queued { text } => self.queued.push(text.clone()),
             Event::Unqueued { text } => {
@@ -285,10 +320,10 @@ impl Transcript {
                 if self.steps.len() >= MOST_STEPS {
                     self.steps.remove(0);
                 }
-                self.steps.push(Step {
+                self.steps.push(Traced {
                     turn: self.turns,
                     usage: *usage,
-                    ..Step::default()
+                    ..Traced::default()
                 });
             }
             Event::PromptTold { sent } => self.sent.clone_from(sent),
@@ -296,6 +331,7 @@ impl Transcript {
                 level: *level,
                 text: text.clone(),
             }),
+            Event::PlanChanged { plan } => self.planned(plan.as_ref()),
             Event::Reviewed { news } => self.reviewed(news),
             Event::TurnMeasured { .. } | Event::AnswerGiven { .. } => {}
             Event::TurnEnded { turn, summary } => {
@@ -356,6 +392,22 @@ impl Transcript {
     /// Tells whether a turn is running.
     pub fn is_busy(&self) -> bool {
         self.turn != TurnState::Idle
+    }
+
+    /// Shows the plan where it was shown first, for as long as it is for the same request.
+    fn planned(&mut self, plan: Option<&Plan>) {
+        self.plan = plan.cloned();
+        let Some(plan) = plan else { return };
+        let shown = self.items.iter_mut().rev().find_map(|item| match item {
+            Item::Plan { plan } => Some(plan),
+            _ => None,
+        });
+        match shown {
+            Some(shown) if shown.goal == plan.goal => **shown = plan.clone(),
+            _ => self.items.push(Item::Plan {
+                plan: Box::new(plan.clone()),
+            }),
+        }
     }
 
     fn reviewed(&mut self, news: &ReviewNews) {

@@ -26,7 +26,7 @@ pub use confine::{HELPER, help};
 pub use launch::{Launcher, launchable};
 pub use prove::{Proof, Verdict, probe, probe_sealed, prove};
 pub use seal::{Files, Network, Seal, Sealed, enforced, inherited_pipe, seal, sealed};
-pub use toolchain::program_folders;
+pub use toolchain::{installation, program_folders};
 
 /// What a child may do. Everything else is refused by the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

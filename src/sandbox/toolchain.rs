@@ -39,6 +39,53 @@ pub fn program_folders(program: &Path, home: Option<&Path>) -> Vec<PathBuf> {
         .flat_map(|home| IN_HOME.iter().map(|name| home.join(name)))
         .filter(|path| path.exists())
         .collect();
+    folders.extend(along_links(program, home));
+    folders.dedup();
+    folders
+}
+
+/// Folders of the system, which every confined program reads.
+const SYSTEM: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/opt", "/nix/store"];
+
+/// Names the folders in which a program, and the interpreter that its first line names, are installed, besides the
+/// system's. What they are links to counts as well.
+pub fn installation(program: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+    let mut folders = along_links(program, home);
+    if let Some(interpreter) = interpreter(program) {
+        folders.extend(along_links(&interpreter, home));
+    }
+    folders.retain(|folder| !SYSTEM.iter().any(|system| folder.starts_with(system)));
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+/// Reads the interpreter from a script's first line.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "looks at the program that a server is started by"
+)]
+fn interpreter(program: &Path) -> Option<PathBuf> {
+    use std::io::Read as _;
+    let mut head = Vec::new();
+    let file = std::fs::File::open(program).ok()?;
+    file.take(512).read_to_end(&mut head).ok()?;
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    let mut words = std::str::from_utf8(line).ok()?.split_whitespace();
+    let first = Path::new(words.next()?);
+    match first.file_name()?.to_str()? {
+        // `env` finds the real one.
+        "env" => super::launchable(words.find(|word| !word.starts_with('-'))?, Path::new("/")),
+        _ => Some(first.to_owned()),
+    }
+}
+
+/// Names the installations of a program and of what it is a link to.
+fn along_links(program: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
     let mut at = program.to_owned();
     for _ in 0..8 {
         if let Some(prefix) = prefix_of(&at, home) {
@@ -53,7 +100,6 @@ pub fn program_folders(program: &Path, home: Option<&Path>) -> Vec<PathBuf> {
             Err(_) => break,
         }
     }
-    folders.dedup();
     folders
 }
 
@@ -80,6 +126,35 @@ fn prefix_of(program: &Path, home: Option<&Path>) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test lays its own files")]
+    fn a_script_needs_what_its_first_line_names() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for name in ["one/bin", "two/bin"] {
+            std::fs::create_dir_all(at(name)).expect("made");
+        }
+        let script = format!("#!{} -x\n", at("two/bin/runner").display());
+        for (name, text) in [
+            ("one/bin/tool", script.as_str()),
+            ("two/bin/runner", "\x7fELF"),
+        ] {
+            std::fs::write(at(name), text).expect("written");
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(at(name), mode).expect("set");
+        }
+        assert_eq!(
+            installation(&at("one/bin/tool"), None),
+            [at("one"), at("two")]
+        );
+        assert_eq!(
+            installation(&at("one/bin/tool"), Some(&at("one"))),
+            [at("one/bin/tool"), at("two")]
+        );
+        assert!(installation(Path::new("/usr/bin/env"), None).is_empty());
+    }
 
     #[test]
     fn a_virtual_environment_can_be_read_and_a_home_cannot() {

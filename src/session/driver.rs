@@ -84,7 +84,7 @@ pub(super) struct Driver {
     journal: Journal,
     /// The journal failed; it was said once.
     journal_failed: bool,
-    events: mpsc::UnboundedSender<Event>,
+    pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) model: Model,
     model_name: String,
     model_state: mpsc::UnboundedReceiver<ModelEvent>,
@@ -112,6 +112,8 @@ pub(super) struct Driver {
     /// Kept for as long as the session runs.
     _sweep: Sweep,
     opening: Vec<Event>,
+    /// Messages that the agent brings by itself: the steps of a plan.
+    steps: (mpsc::UnboundedSender<Op>, mpsc::UnboundedReceiver<Op>),
     /// When the running turn began.
     turn_began: Instant,
     stopped: bool,
@@ -181,6 +183,7 @@ impl Driver {
             fetching: JoinSet::new(),
             _sweep: sweep,
             opening,
+            steps: mpsc::unbounded_channel(),
             turn_began: Instant::now(),
             stopped: false,
         };
@@ -225,20 +228,9 @@ impl Driver {
                 op = ops.recv() => {
                     let op = op.unwrap_or(Op::Shutdown);
                     let Some(op) = self.serve(op) else { continue };
-                    let input = match op {
-                        Op::Trust => self.take_guidance(),
-                        op => self.input_of(op),
-                    };
-                    if let Input::Submitted { text, files } = &input {
-                        self.attach(text).await;
-                        self.catalog.begin_turn(files).await;
-                        if files.is_empty() && let Some(located) = self.locator.locate(text).await {
-                            let text = text.clone();
-                            self.feed(Input::Located { text, located });
-                        }
-                    }
-                    self.feed(input);
+                    self.take_op(op).await;
                 }
+                Some(op) = self.steps.1.recv() => self.take_op(op).await,
                 state = self.model_state.recv(), if model_is_there => match state {
                     Some(event) => self.model_changed(event),
                     None => model_is_there = false,
@@ -274,6 +266,24 @@ impl Driver {
         self.sync();
         self.host.close().await;
         self.model.close().await;
+    }
+
+    async fn take_op(&mut self, op: Op) {
+        let input = match op {
+            Op::Trust => self.take_guidance(),
+            op => self.input_of(op),
+        };
+        if let Input::Submitted { text, files } = &input {
+            self.attach(text).await;
+            self.catalog.begin_turn(files).await;
+            if files.is_empty()
+                && let Some(located) = self.locator.locate(text).await
+            {
+                let text = text.clone();
+                self.feed(Input::Located { text, located });
+            }
+        }
+        self.feed(input);
     }
 
     /// Turns an op into the agent's input: a message is accompanied by the files that it names.
@@ -485,6 +495,10 @@ impl Driver {
                     };
                     Done(Input::ChangeRead(change))
                 });
+            }
+            Effect::Submit(text) => {
+                // Its other end is the driver's own.
+                let _ = self.steps.0.send(Op::Submit { text });
             }
             Effect::CancelCalls(calls) => self.tasks.cancel(&calls),
             Effect::Undo { .. } if self.journal_failed => {

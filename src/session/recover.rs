@@ -3,7 +3,7 @@
 use super::journal::Entry;
 use crate::agent::Memory;
 use crate::protocol::{
-    CallId, EndReason, Event, FileChange, Message, Outcome, ToolCall, TurnSummary, Usage,
+    CallId, EndReason, Event, FileChange, Message, Outcome, StepState, ToolCall, TurnSummary, Usage,
 };
 
 /// A session as its journal left it, made whole.
@@ -59,6 +59,7 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
                         memory.calls = memory.calls.max(call.id.0);
                         open.push((call.id, call.clone()));
                     }
+                    Event::PlanChanged { plan } => memory.plan.clone_from(plan),
                     Event::Tainted { content } => memory.taints.push(content.clone()),
                     Event::Text { text } => written.push_str(text),
                     Event::CallFinished { call, outcome } => {
@@ -142,6 +143,14 @@ pub fn recover(entries: Vec<Entry>, stands: impl Fn(&FileChange) -> bool) -> Rec
             check: None,
         };
         settling.push(Entry::Event(Event::TurnEnded { turn, summary }));
+    }
+    if let Some(plan) = memory.plan.as_mut().filter(|plan| {
+        let doing = StepState::Doing;
+        plan.steps.iter().any(|step| step.state == doing)
+    }) {
+        plan.rest();
+        let plan = Some(plan.clone());
+        settling.push(Entry::Event(Event::PlanChanged { plan }));
     }
     for entry in &settling {
         match entry {

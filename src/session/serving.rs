@@ -30,6 +30,8 @@ impl Driver {
             HostEvent::Progressed { call, text } => {
                 self.feed(Input::CallProgressed { call, text });
             }
+            // Not journaled: a task ends with its session.
+            HostEvent::Job(job) => drop(self.events.send(Event::JobChanged { job })),
             HostEvent::Asked(question) => self.emit(Event::Asked { question }),
             HostEvent::Answered { question, answer } => {
                 self.emit(Event::Answered { question, answer });

@@ -136,6 +136,8 @@ pub struct App {
     pub(super) aside: Vec<Approval>,
     /// What is being edited elsewhere.
     pub(super) editing: Option<Editing>,
+    /// The plan is in the editor.
+    pub(super) editing_plan: bool,
     pub(super) asked: Option<Asked>,
     /// What is looked for in the transcript.
     pub(super) finding: Option<Finding>,
@@ -189,6 +191,7 @@ impl App {
             approval: None,
             aside: Vec::new(),
             editing: None,
+            editing_plan: false,
             asked: None,
             finding: None,
             overlay: None,
@@ -299,6 +302,9 @@ impl App {
                 self.found(found);
                 Vec::new()
             }
+            Msg::Written(Ok(text)) if std::mem::take(&mut self.editing_plan) => {
+                self.plan_written(text)
+            }
             Msg::Written(Ok(text)) => {
                 match (text, &mut self.asked) {
                     (Some(text), _) if self.editing.is_some() => self.edited_elsewhere(&text),
@@ -310,6 +316,7 @@ impl App {
             }
             Msg::Written(Err(problem)) => {
                 self.editing = None;
+                self.editing_plan = false;
                 self.flash(Level::Error, problem);
                 Vec::new()
             }

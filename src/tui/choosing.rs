@@ -151,6 +151,13 @@ impl App {
                 *page = Page::new(About::Prompt);
                 vec![Cmd::Send(Op::TellPrompt)]
             }
+            Some(Overlay::Page(page)) if page.subject == About::Plan => {
+                let at = page.at;
+                match self.plan_key(action, typed, at) {
+                    Some(cmds) => cmds,
+                    None => self.over(action, area, key, leaving),
+                }
+            }
             _ => self.over(action, area, key, leaving),
         }
     }

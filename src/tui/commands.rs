@@ -11,6 +11,7 @@ pub enum Command {
     Mode,
     Rules,
     Undo,
+    Plan,
     Rename,
     Review,
     Trust,
@@ -66,6 +67,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "undo",
         argument: "",
         help: "put back the files that the last turn changed",
+    },
+    Entry {
+        command: Command::Plan,
+        name: "plan",
+        argument: "go|edit|drop",
+        help: "the plan that the mode `plan` makes: look at it, start it, change it (`/plan 2 TEXT`), take it back",
     },
     Entry {
         command: Command::Rename,
@@ -260,7 +267,21 @@ fn arguments() -> Vec<Candidate> {
         help: format!("the {name} colours"),
         matches: Vec::new(),
     });
-    modes.chain(themes).collect()
+    let plans = [
+        ("go", "do the plan, step by step"),
+        (
+            "go edit",
+            "do the plan; edits of ordinary files are not asked about",
+        ),
+        ("edit", "change the plan in your editor"),
+        ("drop", "take the plan back"),
+    ];
+    let plans = plans.map(|(word, help)| Candidate {
+        line: format!("/plan {word}"),
+        help: help.to_owned(),
+        matches: Vec::new(),
+    });
+    modes.chain(themes).chain(plans).collect()
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ fn turn(transcript: &Transcript) -> Option<String> {
             | Item::Notice { .. }
             | Item::Undone { .. }
             | Item::End { .. }
+            | Item::Plan { .. }
             | Item::Finding { .. } => {}
         }
     }

@@ -91,6 +91,7 @@ fn has(item: &Item, query: &str) -> bool {
                 || lines.any(|line| has(&line.text))
         }
         Item::Undone { undone, .. } => undone.iter().any(|file| has(&file.path)),
+        Item::Plan { plan } => plan.steps.iter().any(|step| has(&step.text)),
         Item::Finding { finding } => [
             &finding.path,
             &finding.title,

@@ -2,12 +2,13 @@
 //! asked to end, and a second one beside it would take the next session's first key.
 
 use std::{
-    io,
+    io::{self, IsTerminal as _},
     sync::{Mutex, OnceLock, PoisonError, mpsc},
     time::Duration,
 };
 
 use crossterm::event::Event as Input;
+use rustix::event::{PollFd, PollFlags};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The thread, and who listens to it now.
@@ -47,6 +48,13 @@ impl Inputs {
         std::thread::Builder::new()
             .name("input".to_owned())
             .spawn(move || read(&waits))?;
+        std::thread::Builder::new()
+            .name("hangup".to_owned())
+            .spawn(|| {
+                if wait_for_the_end() {
+                    hang_up();
+                }
+            })?;
         Ok(Self { coming, dealt_with })
     }
 
@@ -63,6 +71,42 @@ impl Drop for Inputs {
         while self.coming.try_recv().is_ok() {
             self.done();
         }
+    }
+}
+
+/// Waits until the terminal is gone. Returns `false` when that cannot be told.
+///
+/// A terminal that goes (its emulator died, its connection broke) sends SIGHUP to the session that it controls, and to
+/// nobody else; what reads it otherwise is told by nothing but an end of the input, which crossterm reads again and
+/// again.
+fn wait_for_the_end() -> bool {
+    let input = io::stdin();
+    if !input.is_terminal() {
+        return false;
+    }
+    // No event is asked for: that the other side is gone is told in any case.
+    let mut fds = [PollFd::new(&input, PollFlags::empty())];
+    loop {
+        match rustix::event::poll(&mut fds, None) {
+            Ok(_) => {
+                let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+                if fds[0].revents().intersects(gone) {
+                    return true;
+                }
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Ends the input: who listens hears it by the end of the channel.
+fn hang_up() {
+    if let Some(reader) = READER.get() {
+        *reader
+            .listener
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -92,6 +136,5 @@ fn read(dealt_with: &mpsc::Receiver<()>) {
             open -= 1;
         }
     }
-    // The terminal is gone: who listens hears it by the end of the channel.
-    *listener() = None;
+    hang_up();
 }

@@ -7,6 +7,7 @@ use super::findings;
 use super::highlight::Highlighter;
 use super::keymap::{Action, key_of};
 use super::markdown;
+use super::planning;
 use super::role::Role;
 use super::text::{Row, clean, clean_code, clean_line, count, fold, wrap};
 
@@ -60,6 +61,7 @@ pub(super) fn rows(item: &Item, look: Look<'_>) -> Vec<Row> {
             }
             rows
         }
+        Item::Plan { plan } => planning::rows(plan, look.limit),
         Item::Finding { finding } => findings::rows(finding, look.limit),
         Item::End { summary, .. } => {
             let role = match summary.reason {

@@ -210,6 +210,7 @@ impl App {
                 }
             }
             Command::Undo => vec![Cmd::Send(Op::Undo)],
+            Command::Plan => return self.plan_command(argument),
             Command::Rename => match argument.split_whitespace().collect::<Vec<_>>()[..] {
                 [old, new] => {
                     // A message like any other, so that it is in the conversation: the agent needs no model for it.

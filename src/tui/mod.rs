@@ -34,6 +34,7 @@ mod overlay;
 mod pages;
 mod picker;
 mod plain;
+mod planning;
 mod prompts;
 mod review;
 mod role;

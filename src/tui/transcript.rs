@@ -383,6 +383,11 @@ fn print(item: &Item, streaming: bool) -> u64 {
                 .hash(&mut hasher);
         }
         Item::Undone { undone, .. } => undone.len().hash(&mut hasher),
+        Item::Plan { plan } => {
+            for step in &plan.steps {
+                (&step.text, step.state).hash(&mut hasher);
+            }
+        }
         Item::Finding { .. } | Item::End { .. } => {}
     }
     hasher.finish()

@@ -10,7 +10,8 @@ use super::super::policy::Verdict;
 use super::super::repeats::Repetition;
 use super::{Agent, unmoved};
 use crate::protocol::{
-    CallId, EndReason, Event, FileChange, LineKind, Message, Outcome, Risk, ToolCall, ToolChoice,
+    CallId, EndReason, Event, FileChange, LineKind, Mechanism, Message, Outcome, Risk, ToolCall,
+    ToolChoice,
 };
 
 impl Agent {
@@ -108,6 +109,9 @@ impl Agent {
     /// Says, once a turn for each file, that an edit would break the file's syntax. What the model means all the same
     /// is shown with its note: a grammar can be behind its language.
     fn sends_back(&mut self, change: &FileChange) -> Option<String> {
+        if !self.helps(Mechanism::Syntax) {
+            return None;
+        }
         let turn = self.turn.as_mut()?;
         let broken = change.files().find(|file| file.breaks_syntax().is_some())?;
         if turn.sent_back.contains(&broken.path) {
@@ -245,6 +249,7 @@ impl Agent {
         let outcome = self.fitted(&open.call, outcome);
         let outcome = self.with_folder_instructions(&open.call, outcome);
         let finished = |outcome| Effect::Emit(Event::CallFinished { call: id, outcome });
+        let repeats = self.helps(Mechanism::Repeats);
         let Some(turn) = &mut self.turn else {
             out.push(finished(outcome));
             return;
@@ -263,6 +268,9 @@ impl Agent {
             repetition = Repetition::Again;
         }
         turn.effort.wasted += u32::from(repetition != Repetition::First);
+        if repetition == Repetition::Again && !repeats {
+            repetition = Repetition::First;
+        }
         let searched = if outcome.is_done() && !open.risk.is_read() {
             self.after_searched(outcome.for_model())
         } else {

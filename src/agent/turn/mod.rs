@@ -2,6 +2,7 @@
 
 mod answering;
 mod calling;
+mod planning;
 mod rewriting;
 mod searching;
 mod together;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 
 use self::answering::Answering;
 use self::calling::Next;
+use self::planning::Planning;
 use self::rewriting::Rewriting;
 use self::searching::{Checking, Search};
 use super::compaction::Compacting;
@@ -19,10 +21,10 @@ use super::input::Effect;
 use super::intent::Intent;
 use super::repeats::Repeats;
 use super::review::Review;
-use super::{Agent, intent, notice};
+use super::{Agent, Located, intent, notice};
 use crate::protocol::{
-    CheckEnd, Effort, EndReason, Event, Finish, GenerationId, Level, Message, Mode, ModelEvent,
-    Outcome, Risk, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
+    CheckEnd, Effort, EndReason, Event, Finish, GenerationId, Level, Mechanism, Message, Mode,
+    ModelEvent, Outcome, Risk, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
 };
 
 /// How often a turn that was asked for a change and made none is asked again.
@@ -104,6 +106,8 @@ pub(super) struct Turn {
     pub(super) review: Option<Review>,
     /// The answer that is being asked for in a form.
     answering: Option<Answering>,
+    /// Whether the turn comes to a plan.
+    planning: Planning,
     /// The conversation was shrunk once in this turn.
     pub(super) shrunk: bool,
 }
@@ -127,13 +131,23 @@ impl Agent {
         let mut asked = self.asked(&text);
         self.aside.clear();
         let intent = intent::intent(&text);
-        let located = self.take_located(&text).filter(|_| files.is_empty());
+        let located = self.take_located(&text);
+        let located = located.map(|located| Located {
+            file: located.file.filter(|_| self.helps(Mechanism::Locating)),
+            ..located
+        });
+        let helps = |located: &Located| located.file.is_some() || self.helps(Mechanism::Map);
+        let located = located.filter(|located| files.is_empty() && helps(located));
         if let Some(located) = &located {
             asked = located.after(&asked);
             files.extend(located.file.clone());
         }
         self.remember(Message::User { text: asked }, out);
+        let is_step = self.begin_step(&text);
+        let plans = self.policy.mode() == Mode::Plan && intent != Intent::Question;
         let wants_change = match (intent, self.policy.mode()) {
+            // A step that asks for no change in so many words is done without one.
+            (Intent::Unclear, _) if is_step => false,
             (_, Mode::Plan) | (Intent::Question, _) | (Intent::Unclear, Mode::Ask) => false,
             // Where edits need no question, somebody expects them.
             (Intent::Change, _) | (Intent::Unclear, Mode::Edit | Mode::Auto) => true,
@@ -158,11 +172,13 @@ impl Agent {
         // Shown a tool, a small model calls it, whatever it was asked: a question that says nothing of the project is
         // asked without any.
         let just_answer = !wants_change
+            && self.helps(Mechanism::JustAnswer)
+            && !plans
             && opening.is_empty()
             && self.leads()
             && self.is_small()
             && !intent::is_of_project(&text);
-        if opening.is_empty() && wants_change && self.turns == 1 && located.is_none() {
+        if opening.is_empty() && (wants_change || plans) && self.turns == 1 && located.is_none() {
             opening.push_back(("list".to_owned(), Map::new()));
         }
         opening.retain(|(name, _)| {
@@ -186,6 +202,7 @@ impl Agent {
             intent,
             wants_change,
             opening,
+            planning: Planning::wanted(plans),
             next: just_answer.then_some(ToolChoice::None),
             ..Turn::default()
         });
@@ -206,6 +223,8 @@ impl Agent {
             self.check_first(out);
         } else if let Some((name, arguments)) = turn.pending.pop_front() {
             self.begin_call(&name, arguments, out);
+        } else if self.plans_now() {
+            self.ask_for_plan(out);
         } else if !(self.begins_beside() && self.begin_beside(out)) {
             let Some(turn) = &mut self.turn else { return };
             let choice = turn.next.take().unwrap_or(ToolChoice::Auto);
@@ -242,7 +261,7 @@ impl Agent {
         }
         turn.effort.generations += 1;
         turn.written.clear();
-        let question = turn.intent == Intent::Question;
+        let question = turn.intent == Intent::Question || turn.planning.is_wanted();
         let searching = turn.search.is_some();
         let retry = std::mem::take(&mut turn.retrying).then_some(turn.steps);
         self.generations += 1;
@@ -299,6 +318,7 @@ impl Agent {
             // What is shown of them is what was found, or the answer.
             ModelEvent::Text { .. } | ModelEvent::Reasoning { .. }
                 if turn.answering.is_some()
+                    || turn.planning.is_asking()
                     || turn.review.is_some()
                     || turn.compacting.is_some() => {}
             ModelEvent::CallDrafted { bytes, .. } if turn.review.is_some() => {
@@ -357,6 +377,9 @@ impl Agent {
                 if turn.answering.is_some() {
                     return self.answered(raw, finish, out);
                 }
+                if turn.planning.is_asking() {
+                    return self.planned(raw, finish, out);
+                }
                 if finish != Finish::Cancelled && self.is_candidate() {
                     return self.try_edit(raw, out);
                 }
@@ -402,7 +425,8 @@ impl Agent {
 
     /// Goes on after a generation: calls, a correction, a nudge, or the end of the turn.
     fn generated(&mut self, finish: Finish, out: &mut Vec<Effect>) {
-        let leads = self.leads();
+        let (leads, nudges) = (self.leads(), self.helps(Mechanism::Nudges));
+        let searches = self.helps(Mechanism::Search) && self.helps(Mechanism::Check);
         let Some(turn) = &mut self.turn else { return };
         if finish == Finish::Cancelled {
             return self.end_turn(EndReason::Interrupted, out);
@@ -451,12 +475,21 @@ impl Agent {
         if unmoved(turn) {
             turn.effort.wasted += 1;
         }
-        if unmoved(turn) && turn.is_failing() && turn.search.is_none() && turn.drawn == 0 {
+        if searches
+            && unmoved(turn)
+            && turn.is_failing()
+            && turn.search.is_none()
+            && turn.drawn == 0
+        {
             // It said what is wrong instead of mending it.
             turn.search = Some(Search::default());
             return self.draw(out);
         }
-        let nudges = if leads { NUDGES } else { 1 };
+        let nudges = match (nudges, leads) {
+            (false, _) => 0,
+            (true, true) => NUDGES,
+            (true, false) => 1,
+        };
         if unmoved(turn) && turn.nudges < nudges {
             turn.nudges += 1;
             turn.retrying = turn.nudges > 1;
@@ -497,7 +530,7 @@ impl Agent {
 
     /// Ends the turn: whatever is still open is cancelled, and the summary says what is true.
     pub(super) fn end_turn(&mut self, reason: EndReason, out: &mut Vec<Effect>) {
-        if self.begin_answer(&reason, out) {
+        if self.begin_plan(&reason, out) || self.begin_answer(&reason, out) {
             return;
         }
         let Some(turn) = self.turn.take() else { return };
@@ -506,6 +539,7 @@ impl Agent {
             // What was drawn beside the conversation is no part of it.
             if !turn.written.is_empty()
                 && turn.rewriting.is_none()
+                && !turn.planning.is_asking()
                 && turn.review.is_none()
                 && turn.compacting.is_none()
             {
@@ -565,10 +599,14 @@ impl Agent {
             usage: turn.usage,
             check,
         };
+        let step = self.step_ends(&turn.request, &summary);
         out.push(Effect::Emit(Event::TurnEnded {
             turn: turn.number,
             summary,
         }));
+        if let Some(end) = step {
+            self.step_ended(end, out);
+        }
         self.start_queued(out);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::super::input::Effect;
 use super::Agent;
-use crate::protocol::{Lane, Message, Risk, ToolChoice};
+use crate::protocol::{Lane, Mechanism, Message, Risk, ToolChoice};
 
 /// The longest file that is asked for as a whole, in bytes.
 const WHOLE_FILE: usize = 6 * 1024;
@@ -73,6 +73,7 @@ impl Agent {
         let is_small = self.is_small();
         let mut named = turn.named.iter().filter(|path| !self.keeps(path));
         turn.wants_change
+            && self.helps(Mechanism::Beside)
             && !turn.began_beside
             && turn.steps == 0
             && turn.next.is_none()

@@ -13,8 +13,8 @@ use super::super::input::Effect;
 use super::calling::unparsable;
 use super::{Agent, Next, RETRY_TEMPERATURE, intent};
 use crate::protocol::{
-    CallId, CheckResult, Event, FileChange, Hash, Message, Mode, Outcome, Risk, Sampling, ToolCall,
-    ToolChoice,
+    CallId, CheckResult, Event, FileChange, Hash, Mechanism, Message, Mode, Outcome, Risk,
+    Sampling, ToolCall, ToolChoice,
 };
 
 /// How many edits are drawn before it is looked which of them came the furthest.
@@ -81,9 +81,18 @@ impl Agent {
     /// nothing but a copy and reaches no network.
     pub(super) fn may_check(&self) -> bool {
         self.checker.is_some()
+            && self.helps(Mechanism::Check)
             && (self.settings.check_is_named
                 || matches!(self.policy.mode(), Mode::Edit | Mode::Auto))
             && self.policy.mode() != Mode::Plan
+    }
+
+    /// Returns how many edits may be tried.
+    fn tries(&self) -> u32 {
+        match self.helps(Mechanism::Search) {
+            true => self.settings.tries,
+            false => 1,
+        }
     }
 
     /// Runs the check on the tree as it is.
@@ -221,6 +230,7 @@ impl Agent {
             }
             return self.adopt_current(out);
         }
+        let syntax = self.helps(Mechanism::Syntax);
         let Some(search) = self.search() else { return };
         let after = change.after.clone();
         let known = after
@@ -234,7 +244,7 @@ impl Agent {
             return self.draw_again(out);
         }
         let breaks = change.files().find(|file| file.breaks_syntax().is_some());
-        if let (Some(file), Some(after)) = (breaks, &after)
+        if let (Some(file), Some(after), true) = (breaks, &after, syntax)
             && !search.broken.contains(after)
         {
             search.broken.push(after.clone());
@@ -377,7 +387,7 @@ impl Agent {
 
     /// Draws another edit from the same point, or ends the round.
     fn draw_again(&mut self, out: &mut Vec<Effect>) {
-        let most = self.settings.tries;
+        let most = self.tries();
         let Some(turn) = &mut self.turn else { return };
         if !matches!(turn.checking, Checking::Known(_)) {
             // The conversation goes on where it would have begun.
@@ -508,7 +518,11 @@ impl Agent {
         let failing = turn.still_failing.take()?;
         let text =
             format!("{done}\nThe check does not pass yet. {failing}\nMake the next change now.");
-        let spent = turn.drawn >= self.settings.tries;
+        let most = self.tries();
+        let Some(turn) = &mut self.turn else {
+            return None;
+        };
+        let spent = turn.drawn >= most;
         if spent {
             turn.checking = Checking::Off;
             return Some((

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::protocol::Mechanism;
 use crate::sandbox::{Launcher, Limits, Metadata, Profile};
 
 use tally::Told;
@@ -41,6 +42,8 @@ pub struct Plan {
     pub python: PathBuf,
     /// The flags of `walden exec`, such as the model.
     pub flags: Vec<String>,
+    /// What the flags leave out, to measure what it is worth.
+    pub without: Vec<Mechanism>,
     /// A folder of the run's own.
     pub folder: PathBuf,
     /// Results are added to this file, a line each; what it holds is not run again.
@@ -57,6 +60,8 @@ pub fn run(plan: &Plan, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>, String> 
         Some(path) => earlier(path)?,
         None => Vec::new(),
     };
+    // What was measured with something else left out is another measurement.
+    rows.retain(|row| row.without == plan.without);
     let wanted = tasks
         .iter()
         .filter(|task| task.id.starts_with(&plan.only))
@@ -118,6 +123,7 @@ fn attempt(plan: &Plan, task: &Task) -> Result<Row, String> {
     Ok(Row {
         id: task.id.clone(),
         set: task.set.clone(),
+        without: plan.without.clone(),
         solved,
         wall_s: (ran.took.as_secs_f64() * 10.0).round() / 10.0,
         killed: ran.timed_out,

@@ -5,13 +5,16 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Effort, Event, Usage};
+use crate::protocol::{Effort, Event, Mechanism, Usage};
 
 /// What became of one task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub id: String,
     pub set: String,
+    /// What was left out, to measure what it is worth.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<Mechanism>,
     pub solved: bool,
     /// From the start of the program to its end, in seconds.
     pub wall_s: f64,
@@ -173,6 +176,7 @@ mod tests {
         Row {
             id: id.to_owned(),
             set: set.to_owned(),
+            without: Vec::new(),
             solved,
             wall_s: 10.0,
             killed: false,

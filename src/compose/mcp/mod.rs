@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 use crate::config;
 use crate::error::UserError;
-use crate::mcp::config::{Definition, Reach, Source, read, script_folders};
+use crate::mcp::config::{Definition, Reach, Source, read};
 use crate::mcp::pins::Pins;
-use crate::mcp::{Attended, Host, Options};
+use crate::mcp::{Attended, Host, Options, program_reads};
 use crate::sandbox::{Launcher, launchable, program_folders};
 use crate::session::SessionFiles;
 use crate::workspace::Roots;
@@ -174,8 +174,8 @@ pub(super) fn reach(root: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
             continue;
         }
         let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));
-        reads.extend(script_folders(&argv, &folder, &|path| path.exists()));
         if let Some(program) = launchable(&argv[0], &folder) {
+            reads.extend(program_reads(&argv, &folder, &program));
             reads.extend(program_folders(&program, home.as_deref()));
         }
         reads.extend(read);

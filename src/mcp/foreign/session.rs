@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::hearing::{self, Ears};
 use super::{Command, End, Ground, Live, Shared, Stage};
-use crate::mcp::config::{Definition, Reach, Source, script_folders};
+use crate::mcp::config::{Definition, Reach, Source};
 use crate::mcp::era::{self, Era, Hello};
 use crate::mcp::link::{Link, Patience};
 use crate::mcp::pins::{self, Part, Standing};
@@ -118,7 +118,7 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
         Ok(launch) => launch,
         Err(problem) => return End::Useless(problem),
     };
-    if let Err(end) = gate(shared, ground, Part::Launch, &launch).await {
+    if let Err(end) = gate(shared, ground, Part::Launch, &launch, None).await {
         return end;
     }
     let failed = |reason: String| End::Failed {
@@ -187,19 +187,22 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
                 .await;
         });
     }
+    // What the user was shown and did not agree to is not asked about again in this life of the server.
+    let mut refused = None;
     loop {
         let catalog = tokio::select! {
             catalog = catalog::list(&link, &hello, Patience::of(LIST.min(definition.start.max(definition.idle)))) => catalog,
             reason = link.ended() => return failed(reason),
         };
-        let catalog = match catalog {
+        let mut catalog = match catalog {
             Ok(catalog) => catalog,
             Err(problem) => return failed(problem),
         };
         for problem in &catalog.left_out {
             shared.log.note(&format!("left out: {problem}"));
         }
-        let offer = pins::offer(&hello, &catalog);
+        let mut hello = hello.clone();
+        let mut offer = pins::offer(&hello, &catalog);
         // While the user looks at a change, nothing of the server is used.
         if ground
             .pins
@@ -208,14 +211,29 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
         {
             shared.stage.send_replace(Stage::Starting);
         }
-        tokio::select! {
-            consent = gate(shared, ground, Part::Offer, &offer) => if let Err(end) = consent { return end },
+        let part = tokio::select! {
+            consent = gate(shared, ground, Part::Offer, &offer, refused.as_ref()) => match consent {
+                Ok(part) => part,
+                Err(end) => return end,
+            },
             reason = link.ended() => return failed(reason),
+        };
+        if let Some(part) = part {
+            refused = Some(std::mem::replace(&mut offer, part));
+            let before = catalog.left_out.len();
+            catalog.keep(&offer);
+            hello.instructions = offer["instructions"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            for problem in &catalog.left_out[before..] {
+                shared.log.note(&format!("left out: {problem}"));
+            }
         }
         let tools: Vec<_> = convert::foreign(definition, &catalog.tools, &shared.log);
         let live = Arc::new(Live {
             link: link.clone(),
-            hello: hello.clone(),
+            hello,
             catalog,
             tools: tools.clone(),
             offer,
@@ -310,9 +328,8 @@ async fn launch(
                     crate::protocol::sanitize_line(&argv[0])
                 )
             })?;
-            let scripts = script_folders(argv, &folder, &|path| path.exists());
             let mut reads: Vec<PathBuf> = ground.roots.clone();
-            reads.extend(scripts.iter().cloned());
+            reads.extend(super::program_reads(argv, &folder, &found));
             reads.extend(read.iter().cloned());
             let mut files: Vec<PathBuf> = vec![found.clone()];
             files.extend(
@@ -398,13 +415,20 @@ fn digest(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Lets a part of a definition pass that was agreed to, and asks the user about any other.
-async fn gate(shared: &Shared, ground: &Ground, part: Part, now: &Value) -> Result<(), End> {
+/// Lets a part of a definition pass that was agreed to, and asks the user about any other, but not about one that was
+/// refused before. Returns what an offer is to be reduced to, where the user did not agree to all of it.
+async fn gate(
+    shared: &Shared,
+    ground: &Ground,
+    part: Part,
+    now: &Value,
+    refused: Option<&Value>,
+) -> Result<Option<Value>, End> {
     let definition = &shared.definition;
     let (name, key) = (&definition.name, definition.key());
     let standing = ground.pins.standing(&key, name, part, now);
     let (title, text) = match (&standing, part) {
-        (Standing::Pinned, _) => return Ok(()),
+        (Standing::Pinned, _) => return Ok(None),
         (Standing::New, Part::Launch) => (
             format!("Start the server `{name}`, confined to what stands here?"),
             pins::launch_text(now),
@@ -432,12 +456,30 @@ async fn gate(shared: &Shared, ground: &Ground, part: Part, now: &Value) -> Resu
         (_, Part::Launch) => "nobody agreed to its start yet".to_owned(),
         (_, Part::Offer) => "nobody agreed to what it offers yet".to_owned(),
     };
-    match ground
-        .answering
-        .desk
-        .ask(name, QuestionKind::Definition { title, text })
-        .await
+    let answer = match refused == Some(now) {
+        true => Answer::Decline,
+        false => {
+            let question = QuestionKind::Definition { title, text };
+            ground.answering.desk.ask(name, question).await
+        }
+    };
+    let is_accepted = matches!(answer, Answer::Accept { .. });
+    if let (false, Standing::Changed(lines), Part::Offer) = (is_accepted, &standing, part)
+        && let Some(agreed) = ground.pins.agreed_part(&key, now)
     {
+        if refused != Some(now) {
+            let first = lines.first().map_or("", String::as_str);
+            let _ = ground.events.send(super::HostEvent::Notice {
+                level: Level::Warning,
+                text: format!(
+                    "The server `{name}` offers something else than you agreed to ({first}). Only what you agreed to \
+                     is used; look at the rest with `walden mcp trust {name}`."
+                ),
+            });
+        }
+        return Ok(Some(agreed));
+    }
+    match answer {
         Answer::Accept { .. } => {
             if let Err(error) = ground.pins.agree(&key, part, now) {
                 let _ = ground.events.send(super::HostEvent::Notice {
@@ -445,7 +487,7 @@ async fn gate(shared: &Shared, ground: &Ground, part: Part, now: &Value) -> Resu
                     text: format!("{error}; you will be asked again."),
                 });
             }
-            Ok(())
+            Ok(None)
         }
         Answer::Decline => Err(End::Useless("you did not agree to it".to_owned())),
         Answer::Cancel => Err(End::Useless(format!(

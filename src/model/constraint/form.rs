@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use super::grammar::{Writer, is_required, literal, object, with_definitions};
+use super::known::quotes_a_file;
 use crate::protocol::{CallForm, ToolSpec};
 
 /// Marks inside of calls that are tokens of their own in some vocabularies and text in others.
@@ -90,8 +91,11 @@ impl Writer<'_> {
             }
             CallForm::Braces => {
                 let mut sorted = schema.clone();
-                if let Some(Value::Object(properties)) = sorted.get_mut("properties") {
-                    // The order that these models were trained on.
+                if let Some(Value::Object(properties)) = sorted.get_mut("properties")
+                    && !quotes_a_file(&tool.schema)
+                {
+                    // The order that these models were trained on. Only where a file is quoted does another one
+                    // matter more: which file it is has to be known first.
                     properties.sort_keys();
                 }
                 let fields = self.fields(&sorted, ",", |writer, key, property| {

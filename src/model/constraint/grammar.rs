@@ -36,19 +36,36 @@ const PAIRS: [(&str, &str); 4] = [
     ),
 ];
 
-/// Returns what must follow a complete body to make the text whole, judged by what stands before the body: models
-/// mix the forms, such as a tag inside of a fence.
-pub fn closing(before: &str) -> String {
+/// Returns what must follow complete calls to make the text whole, judged by what stands before the first one's body:
+/// models mix the forms, such as a tag inside of a fence. `body` is that of the first call, with all that follows it.
+pub fn closing(before: &str, body: &str) -> String {
+    let closing = wanted(before, body);
+    let written = [before, body].concat();
+    match written.trim_end().ends_with(closing.trim_start()) {
+        true => String::new(),
+        false => closing,
+    }
+}
+
+fn wanted(before: &str, body: &str) -> String {
     let mut closing = String::new();
-    if before.trim_end().ends_with('[') {
+    let is_list = before.trim_end().ends_with('[') || body.trim_start().starts_with('[');
+    // Only a list of calls ends with a bracket: each call has a brace or a parenthesis of its own there.
+    if is_list && !body.trim_end().ends_with(']') {
         closing.push(']');
+    }
+    // The arguments alone are in a fence.
+    let arguments = body.find('{').map_or(body, |at| &body[..at]);
+    if arguments.trim_end().ends_with("```json") && !body.trim_end().ends_with("```") {
+        closing.push_str("\n```");
     }
     for (open, close) in PAIRS {
         if before
             .rfind(open)
             .is_some_and(|at| !before[at..].contains(close))
         {
-            return close.to_owned();
+            closing.push_str(close);
+            return closing;
         }
     }
     let tags = ["<tool_call>", "<tools>", "<seed:tool_call>"];

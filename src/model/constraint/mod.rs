@@ -124,7 +124,6 @@ impl Constraints {
                         matcher,
                         tokens: self.factory.tok_env().clone(),
                         reaching: Rc::clone(&self.reaching),
-                        form: allowed.form,
                         start: guard.clone(),
                         guard,
                         bytes: Vec::new(),
@@ -143,8 +142,12 @@ impl Constraints {
         let held = self
             .library
             .hold(allowed.tools, allowed.known, allowed.passages)?;
-        let mut guard = Guard::new(held, allowed.form)?;
-        guard.feed(body).then_some(guard)
+        let trie = self.factory.tok_env().tok_trie();
+        let mut guard = Guard::new(held, allowed.form, trie);
+        let fits = grammar::tokens(trie, body)
+            .into_iter()
+            .all(|token| guard.feed(trie.token(token)));
+        fits.then_some(guard)
     }
 
     /// Returns a matcher at the beginning of a call, compiled now or before.
@@ -284,7 +287,6 @@ pub struct Constraint {
     matcher: Matcher,
     tokens: TokEnv,
     reaching: Rc<Reaching>,
-    form: CallForm,
     /// The guard as it was when the constraint began, and as it is now. `None` when arguments are held to nothing.
     start: Option<Guard>,
     guard: Option<Guard>,
@@ -304,7 +306,7 @@ impl Constraint {
             return Ok(mask);
         };
         let mut real = mask.clone();
-        guard.restrict(&mut real, self.tokens.tok_trie(), &self.reaching, self.form);
+        guard.restrict(&mut real, self.tokens.tok_trie(), &self.reaching);
         if real.is_zero() {
             // What is known cannot be written here. Better something that is not known than nothing.
             tracing::warn!("an argument is let off what is known");

@@ -38,7 +38,7 @@ use tokio::sync::oneshot;
 use super::constraint::Constraints;
 use super::speculate::Speculation;
 use super::{Command, Model};
-use crate::protocol::{KvType, ModelEvent, ModelFailure, ModelInfo, ModelMemory};
+use crate::protocol::{CallForm, KvType, ModelEvent, ModelFailure, ModelInfo, ModelMemory};
 
 use cache::Cache;
 use draft::Drafter;
@@ -82,6 +82,8 @@ pub struct LlamaOptions {
     pub memory: Option<u64>,
     /// Holds arguments to what is there: paths to the known ones, the `old` of an edit to what its file holds.
     pub real_arguments: bool,
+    /// The form that calls are asked for in; by default the one of the model's family.
+    pub form: Option<CallForm>,
     /// Whether tokens are guessed and evaluated ahead.
     pub speculation: Speculation,
     /// A smaller model of the same family that writes ahead where that pays.
@@ -116,6 +118,7 @@ impl LlamaOptions {
             kv: KvType::default(),
             memory: None,
             real_arguments: true,
+            form: None,
             speculation: Speculation::default(),
             draft: None,
             snapshots: None,
@@ -360,7 +363,8 @@ fn ready<'w>(
         ..
     } = loaded;
     let template = identity::template(weights)?;
-    let info = identity::info(weights, &template, &options.name, context.window(), memory);
+    let mut info = identity::info(weights, &template, &options.name, context.window(), memory);
+    info.form = options.form.unwrap_or(info.form);
     let constraints = Constraints::new(&vocabulary::token_env(weights));
     if let Err(error) = &constraints {
         tracing::warn!("calls are not constrained: {error}");

@@ -8,8 +8,8 @@ use super::native::Fault;
 use super::{LlamaOptions, spawn};
 use crate::model::Model;
 use crate::protocol::{
-    Finish, GenerationId, KvType, Message, ModelEvent, ModelFailure, ModelInfo, ModelRequest,
-    Sampling, ToolChoice, Usage,
+    CallForm, Finish, GenerationId, Known, KnownKind, KvType, Message, ModelEvent, ModelFailure,
+    ModelInfo, ModelRequest, Passages, Risk, Sampling, ToolChoice, ToolSpec, Usage,
 };
 
 fn options() -> LlamaOptions {
@@ -104,6 +104,101 @@ fn a_fault_of_the_engine_is_told_and_the_next_answer_is_as_good_as_ever() {
         }
         let (raw, _, _) = answer(&model, asked()).unwrap();
         assert_eq!(raw, expected, "{fault:?}");
+    }
+}
+
+fn tool(name: &str, properties: serde_json::Value) -> ToolSpec {
+    let required: Vec<&String> = properties.as_object().unwrap().keys().collect();
+    ToolSpec {
+        server: "test".to_owned(),
+        name: name.to_owned(),
+        tool: name.to_owned(),
+        description: String::new(),
+        schema: serde_json::json!({"type": "object", "properties": properties, "required": required}),
+        risk: Risk::Read,
+        previews: false,
+    }
+}
+
+#[test]
+fn weights_of_any_kind_write_every_form_and_name_only_what_is_there() {
+    let marked = |kind: &str| serde_json::json!({"type": "string", "x-walden-known": kind});
+    let text = serde_json::json!({"type": "string"});
+    let tools = [
+        tool("read", serde_json::json!({"path": marked("file")})),
+        tool("git_show", serde_json::json!({"revision": marked("ref")})),
+        tool("recall", serde_json::json!({"who": marked("entity")})),
+        tool("cut", serde_json::json!({"path": text, "old": text})),
+    ];
+    let lists = [
+        (KnownKind::File, vec!["docs/café.md", "src/main.rs"]),
+        (KnownKind::GitRef, vec!["feature/login", "main", "v1.0"]),
+        (
+            KnownKind::Entity,
+            vec!["Ada Lovelace", "the \"big\" server"],
+        ),
+    ];
+    let file = "fn main() {\n    one();\n    two();\n    one();\n}\n";
+    // JSON with the name in it is what the other tests write.
+    let forms = CallForm::ALL.into_iter().filter(|form| {
+        use CallForm::{BareJson, JsonFence, ToolCallTag, ToolCallToken, ToolCallsToken};
+        !matches!(
+            form,
+            BareJson | JsonFence | ToolCallTag | ToolCallToken | ToolCallsToken
+        )
+    });
+    for form in forms {
+        let (model, info) = load(LlamaOptions {
+            form: Some(form),
+            ..options()
+        })
+        .unwrap();
+        assert_eq!(info.form, form);
+        for (index, tool) in tools.iter().enumerate() {
+            // Each of them is asked for what is not there.
+            let question =
+                "Read lib.rs, show the branch `develop`, tell about Grace, and cut three().";
+            let mut request = request(question, few(120));
+            request.sampling.temperature = 1.2;
+            request.tools = tools.to_vec();
+            request.choice = ToolChoice::Required {
+                names: vec![tool.name.clone()],
+            };
+            request.known = lists
+                .iter()
+                .map(|(kind, names)| Known {
+                    kind: *kind,
+                    names: names.iter().map(|name| (*name).to_owned()).collect(),
+                })
+                .collect();
+            request.passages = vec![Passages {
+                path: "src/main.rs".to_owned(),
+                text: file.into(),
+            }];
+            let mut generation = model.generate(request);
+            let mut call = None;
+            while let Some(event) = generation.events.blocking_recv() {
+                if let ModelEvent::Call { name, arguments } = event {
+                    assert_eq!(name, tool.name);
+                    call = Some(arguments);
+                } else if let ModelEvent::BadCall { .. } | ModelEvent::Failed { .. } = event {
+                    panic!("{form:?}: {event:?}");
+                }
+            }
+            let call = call.unwrap_or_else(|| panic!("{form:?}: no call of `{}`", tool.name));
+            if tool.name == "cut" {
+                assert_eq!(call["path"], "src/main.rs");
+                let old = call["old"].as_str().unwrap();
+                assert_eq!(file.matches(old).count(), 1, "{form:?}: {old:?}");
+            } else {
+                let named = call
+                    .values()
+                    .next()
+                    .and_then(|value| value.as_str())
+                    .unwrap();
+                assert!(lists[index].1.contains(&named), "{form:?}: {named:?}");
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::json;
+use crate::protocol::CallForm;
 
 /// What the text of a call turned out to be.
 #[derive(Debug, PartialEq)]
@@ -58,8 +59,8 @@ pub(super) fn arguments_of(name: &str, text: &str, tools: &[String]) -> Decoded 
 }
 
 /// Decodes `<function=name><parameter=key>value</parameter></function>`. All values come out as strings.
-pub(super) fn function(text: &str, tools: &[String]) -> Decoded {
-    parts(function_parts(text), tools)
+pub(super) fn function(form: CallForm, text: &str, tools: &[String]) -> Decoded {
+    parts(function_parts(form, text), tools)
 }
 
 /// Makes a call of what was read of one.
@@ -142,7 +143,7 @@ fn known(tools: &[String]) -> String {
     format!("the tools are: {}{more}", shown.join(", "))
 }
 
-fn function_parts(text: &str) -> Result<(String, Map<String, Value>), String> {
+fn function_parts(form: CallForm, text: &str) -> Result<(String, Map<String, Value>), String> {
     let Some((name, mut rest)) = text
         .strip_prefix("<function=")
         .and_then(|rest| rest.split_once('>'))
@@ -170,10 +171,19 @@ fn function_parts(text: &str) -> Result<(String, Map<String, Value>), String> {
                 "the call's parameter `{key}` lacks a `</parameter>`"
             ));
         };
-        // The value stands on lines of its own: one line break on each side belongs to the tags.
         let value = &after[..length];
-        let value = value.strip_prefix('\n').unwrap_or(value);
-        let value = value.strip_suffix('\n').unwrap_or(value);
+        let value = match form {
+            // The value stands on its tags' line; a model that puts it on lines of its own does so on both sides.
+            CallForm::SeedTag => value
+                .strip_prefix('\n')
+                .and_then(|value| value.strip_suffix('\n'))
+                .unwrap_or(value),
+            // The value stands on lines of its own: one line break on each side belongs to the tags.
+            _ => {
+                let value = value.strip_prefix('\n').unwrap_or(value);
+                value.strip_suffix('\n').unwrap_or(value)
+            }
+        };
         arguments.insert(key.to_owned(), Value::String(value.to_owned()));
         rest = &after[length + "</parameter>".len()..];
     }

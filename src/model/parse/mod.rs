@@ -56,6 +56,20 @@ pub struct OpenCall<'a> {
     /// What was written of it after [`CallForm::mark`], white space in front left out. In the further calls of a
     /// list or a fence, from the call itself on.
     pub body: &'a str,
+    /// It is one of the further calls of a list or a fence.
+    pub further: bool,
+}
+
+impl OpenCall<'_> {
+    /// Returns the body as the first call of its list or fence has it: with the bracket that opened the list, where
+    /// the form has one.
+    pub fn as_first(&self) -> String {
+        let list = match self.form.begun().starts_with('[') && self.further {
+            true => "[",
+            false => "",
+        };
+        format!("{list}{}", self.body)
+    }
 }
 
 /// Takes an answer apart while it is written.
@@ -186,6 +200,7 @@ impl StreamParser {
             State::Call(call) => Some(OpenCall {
                 form: call.form,
                 body: call.body(),
+                further: call.further,
             }),
             _ => None,
         }

@@ -90,8 +90,11 @@ pub(super) fn parts(transcript: &Transcript, used: u32) -> Parts {
                 }
             }
             // What a review finds is not in the conversation.
-            Item::Notice { .. } | Item::Undone { .. } | Item::End { .. } | Item::Finding { .. } => {
-            }
+            Item::Notice { .. }
+            | Item::Undone { .. }
+            | Item::Plan { .. }
+            | Item::End { .. }
+            | Item::Finding { .. } => {}
         }
     }
     let told = parts.messages + parts.answers + parts.calls + parts.outputs;

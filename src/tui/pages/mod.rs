@@ -3,6 +3,7 @@
 
 mod context;
 mod model;
+mod plan;
 mod queue;
 mod servers;
 mod trace;
@@ -30,6 +31,7 @@ pub(super) enum Subject {
     Trace,
     /// The last prompt, as it was sent.
     Prompt,
+    Plan,
 }
 
 /// An open page.
@@ -54,6 +56,7 @@ impl Page {
             Subject::Queue => queue::rows(transcript, self.at, wide),
             Subject::Trace => trace::rows(transcript, wide),
             Subject::Prompt => trace::prompt(transcript, wide),
+            Subject::Plan => plan::rows(transcript, self.at, wide),
         }
     }
 
@@ -62,6 +65,10 @@ impl Page {
         let wide = usize::from(wide(area));
         let (last, page) = match self.subject {
             Subject::Queue => (transcript.queued.len().saturating_sub(1), 5),
+            Subject::Plan => {
+                let steps = transcript.plan.as_ref().map_or(0, |plan| plan.steps.len());
+                (steps.saturating_sub(1), 5)
+            }
             _ => {
                 let high = usize::from(area.height.saturating_sub(2));
                 let total = self.rows(transcript, wide).len();
@@ -94,11 +101,12 @@ impl Page {
             Subject::Queue => "Messages that wait",
             Subject::Trace => "Requests to the model",
             Subject::Prompt => "The prompt, as it was sent",
+            Subject::Plan => "Plan",
         };
         let rows = self.rows(transcript, usize::from(wide(area)));
         let inner = draw_frame(buffer, area, WIDE, rows.len() as u16, title, theme);
         let first = match self.subject {
-            Subject::Queue => 0,
+            Subject::Queue | Subject::Plan => 0,
             _ => self.at.min(rows.len().saturating_sub(inner.height.into())),
         };
         draw_rows(rows.iter().skip(first), buffer, inner, theme);

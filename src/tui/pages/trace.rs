@@ -1,6 +1,6 @@
 //! The page of the last requests to the model: what each one took. And the prompt as it was sent.
 
-use crate::protocol::{Message, Step, Transcript, Usage};
+use crate::protocol::{Message, Traced, Transcript, Usage};
 
 use super::super::role::Role;
 use super::super::text::{Row, clean_code, clean_line, short_count, thousands, wrap};
@@ -10,7 +10,7 @@ use super::{note, speed};
 const MOST_ROWS: usize = 20_000;
 
 /// A column: its head, its width, and what stands in it.
-type Column = (&'static str, usize, fn(&Step) -> String);
+type Column = (&'static str, usize, fn(&Traced) -> String);
 
 /// The columns, the most telling first: what does not fit is left out from the end.
 const COLUMNS: [Column; 8] = [

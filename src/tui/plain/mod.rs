@@ -150,6 +150,9 @@ impl Plain {
                 };
                 out.extend(sanitize(text).lines().map(|line| format!("{word}: {line}")));
             }
+            Event::PlanChanged { plan: Some(plan) } => {
+                out.extend(super::planning::told(plan));
+            }
             Event::TurnEnded { summary, .. } => {
                 self.waiting = Waiting::Message;
                 out.push(format!("done. {}", sanitize_line(&summary.sentence())));
@@ -238,6 +241,7 @@ impl Plain {
                 ..Done::default()
             },
             Some(Command::Undo) => Done::send(Op::Undo),
+            Some(Command::Plan) => self.plan(argument),
             Some(Command::Mode) => match Mode::ALL.into_iter().find(|mode| mode.name() == argument)
             {
                 Some(mode) => Done::send(Op::SetMode { mode }),
@@ -261,6 +265,24 @@ impl Plain {
                 "/{word} needs the screen; start walden without --plain for it"
             )),
             None => Done::say(format!("no command /{word}; /help lists those there are")),
+        }
+    }
+
+    /// Looks at the plan, starts it, or changes it.
+    fn plan(&self, argument: &str) -> Done {
+        let Some(plan) = &self.transcript.plan else {
+            return Done::say("there is no plan; /mode plan, then say what is to be done");
+        };
+        match super::planning::parse(plan, argument) {
+            Ok(super::planning::Meant::Op(op)) => Done::send(op),
+            Ok(super::planning::Meant::Show) => Done {
+                said: super::planning::told(plan),
+                ..Done::default()
+            },
+            Ok(super::planning::Meant::Edit) => {
+                Done::say("an editor needs the screen; /plan 2 TEXT changes a step")
+            }
+            Err(problem) => Done::say(problem),
         }
     }
 
@@ -389,7 +411,7 @@ impl Plain {
 fn is_here(command: Command) -> bool {
     matches!(
         command,
-        Command::Help | Command::Mode | Command::Undo | Command::Quit
+        Command::Help | Command::Mode | Command::Undo | Command::Plan | Command::Quit
     )
 }
 

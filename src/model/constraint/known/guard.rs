@@ -10,28 +10,17 @@ use toktrie::TrieNode;
 
 use super::names::{Names, Run};
 use super::quotes::Quotes;
+use super::syntax::{End, SPECIAL, Writing};
 
 /// Runs with more texts than this are walked once; the result is kept.
 const KEPT_FROM: u32 = 64;
 /// How many results are kept; each is a bit for every token.
 const KEPT: usize = 64;
 
-/// What ends a value in tags.
-const TAG_END: &[u8] = b"\n</parameter>\n";
-
 /// The texts that a string is held to.
 pub(super) enum Texts {
     Names(Names),
     Quotes(Quotes),
-}
-
-/// How a string is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Writing {
-    /// As JSON, up to its closing quote.
-    Json,
-    /// As it is, up to the line that closes its tag.
-    Tag,
 }
 
 /// Texts, and what is worth keeping of the walks over them.
@@ -51,19 +40,19 @@ pub(super) struct Guarding {
 /// Where in a guarded string one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Inside {
-    /// The texts that begin so; none while only the end of a tag is left.
+    /// The texts that begin so; none while only the rest of its end is left.
     run: Option<Run>,
     mark: Mark,
 }
 
-/// What is begun besides a text: an escape of JSON, or the end of a tag.
+/// What is begun besides a text: an escape of JSON, or the end of a string that is written as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Mark {
     None,
     Backslash,
     /// `\u`, and how many digits of it.
     Code(u8),
-    /// So many bytes of [`TAG_END`].
+    /// So many bytes of [`End::bytes`].
     End(u8),
 }
 
@@ -135,6 +124,9 @@ impl Source {
         while bytes.len() < most {
             self.steps(at, guarding, &mut steps);
             let [(byte, step)] = steps[..] else { break };
+            if byte == SPECIAL {
+                break;
+            }
             bytes.push(byte);
             match step {
                 Step::Inside(next) => at = next,
@@ -149,7 +141,7 @@ impl Source {
         steps.clear();
         match guarding.writing {
             Writing::Json => self.steps_in_json(at, guarding, steps),
-            Writing::Tag => self.steps_in_tag(at, guarding, steps),
+            Writing::Plain(end) => self.steps_as_it_is(at, guarding, end, steps),
         }
     }
 
@@ -209,7 +201,13 @@ impl Source {
         }
     }
 
-    fn steps_in_tag(&self, at: Inside, guarding: Guarding, steps: &mut Vec<(u8, Step)>) {
+    fn steps_as_it_is(
+        &self,
+        at: Inside,
+        guarding: Guarding,
+        end: End,
+        steps: &mut Vec<(u8, Step)>,
+    ) {
         if let Some(run) = at.run {
             run.branches(
                 |at, depth| self.byte(at, depth),
@@ -232,14 +230,14 @@ impl Source {
             ends.push(0);
         }
         for ended in ends {
-            let byte = TAG_END[ended];
+            let byte = end.bytes()[ended];
             let is_taken = |step: &Step| match step {
                 Step::Out => true,
                 Step::Inside(inside) => inside.mark != Mark::None,
             };
-            // The tag is shorter than 256 bytes.
+            // Every end is shorter than 256 bytes.
             let mark = Mark::End(u8::try_from(ended + 1).unwrap_or(u8::MAX));
-            let is_whole = ended + 1 == TAG_END.len();
+            let is_whole = ended + 1 == end.bytes().len();
             match steps.iter_mut().find(|(of, _)| *of == byte) {
                 Some((_, step)) if is_taken(step) => {}
                 Some((_, step)) if is_whole => *step = Step::Out,

@@ -91,6 +91,11 @@ impl Mark {
     }
 }
 
+/// Tells whether a tool takes a passage of a file, whose path has to be written before.
+pub(in crate::model::constraint) fn quotes_a_file(schema: &Value) -> bool {
+    quotes(schema).is_some()
+}
+
 /// Tells whether, and how, a tool takes a `path` and then an `old` passage of the file there.
 fn quotes(schema: &Value) -> Option<Quoting> {
     let properties = schema.get("properties").and_then(Value::as_object)?;

@@ -9,6 +9,7 @@ mod marks;
 mod names;
 mod place;
 mod quotes;
+mod syntax;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;
@@ -21,11 +22,14 @@ use llguidance::toktrie::{SimpleVob, TokTrie, TokenId};
 
 use crate::protocol::{CallForm, Known, KnownKind, Passages, ToolSpec};
 
-use guard::{Source, Texts, Writing};
+use guard::{Source, Texts};
 use marks::{Mark, MarkedAs};
 use names::Names;
 use place::Place;
 use quotes::Quotes;
+use syntax::{Border, Syntax};
+
+pub(super) use marks::quotes_a_file;
 
 /// How many lists of names, and how many texts, are kept prepared.
 const KEPT: usize = 16;
@@ -47,6 +51,7 @@ pub(super) struct Library {
 pub(super) struct Reaching {
     quotes: Vec<(usize, TokenId)>,
     breaks: Vec<(usize, TokenId)>,
+    angles: Vec<(usize, TokenId)>,
 }
 
 /// What the arguments of one call are held to.
@@ -80,6 +85,7 @@ impl Reaching {
         Self {
             quotes: with(b'"'),
             breaks: with(b'\n'),
+            angles: with(b'>'),
         }
     }
 }
@@ -207,28 +213,11 @@ impl Held {
 }
 
 impl Guard {
-    /// Guards a call that is written in a form, from its body's first byte on. `None` for the forms that are neither
-    /// JSON as a whole nor tags with lines of their own: their arguments are free.
-    pub(super) fn new(held: Rc<Held>, form: CallForm) -> Option<Self> {
-        let writing = match form {
-            CallForm::FunctionTag => Writing::Tag,
-            CallForm::JsonFence
-            | CallForm::ToolCallTag
-            | CallForm::ToolCallsToken
-            | CallForm::ToolCallToken
-            | CallForm::BareJson => Writing::Json,
-            CallForm::ToolCallsArgs
-            | CallForm::Harmony
-            | CallForm::DeepSeek
-            | CallForm::DeepSeekFence
-            | CallForm::ArgKeys
-            | CallForm::Pythonic
-            | CallForm::Braces
-            | CallForm::SeedTag => return None,
-        };
-        Some(Self {
-            place: Place::new(held, writing),
-        })
+    /// Guards a call that is written in a form, from its body's first byte on.
+    pub(super) fn new(held: Rc<Held>, form: CallForm, trie: &TokTrie) -> Self {
+        Self {
+            place: Place::new(held, Syntax::of(form, trie)),
+        }
     }
 
     /// Moves on. Says no where what was written is not what it is held to.
@@ -247,13 +236,7 @@ impl Guard {
     }
 
     /// Takes out of a mask what a guarded string must not have.
-    pub(super) fn restrict(
-        &self,
-        mask: &mut SimpleVob,
-        trie: &TokTrie,
-        reaching: &Reaching,
-        form: CallForm,
-    ) {
+    pub(super) fn restrict(&self, mask: &mut SimpleVob, trie: &TokTrie, reaching: &Reaching) {
         if let Some(guarded) = self.place.guarded() {
             let next = guarded.source.next(guarded.at, guarded.guarding, trie);
             let crossing: Vec<TokenId> = next
@@ -268,11 +251,12 @@ impl Guard {
             }
             return;
         }
-        let tokens = match form {
-            CallForm::FunctionTag => &reaching.breaks,
-            _ => &reaching.quotes,
+        let (border, needed) = self.place.borders_to_a_guarded_string();
+        let tokens = match border {
+            Border::Quote => &reaching.quotes,
+            Border::LineBreak => &reaching.breaks,
+            Border::Angle => &reaching.angles,
         };
-        let needed = self.place.marks_to_a_guarded_string();
         for (_, token) in tokens.iter().take_while(|(marks, _)| *marks >= needed) {
             if mask.is_allowed(*token) && !self.place.allows(trie.token(*token)) {
                 mask.disallow_token(*token);

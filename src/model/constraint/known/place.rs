@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use super::Held;
-use super::guard::{Guarding, Inside, Source, Step, Writing};
+use super::guard::{Guarding, Inside, Source, Step};
 use super::marks::{ALL, Mark, Quoting};
+use super::syntax::{Border, End, SPECIAL, Syntax, Writing};
 
 /// A string that is being written, and what it is held to.
 #[derive(Clone)]
@@ -18,10 +19,10 @@ pub(super) struct Guarded {
 #[derive(Clone)]
 pub(super) struct Place {
     held: Rc<Held>,
-    writing: Writing,
+    syntax: Syntax,
     levels: Vec<Level>,
     state: State,
-    /// The string or name that is being written, as it is written.
+    /// The string, name or mark that is being written, as it is written.
     text: Vec<u8>,
 }
 
@@ -31,6 +32,8 @@ struct Level {
     is_list: bool,
     /// What holds the name of the tool and its arguments.
     is_call: bool,
+    /// Its keys are no strings.
+    is_bare: bool,
     mark: Option<Rc<Mark>>,
     /// The key whose value comes next.
     key: Option<String>,
@@ -52,25 +55,26 @@ enum State {
         escaped: bool,
     },
     Guarded(Guarded),
-    /// In tags: the name of the tool, up to `>`.
-    Tool,
-    /// In tags: between the arguments, or in the tag that opens one.
-    Tags,
-    /// In tags: the line break before a value.
+    /// Before the arguments: the name of the tool, and what parts it from them.
+    Head,
+    /// Between arguments that have marks of their own, or in the marks that open one.
+    Marks,
+    /// The line break before a value.
     Opened,
+    /// A string that is written as it is.
     Value,
 }
 
 impl Place {
-    pub(super) fn new(held: Rc<Held>, writing: Writing) -> Self {
-        let (state, levels) = match writing {
-            Writing::Json => (State::Between, Vec::new()),
-            Writing::Tag => (State::Tool, vec![Level::default()]),
+    pub(super) fn new(held: Rc<Held>, syntax: Syntax) -> Self {
+        let state = match syntax {
+            Syntax::Json => State::Between,
+            _ => State::Head,
         };
         Self {
             held,
-            writing,
-            levels,
+            syntax,
+            levels: Vec::new(),
             state,
             text: Vec::new(),
         }
@@ -84,17 +88,39 @@ impl Place {
         }
     }
 
-    /// Returns how many marks (quotes in JSON, line breaks in tags) a token must have before its last byte to reach
-    /// into a guarded string from here.
-    pub(super) fn marks_to_a_guarded_string(&self) -> usize {
+    /// Returns what every way from here into a guarded string goes over, and how often a token must have it before
+    /// its last byte to reach into one.
+    pub(super) fn borders_to_a_guarded_string(&self) -> (Border, usize) {
+        let is_value = matches!(self.state, State::Value);
+        match self.syntax {
+            Syntax::Braces(_) => (Border::Angle, if is_value { 2 } else { 1 }),
+            Syntax::Tags(End::Line) if !self.is_in_json() => {
+                (Border::LineBreak, if is_value { 3 } else { 1 })
+            }
+            Syntax::Tags(_) if !self.is_in_json() => (Border::Angle, if is_value { 2 } else { 1 }),
+            Syntax::Pairs(_) if !self.is_in_json() => (Border::Angle, if is_value { 4 } else { 1 }),
+            Syntax::Python => {
+                let is_text = matches!(self.state, State::Text { .. });
+                (Border::Quote, if is_text { 2 } else { 1 })
+            }
+            _ => (Border::Quote, self.quotes_to_a_guarded_string()),
+        }
+    }
+
+    fn quotes_to_a_guarded_string(&self) -> usize {
         let level = self.levels.last();
         match &self.state {
             State::Text { .. } => 4,
             State::Key { .. } => 2,
+            State::Head => 3,
             State::Between if level.is_none_or(|level| !level.is_list && level.key.is_none()) => 3,
-            State::Value => 3,
-            State::Between | State::Guarded(_) | State::Tool | State::Tags | State::Opened => 1,
+            _ => 1,
         }
+    }
+
+    /// Tells whether what is being written is JSON inside of an argument with marks of its own.
+    fn is_in_json(&self) -> bool {
+        self.levels.len() > 1 || matches!(self.state, State::Between)
     }
 
     /// Tells whether these bytes may come next.
@@ -118,6 +144,8 @@ impl Place {
                 self.text.push(byte);
                 return true;
             }
+            // A mark that is a token of its own is read like one that is not.
+            _ if byte == SPECIAL => {}
             State::Key { escaped } | State::Text { escaped } => {
                 if byte == b'"' && !*escaped {
                     return self.end_text();
@@ -126,12 +154,15 @@ impl Place {
                 self.text.push(byte);
             }
             State::Between => self.between(byte),
-            State::Tool | State::Tags | State::Opened | State::Value => self.in_tags(byte),
+            State::Head | State::Marks | State::Opened | State::Value => self.in_marks(byte),
         }
         true
     }
 
     fn between(&mut self, byte: u8) {
+        if self.is_in_a_word(byte) {
+            return;
+        }
         match byte {
             b'{' | b'[' => {
                 let is_list = byte == b'[';
@@ -143,13 +174,20 @@ impl Place {
                     && self.levels.len() < 2;
                 self.levels.push(Level {
                     is_list,
-                    is_call: is_outer && !is_list,
+                    is_call: is_outer && !is_list && self.syntax == Syntax::Json,
+                    is_bare: !is_list && matches!(self.syntax, Syntax::Braces(_)),
                     mark,
                     ..Level::default()
                 });
+                self.text.clear();
             }
-            b'}' | b']' => drop(self.levels.pop()),
+            b'}' | b']' | b')' => {
+                self.levels.pop();
+                self.text.clear();
+                self.state = self.after_a_value();
+            }
             b',' => {
+                self.text.clear();
                 if let Some(level) = self.levels.last_mut() {
                     level.key = None;
                 }
@@ -165,12 +203,64 @@ impl Place {
                     false => self.value(),
                 };
             }
-            b't' => {
+            b't' | b'T' => {
                 if let Some(level) = self.levels.last_mut() {
                     level.all |= level.key.as_deref().is_some_and(|key| ALL.contains(&key));
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Takes a byte of a key that is no string, or of a mark that a string begins with. Says no where it is neither.
+    fn is_in_a_word(&mut self, byte: u8) -> bool {
+        let colon = match self.syntax {
+            Syntax::Python => b'=',
+            Syntax::Braces(_) => b':',
+            _ => return false,
+        };
+        let Some(level) = self.levels.last_mut() else {
+            return false;
+        };
+        if level.is_bare && level.key.is_none() {
+            match byte {
+                _ if byte == colon => {
+                    let key = String::from_utf8_lossy(&self.text);
+                    level.key = Some(key.trim().to_owned());
+                    self.text.clear();
+                }
+                b',' | b')' | b'}' => return false,
+                _ => self.text.push(byte),
+            }
+            return true;
+        }
+        let Syntax::Braces(end) = self.syntax else {
+            return false;
+        };
+        self.text.push(byte);
+        if self.text.ends_with(end.text().as_bytes()) {
+            self.text.clear();
+            self.state = self.value();
+            return true;
+        }
+        // The quotation mark is part of a mark.
+        byte == b'"'
+    }
+
+    /// Returns where one is after a value.
+    fn after_a_value(&self) -> State {
+        match self.syntax.is_marked() && self.levels.len() == 1 {
+            true => State::Marks,
+            false => State::Between,
+        }
+    }
+
+    /// Returns how a string is written that is a value here.
+    fn writing(&self) -> Writing {
+        match self.syntax {
+            Syntax::Tags(end) | Syntax::Pairs(end) if self.levels.len() == 1 => Writing::Plain(end),
+            Syntax::Braces(end) => Writing::Plain(end),
+            _ => Writing::Json,
         }
     }
 
@@ -190,22 +280,23 @@ impl Place {
         level.mark.as_ref()?.fields.get(key).cloned()
     }
 
-    /// Begins a string that is a value.
+    /// Begins a string that is a value, or what stands between the marks of an argument.
     fn value(&self) -> State {
-        let free = match self.writing {
-            Writing::Json => State::Text { escaped: false },
-            Writing::Tag => State::Value,
-        };
+        let writing = self.writing();
         let Some((source, all)) = self.source() else {
-            return free;
+            let is_json = self.syntax.is_marked()
+                && self.levels.len() == 1
+                && self.value_mark().is_some_and(|mark| mark.kind.is_none());
+            return match writing {
+                Writing::Plain(_) if is_json => State::Between,
+                Writing::Plain(_) => State::Value,
+                Writing::Json => State::Text { escaped: false },
+            };
         };
         State::Guarded(Guarded {
             at: source.begin(),
             source,
-            guarding: Guarding {
-                writing: self.writing,
-                all,
-            },
+            guarding: Guarding { writing, all },
         })
     }
 
@@ -229,20 +320,21 @@ impl Place {
         Some((self.held.names(kind)?, false))
     }
 
-    /// Ends a string of JSON, or a guarded one in tags.
+    /// Ends a string of JSON, or a guarded one.
     fn end_text(&mut self) -> bool {
         let was_key = matches!(self.state, State::Key { .. });
-        self.state = match self.writing {
-            Writing::Json => State::Between,
-            Writing::Tag => State::Tags,
+        let writing = match &self.state {
+            State::Guarded(guarded) => guarded.guarding.writing,
+            _ => Writing::Json,
         };
+        self.state = self.after_a_value();
         let text = std::mem::take(&mut self.text);
-        let text = match self.writing {
+        let text = match writing {
             Writing::Json => unescaped(&text),
-            // The beginning of the closing tag was taken for text.
-            Writing::Tag => {
-                String::from_utf8_lossy(text.strip_suffix(b"\n</parameter>").unwrap_or(&text))
-                    .into_owned()
+            // All of the end but its last byte was taken for text.
+            Writing::Plain(end) => {
+                let end = &end.bytes()[..end.bytes().len() - 1];
+                String::from_utf8_lossy(text.strip_suffix(end).unwrap_or(&text)).into_owned()
             }
         };
         let held = Rc::clone(&self.held);
@@ -259,52 +351,63 @@ impl Place {
         true
     }
 
-    fn in_tags(&mut self, byte: u8) {
+    /// Takes a byte of the head, of the marks around an argument, or of a string that is written as it is.
+    fn in_marks(&mut self, byte: u8) {
         self.text.push(byte);
         match self.state {
-            State::Tool if byte == b'>' => {
-                let text = String::from_utf8_lossy(&self.text).into_owned();
-                let name = text.trim_end_matches('>').trim();
-                let name = name.strip_prefix("<function=").unwrap_or(name);
-                if let Some(level) = self.levels.last_mut() {
-                    level.mark = self.held.tool(name);
+            State::Head => {
+                let text = String::from_utf8_lossy(&self.text);
+                if let Some(name) = self.syntax.name(&text) {
+                    self.levels.push(Level {
+                        mark: self.held.tool(name),
+                        is_bare: matches!(self.syntax, Syntax::Python | Syntax::Braces(_)),
+                        ..Level::default()
+                    });
+                    self.text.clear();
+                    self.state = self.after_a_value();
                 }
-                self.text.clear();
-                self.state = State::Tags;
             }
-            State::Tags if byte == b'>' => {
-                let text = String::from_utf8_lossy(&self.text).into_owned();
-                self.text.clear();
-                let key = text
-                    .trim_end_matches('>')
-                    .rsplit_once("<parameter=")
-                    .map(|(_, key)| key.to_owned());
+            State::Marks if byte == b'>' => {
+                let text = String::from_utf8_lossy(&self.text);
+                let key = self.syntax.key(&text).map(str::to_owned);
                 if let Some(key) = key
                     && let Some(level) = self.levels.last_mut()
                 {
                     level.key = Some(key);
-                    self.state = State::Opened;
+                    self.text.clear();
+                    self.state = match self.syntax {
+                        Syntax::Tags(End::Line) => State::Opened,
+                        _ => self.value(),
+                    };
                 }
             }
             State::Opened => {
                 self.text.clear();
                 self.state = self.value();
             }
-            State::Value if self.text.ends_with(b"\n</parameter>\n") => {
-                let written = &self.text[..self.text.len() - b"\n</parameter>\n".len()];
-                let value = String::from_utf8_lossy(written).into_owned();
-                if let Some(level) = self.levels.last_mut() {
-                    let key = level.key.as_deref().unwrap_or_default();
-                    level.all |= ALL.contains(&key) && value == "true";
-                    if key == "path" {
-                        level.path = Some(value);
-                    }
-                }
-                self.text.clear();
-                self.state = State::Tags;
-            }
+            State::Value => self.in_a_value(),
             _ => {}
         }
+    }
+
+    /// Ends a string that is written as it is, where it has ended.
+    fn in_a_value(&mut self) {
+        let Writing::Plain(end) = self.writing() else {
+            return;
+        };
+        let Some(written) = self.text.strip_suffix(end.text().as_bytes()) else {
+            return;
+        };
+        let value = String::from_utf8_lossy(written).into_owned();
+        if let Some(level) = self.levels.last_mut() {
+            let key = level.key.as_deref().unwrap_or_default();
+            level.all |= ALL.contains(&key) && value == "true";
+            if key == "path" {
+                level.path = Some(value);
+            }
+        }
+        self.text.clear();
+        self.state = self.after_a_value();
     }
 }
 

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+mod forms;
+
 fn tool(name: &str, schema: Value) -> ToolSpec {
     ToolSpec {
         server: "test".to_owned(),
@@ -36,6 +38,10 @@ fn tools() -> Vec<ToolSpec> {
         tool(
             "many",
             json!({"type": "object", "properties": {"paths": {"type": "array", "items": marked("path")}, "ref": marked("ref")}}),
+        ),
+        tool(
+            "tell",
+            json!({"type": "object", "properties": {"who": marked("entity")}, "required": ["who"]}),
         ),
     ]
 }

@@ -3,6 +3,7 @@ mod hard;
 mod random;
 
 use super::*;
+use crate::model::parse::{Piece, StreamParser};
 use crate::protocol::Risk;
 use llguidance::toktrie::ApproximateTokEnv;
 use serde_json::json;
@@ -298,26 +299,135 @@ fn marks_that_are_tokens_have_to_be_those_tokens() {
 }
 
 #[test]
+fn every_form_is_made_whole_where_its_parser_sees_the_end_of_the_call() {
+    let names = vec!["read".to_owned()];
+    for form in CallForm::ALL {
+        let whole = form.write("read", r#"{"path": "a"}"#);
+        let mut parser = StreamParser::new(form, names.clone());
+        let end = (0..whole.len()).find(|at| {
+            parser
+                .feed(&whole.as_bytes()[*at..=*at])
+                .iter()
+                .any(|piece| matches!(piece, Piece::Call { .. }))
+        });
+        // Bare JSON is told by what follows it.
+        let written = &whole[..end.map_or(whole.len(), |end| end + 1)];
+        let (before, body) = written.split_at(form.mark().len());
+        let made = [written, &closing(before, body)].concat();
+        assert_eq!(made, whole, "{form:?}");
+    }
+}
+
+/// Writes two calls in one answer, as models of a form do.
+fn two_calls(form: CallForm, arguments: &str) -> String {
+    let call = form.write("read", arguments);
+    let inner = call.strip_prefix(form.mark()).unwrap();
+    let inner = inner.strip_suffix(form.closing()).unwrap();
+    let (mark, closing) = (form.mark(), form.closing());
+    let list = |call: &str| call.trim_matches(['[', ']']).to_owned();
+    match form {
+        CallForm::ToolCallsToken | CallForm::ToolCallToken | CallForm::Pythonic => {
+            let one = list(inner);
+            format!("{mark}[{one}, {one}]{closing}")
+        }
+        CallForm::BareJson => format!("{inner}; {inner}"),
+        CallForm::DeepSeek | CallForm::DeepSeekFence => {
+            let (end, begin) = ("<｜tool▁call▁end｜>", "<｜tool▁call▁begin｜>");
+            format!("{mark}{inner}{end}{begin}{inner}{closing}")
+        }
+        CallForm::Harmony => format!("{call}<|call|><|start|>assistant{call}"),
+        CallForm::Braces | CallForm::ToolCallsArgs => format!("{call}{call}"),
+        _ => format!("{call}\n{call}"),
+    }
+}
+
+#[test]
+fn a_second_call_is_constrained_in_every_form() {
+    let tools = [read()];
+    let tools: Vec<&ToolSpec> = tools.iter().collect();
+    let tokens: TokEnv = ApproximateTokEnv::single_byte_env();
+    let mut constraints = Constraints::new(&tokens).unwrap();
+    for form in CallForm::ALL {
+        let text = two_calls(form, r#"{"path": "a", "line": 7}"#);
+        let mut parser = StreamParser::new(form, vec!["read".to_owned()]);
+        let (mut calls, mut constrained) = (0, 0);
+        let mut constraint: Option<Constraint> = None;
+        for (at, byte) in text.bytes().enumerate() {
+            if let Some(constraint) = &mut constraint {
+                let mask = constraint.mask().unwrap();
+                assert!(
+                    mask.is_allowed(u32::from(byte)),
+                    "{form:?}: refused at {:?}",
+                    &text[at..]
+                );
+                constraint.accept(&[u32::from(byte)]).unwrap();
+            }
+            let pieces = parser.feed(&[byte]);
+            let ended = pieces
+                .iter()
+                .any(|piece| matches!(piece, Piece::Call { .. }));
+            calls += usize::from(ended);
+            if ended {
+                constraint = None;
+            }
+            let Some(open) = parser.open_call() else {
+                continue;
+            };
+            if constraint.is_none() && text[..=at].ends_with(open.body) {
+                let allowed = Allowed {
+                    form: open.form,
+                    tools: &tools,
+                    passages: &[],
+                    known: &[],
+                };
+                let begun = constraints.rest_of_call(allowed, open.as_first().as_bytes());
+                constraint = Some(begun.unwrap_or_else(|error| panic!("{form:?}: {error}")));
+                constrained += 1;
+            }
+        }
+        let last = parser.finish();
+        calls += last
+            .iter()
+            .filter(|piece| matches!(piece, Piece::Call { .. }))
+            .count();
+        assert_eq!((calls, constrained), (2, 2), "{form:?}: {text}");
+    }
+}
+
+#[test]
 fn a_text_is_made_whole_by_what_it_opened() {
-    for (before, expected) in [
-        ("Here:\n```json\n", "\n```"),
-        ("<tool_call>\n", "\n</tool_call>"),
-        ("<tools>", "\n</tools>"),
-        ("```xml\n<tool_call>\n", "\n</tool_call>\n```"),
-        ("```\ncode\n```\n```json\n[", "]\n```"),
-        ("<tool_call>x</tool_call>\n", ""),
-        ("[TOOL_CALLS]", ""),
-        ("<|tool_call_start|>", "<|tool_call_end|>"),
-        ("<|tool_call_start|>[a()]<|tool_call_end|>\nSo.", ""),
-        ("<|tool_call>call:", "<tool_call|>"),
-        ("<seed:tool_call>\n", "\n</seed:tool_call>"),
+    for (before, body, expected) in [
+        ("Here:\n```json\n", "{}", "\n```"),
+        ("Here:\n```json\n", "{}\n{}", "\n```"),
+        ("Here:\n```json\n", "{}\n```", ""),
+        ("<tool_call>\n", "{}", "\n</tool_call>"),
+        ("<tools>", "{}", "\n</tools>"),
+        ("```xml\n<tool_call>\n", "{}", "\n</tool_call>\n```"),
+        ("```\ncode\n```\n```json\n[", "{}", "]\n```"),
+        ("<tool_call>x</tool_call>\n", "{}", ""),
+        ("[TOOL_CALLS]", "a[ARGS]{}", ""),
+        ("[TOOL_CALLS]", "[{}", "]"),
+        ("[TOOL_CALLS]", "[{}, {}", "]"),
+        ("[TOOL_CALLS]", "[{}]", ""),
+        ("<|tool_call_start|>", "[a()", "]<|tool_call_end|>"),
+        ("<|tool_call_start|>", "[a()]", "<|tool_call_end|>"),
+        ("<|tool_call_start|>", "[a(), b()", "]<|tool_call_end|>"),
+        ("<|tool_call_start|>", "[a()]<|tool_call_end|>", ""),
+        ("<|tool_call_start|>[a()]<|tool_call_end|>\nSo.", "", ""),
+        ("<|tool_call>call:", "a{}", "<tool_call|>"),
+        (
+            "<seed:tool_call>\n",
+            "<function=a>\n</function>",
+            "\n</seed:tool_call>",
+        ),
         (
             "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>",
+            "a<｜tool▁sep｜>{}",
             "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
         ),
-        ("", ""),
+        ("", "", ""),
     ] {
-        assert_eq!(closing(before), expected, "{before:?}");
+        assert_eq!(closing(before, body), expected, "{before:?} {body:?}");
     }
 }
 

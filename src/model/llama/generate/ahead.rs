@@ -68,7 +68,11 @@ impl Answer<'_, '_> {
             return;
         };
         // The prompt has them as they are.
-        if form == CallForm::FunctionTag || self.ahead.knows_passages {
+        let is_plain = matches!(
+            form,
+            CallForm::FunctionTag | CallForm::SeedTag | CallForm::ArgKeys | CallForm::Braces
+        );
+        if is_plain || self.ahead.knows_passages {
             return;
         }
         self.ahead.knows_passages = true;

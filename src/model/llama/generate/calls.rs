@@ -134,14 +134,26 @@ impl Answer<'_, '_> {
         let is_whole = self.raw.ends_with(open.body.as_bytes());
         if matches!(self.draft, Draft::None) && is_whole {
             self.between = Between::No;
-            let body = open.body.as_bytes().to_vec();
-            let form = open.form;
-            self.constrain_as(form, &body);
+            let (form, further, written) = (open.form, open.further, open.body.len());
+            let body = open.as_first();
+            self.begin_call(written);
+            if !further {
+                self.wrapped_at = self.body_start;
+            }
+            self.constrain_as(form, body.as_bytes());
         }
     }
 
     pub(super) fn constrain(&mut self, body: &[u8]) {
+        self.begin_call(body.len());
+        self.wrapped_at = self.body_start;
         self.constrain_as(self.engine.form, body);
+    }
+
+    /// Takes note of where a call begins of whose body so many bytes are written.
+    fn begin_call(&mut self, written: usize) {
+        self.body_start = self.raw.len() - written;
+        self.steps.clear();
     }
 
     fn constrain_as(&mut self, form: CallForm, body: &[u8]) {
@@ -156,8 +168,6 @@ impl Answer<'_, '_> {
             passages,
             known,
         };
-        self.body_start = self.raw.len() - body.len();
-        self.steps.clear();
         self.draft = Draft::Free;
         let Some(constraints) = &mut self.engine.constraints else {
             return;
@@ -207,9 +217,9 @@ impl Answer<'_, '_> {
     /// Ends the answer after a call, with its closing mark, so that `raw` is what the next prompt shows.
     pub(super) fn end_call(&mut self) -> Finish {
         let raw = text_of(&self.raw);
-        let closing = constraint::closing(raw.get(..self.body_start).unwrap_or_default());
-        let is_closed = raw.trim_end().ends_with(closing.trim_start());
-        if !closing.is_empty() && !is_closed {
+        let (before, body) = raw.split_at_checked(self.wrapped_at).unwrap_or((&raw, ""));
+        let closing = constraint::closing(before, body);
+        if !closing.is_empty() {
             self.hear(closing.as_bytes());
         }
         if !self.called {

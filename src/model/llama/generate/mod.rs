@@ -150,6 +150,7 @@ impl<'w> Engine<'w> {
             ends_at: 0,
             cut: false,
             body_start: 0,
+            wrapped_at: 0,
             draft: Draft::None,
             ahead: Ahead::new(),
             steps: Vec::new(),
@@ -230,6 +231,8 @@ struct Answer<'a, 'w> {
     cut: bool,
     /// Where in `raw` the body of the last call begins.
     body_start: usize,
+    /// Where the body of the first call begins that is in the same list or fence as the last one.
+    wrapped_at: usize,
     draft: Draft,
     ahead: Ahead,
     /// The tokens that the constraint took, for going back.

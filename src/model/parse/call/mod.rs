@@ -34,6 +34,8 @@ pub(in crate::model::parse) struct Call {
     raw: String,
     /// Where the body begins in `raw`.
     body: usize,
+    /// It follows another one in the same container.
+    pub(in crate::model::parse) further: bool,
     stage: Stage,
     /// The tool, once it is known.
     pub(in crate::model::parse) name: Option<String>,
@@ -99,6 +101,7 @@ impl Call {
             container: opening.container,
             raw: raw[..opening.body].to_owned(),
             body: opening.body,
+            further: false,
             stage: Stage::Empty,
             name: None,
         };
@@ -115,6 +118,7 @@ impl Call {
             container,
             raw: String::new(),
             body: 0,
+            further: true,
             stage: Stage::Empty,
             name: None,
         };

@@ -207,7 +207,7 @@ impl Call {
                 self.name = Some(name.to_owned());
             }
             if self.function_ends() {
-                let decoded = decode::function(self.body(), tools);
+                let decoded = decode::function(self.form, self.body(), tools);
                 return (taken, self.ended(decoded));
             }
         }

@@ -1,0 +1,107 @@
+//! A host with one server of the fixture's.
+
+#![allow(dead_code, reason = "each test program uses some of it")]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use walden::mcp::config::{Definition, Source, define};
+use walden::mcp::pins::Pins;
+use walden::mcp::{Attended, Host, Inspection, Options, Purpose};
+use walden::protocol::{Answer, CallId, Outcome, ToolCall};
+use walden::sandbox::Launcher;
+
+/// How long anything may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mcp_server.py")
+}
+
+pub fn definition(how: &str) -> Definition {
+    with_keys(how, &json!({}))
+}
+
+pub fn with_keys(how: &str, keys: &Value) -> Definition {
+    let mut entry = json!({"command": "python3", "args": [fixture(), how]});
+    for (key, value) in keys.as_object().into_iter().flatten() {
+        entry[key] = value.clone();
+    }
+    define("it", &entry, &Source::User, &|_| None)
+}
+
+/// A host with one server, and the folders that it has.
+pub struct World {
+    pub host: Host,
+    pub root: tempfile::TempDir,
+    _scratch: tempfile::TempDir,
+}
+
+pub fn world(definition: Definition, attended: Attended, trusted: bool) -> World {
+    let pins = Pins::in_memory(if trusted { vec!["it".into()] } else { vec![] });
+    world_with(definition, attended, pins)
+}
+
+pub fn world_with(definition: Definition, attended: Attended, pins: Pins) -> World {
+    let root = tempfile::tempdir().expect("a folder");
+    let scratch = tempfile::tempdir().expect("a folder");
+    let options = Options {
+        attended,
+        roots: vec![root.path().to_owned()],
+        launcher: Launcher::at(env!("CARGO_BIN_EXE_walden")),
+        scratch: scratch.path().join("servers"),
+        pins,
+        remote: None,
+    };
+    World {
+        host: Host::with(vec![definition], options),
+        root,
+        _scratch: scratch,
+    }
+}
+
+/// A server that is trusted as it is, once it is up or down.
+pub async fn settled(definition: Definition) -> World {
+    let world = world(definition, Attended::No, true);
+    world.host.settle(PATIENCE).await;
+    world
+}
+
+impl World {
+    pub fn inspect(&self) -> Inspection {
+        self.host.inspect().remove(0)
+    }
+
+    pub async fn call(&self, tool: &str, arguments: Value) -> Outcome {
+        let Value::Object(arguments) = arguments else {
+            panic!("no object");
+        };
+        call(&self.host.caller(), tool, arguments).await
+    }
+
+    pub async fn echo(&self) -> Outcome {
+        self.call("echo", json!({"text": "hi"})).await
+    }
+}
+
+pub async fn call(
+    caller: &walden::mcp::Caller,
+    tool: &str,
+    arguments: Map<String, Value>,
+) -> Outcome {
+    let call = ToolCall {
+        id: CallId(7),
+        server: "it".into(),
+        tool: tool.into(),
+        arguments,
+    };
+    let calling = caller.call(&call, &Purpose::Run);
+    let reply = tokio::time::timeout(PATIENCE, calling).await;
+    reply.expect("a call never hangs").outcome
+}
+
+pub fn accept(values: &Value) -> Answer {
+    let values = values.as_object().cloned().unwrap_or_default();
+    Answer::Accept { values, text: None }
+}
