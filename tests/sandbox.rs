@@ -27,6 +27,12 @@ struct Ground {
 
 /// A repository with these files, and its check.
 async fn ground(files: &[(&str, &str)], check: &str) -> Ground {
+    let check = shlex::split(check).expect("a command");
+    ground_with(files, |_| check).await
+}
+
+/// A repository with these files, and the check that is found for it.
+async fn ground_with(files: &[(&str, &str)], check: impl FnOnce(&Roots) -> Vec<String>) -> Ground {
     let dir = tempfile::tempdir().expect("a folder");
     let root = dir.path().join("root");
     for (path, text) in files {
@@ -35,7 +41,7 @@ async fn ground(files: &[(&str, &str)], check: &str) -> Ground {
         fs::write(path, text).expect("written");
     }
     let roots = Roots::open(std::slice::from_ref(&root)).expect("roots");
-    let check = shlex::split(check).expect("a command");
+    let check = check(&roots);
     let runner = Runner::new(roots, Launcher::at(WALDEN), check, dir.path().join("check"));
     let mut host = Host::new();
     host.attach("run", runner).await.expect("attached");
@@ -252,6 +258,38 @@ async fn a_check_that_cannot_be_started_says_so() {
     );
 }
 
+#[tokio::test]
+async fn where_there_are_no_tests_the_examples_in_strings_are_tried() {
+    let text = "def half(n):\n    while n < 0:\n        pass\n    return n / 3\n\n\"\"\"\nExamples:\n    >>> half(4)\n    2.0\n    >>> half(6)\n    3.0\n\"\"\"\n";
+    let other =
+        "\"\"\"\n>>> 1 + 1\n2\n\"\"\"\nif __name__ == '__main__':\n    raise SystemExit(9)\n";
+    let ground = ground_with(&[("a.py", text), ("b.py", other)], |roots| {
+        detect_check(roots, &|what| what == "python3").expect("examples are a check")
+    })
+    .await;
+    let reply = check(&ground).await;
+    assert_eq!(passed(&reply), Some(false), "{reply:?}");
+    let said = reply.outcome.for_model();
+    for part in [
+        "`python3 -c (the examples (>>>) in the strings of Python files)` fails",
+        "half(4)",
+        "Expected:\n    2.0",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let counted = reply.check.map(|check| (check.reached, check.failed));
+    assert_eq!(counted, Some((1, 1)));
+    let mended = check_with(&ground, "n / 3", "n / 2").await;
+    assert_eq!(passed(&mended), Some(true), "{mended:?}");
+    let endless = check_with(&ground, "n < 0", "n > 0").await;
+    let said = endless.outcome.for_model();
+    assert!(said.contains("something runs for ever"), "{said}");
+    let broken = check_with(&ground, "return n / 3", "return (n").await;
+    assert_eq!(passed(&broken), Some(false), "{broken:?}");
+    let said = broken.outcome.for_model();
+    assert!(said.contains("SyntaxError"), "{said}");
+}
+
 #[test]
 fn the_check_of_a_project_is_found_by_its_files() {
     let everything = |_: &str| true;
@@ -261,7 +299,7 @@ fn the_check_of_a_project_is_found_by_its_files() {
         &'a dyn Fn(&str) -> bool,
         Option<&'a str>,
     );
-    let cases: [Case<'_>; 8] = [
+    let cases: [Case<'_>; 9] = [
         (
             &[("Cargo.toml", "")],
             &everything,
@@ -301,6 +339,7 @@ fn the_check_of_a_project_is_found_by_its_files() {
             Some("make test"),
         ),
         (&[("a.txt", "")], &everything, None),
+        (&[("a.py", "text = 'a >>> b'\n")], &everything, None),
     ];
     for (files, has, expected) in cases {
         let dir = tempfile::tempdir().expect("a folder");

@@ -130,9 +130,13 @@ impl Runner {
         let mut schema = JsonObject::new();
         schema.insert("type".to_owned(), "object".into());
         schema.insert("properties".to_owned(), json!({}));
-        Tool::new("check", format!("Runs `{}`.", self.check.join(" ")), schema)
-            .with_annotations(ToolAnnotations::new().read_only(true).open_world(false))
-            .with_meta(meta)
+        Tool::new(
+            "check",
+            format!("Runs `{}`.", report::spoken(&self.check)),
+            schema,
+        )
+        .with_annotations(ToolAnnotations::new().read_only(true).open_world(false))
+        .with_meta(meta)
     }
 }
 

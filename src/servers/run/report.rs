@@ -18,7 +18,7 @@ pub(super) struct Verdict {
 
 /// Judges a run.
 pub(super) fn verdict(argv: &[String], ran: &Ran, folder: &Path) -> Verdict {
-    let command = argv.join(" ");
+    let command = spoken(argv);
     let output = sanitize(&ran.output).replace(&format!("{}/", folder.display()), "");
     let passed = ran.status == Some(0) && !ran.timed_out;
     let counts = counts(&output);
@@ -44,6 +44,15 @@ pub(super) fn verdict(argv: &[String], ran: &Ran, folder: &Path) -> Verdict {
     }
 }
 
+/// Writes a command to be read: a script among its arguments is named by its first line, which says what it does.
+pub(super) fn spoken(argv: &[String]) -> String {
+    let spoken = |word: &String| match word.split_once('\n') {
+        Some((first, _)) => format!("({})", first.trim_start_matches(['#', ' '])),
+        None => word.clone(),
+    };
+    argv.iter().map(spoken).collect::<Vec<_>>().join(" ")
+}
+
 /// Cuts an output to the first failure: what was expected, what came, and where.
 fn telling(output: &str) -> String {
     let lines: Vec<&str> = output.lines().map(str::trim_end).collect();
@@ -60,6 +69,14 @@ fn telling(output: &str) -> String {
 
 /// Finds the first failure by the marks that compilers and test programs leave.
 fn first_failure<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
+    // An example: where it stands, what it is, what was expected and what came.
+    if let Some(at) = lines.iter().position(|line| *line == "Failed example:") {
+        let end = lines[at..]
+            .iter()
+            .position(|line| line.starts_with("*****") || line.starts_with("Ran "))
+            .map_or(lines.len(), |offset| at + offset);
+        return Some(lines[at.saturating_sub(1)..end.min(at + LINES)].to_vec());
+    }
     // The last frames of a traceback and its error are what counts, not the frames of the test program above them.
     let traceback = lines
         .iter()

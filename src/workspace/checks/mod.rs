@@ -2,8 +2,17 @@
 
 use super::{Index, Roots};
 
+/// Tries the examples that stand in the strings of Python files, documented functions' or not. Its first line says what
+/// it is.
+const EXAMPLES: &str = include_str!("examples.py");
+
+/// The most Python files that are searched for examples, and the most that may hold some: a check is to be short.
+const MOST_SEARCHED: usize = 400;
+const MOST_WITH_EXAMPLES: usize = 40;
+
 /// Finds the command that a project is checked with, by the files that it has: `cargo test`, `pytest`, `npm test`,
-/// `go test`, `make test`, or a script of tests. `None` where nothing says so.
+/// `go test`, `make test`, a script of tests, or, where a Python project has no tests, the examples in its strings.
+/// `None` where nothing says so.
 ///
 /// `has` tells whether a program is there; a module of Python's is asked for as `python3 -m NAME`.
 pub fn detect(roots: &Roots, has: &dyn Fn(&str) -> bool) -> Option<Vec<String>> {
@@ -51,6 +60,9 @@ fn python(roots: &Roots, index: &Index, has: &dyn Fn(&str) -> bool) -> Option<Ve
     };
     let python = ["python3", "python"].into_iter().find(|name| has(name))?;
     let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+    if tests.is_empty() {
+        return has_examples(index, &text).then(|| words(&[python, "-c", EXAMPLES]))?;
+    }
     let mut kinds = tests
         .iter()
         .filter_map(|path| text(path))
@@ -65,6 +77,21 @@ fn python(roots: &Roots, index: &Index, has: &dyn Fn(&str) -> bool) -> Option<Ve
         _ if all_unittest => words(&[python, "-m", "unittest", "-q"]),
         _ => None,
     }
+}
+
+fn has_examples(index: &Index, text: &dyn Fn(&str) -> Option<String>) -> bool {
+    let is_python = |path: &&String| path.ends_with(".py");
+    let files: Vec<&String> = index.files().iter().filter(is_python).collect();
+    if files.len() > MOST_SEARCHED {
+        return false;
+    }
+    let shows = |path: &&&String| {
+        text(path).is_some_and(|text| {
+            text.lines()
+                .any(|line| line.trim_start().starts_with(">>> "))
+        })
+    };
+    (1..=MOST_WITH_EXAMPLES).contains(&files.iter().filter(shows).count())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
