@@ -12,11 +12,11 @@ use ratatui::style::{Color, Modifier};
 use ratatui::{Terminal, backend::TestBackend};
 use unicode_width::UnicodeWidthStr as _;
 use walden::protocol::{
-    CallForm, CallId, ChangeKind, Choice, Event, Field, FieldKind, FileChange, Hunk, Line,
-    LineKind, Mode, ModelInfo, ModelMemory, Outcome, Question, QuestionId, QuestionKind, Risk,
-    TextFormat, ToolCall, ToolList, Usage,
+    CallForm, CallId, ChangeKind, Choice, Event, Field, FieldKind, FileChange, Finding, Hunk, Line,
+    LineKind, Mode, ModelInfo, ModelMemory, Outcome, Question, QuestionId, QuestionKind,
+    ReviewNews, ReviewTarget, Risk, Severity, TextFormat, ToolCall, ToolList, Usage,
 };
-use walden::tui::{App, Depth, Facts, Found, Kept, Msg, Theme, view};
+use walden::tui::{App, Defined, Depth, Facts, Found, Kept, Msg, Theme, view};
 
 const SIZE: (u16, u16) = (100, 28);
 const CELL: (f32, f32) = (8.4, 18.0);
@@ -39,6 +39,33 @@ const SHOTS: &[Shot] = &[
     }),
     ("files", "dark", files),
     ("sessions", "dark", sessions),
+    ("review", "dark", |desk| {
+        several(desk);
+        desk.key(KeyCode::Char('f'));
+        desk.key(KeyCode::Char('s'));
+    }),
+    ("set", "dark", several),
+    ("findings", "dark", findings),
+    ("symbols", "dark", symbols),
+    ("trace", "dark", |desk| {
+        approved(desk);
+        for (prompt, cached, generated, ms) in [(2_461, 2_428, 96, 240), (2_590, 2_557, 41, 260)] {
+            desk.event(Event::Generated {
+                usage: Usage {
+                    prompt,
+                    cached,
+                    generated,
+                    prompt_ms: ms,
+                    generate_ms: 64 * generated,
+                    guessed: 52,
+                    guessed_right: 33,
+                    mask_us: 4_200,
+                },
+            });
+        }
+        desk.write("/trace");
+        desk.key(KeyCode::Enter);
+    }),
     ("context", "dark", |desk| about(desk, "context")),
     ("model", "dark", |desk| about(desk, "model")),
 ];
@@ -183,6 +210,103 @@ fn approval(desk: &mut Desk) {
         ask: None,
     });
     desk.wait();
+}
+
+/// A second file waits beside the first.
+fn several(desk: &mut Desk) {
+    approval(desk);
+    desk.event(Event::CallProposed {
+        call: ToolCall {
+            id: CallId(3),
+            server: "fs".to_owned(),
+            tool: "edit".to_owned(),
+            arguments: std::iter::once(("path".to_owned(), "src/config.rs".into())).collect(),
+        },
+        risk: Risk::Edit,
+    });
+    let mut second = change();
+    second.path = "src/config.rs".to_owned();
+    desk.event(Event::ApprovalRequested {
+        call: CallId(3),
+        reason: "the mode is ask, and this changes a file".to_owned(),
+        change: Some(second),
+        ask: None,
+    });
+    desk.wait();
+}
+
+fn findings(desk: &mut Desk) {
+    start(desk);
+    desk.event(Event::TurnStarted {
+        turn: 1,
+        text: "/review".to_owned(),
+    });
+    desk.event(Event::Reviewed {
+        news: ReviewNews::Read {
+            target: ReviewTarget::Uncommitted,
+            files: 2,
+            pieces: 3,
+            left_out: Vec::new(),
+        },
+    });
+    for (path, from, severity, title, explanation, suggestion, votes) in [
+        (
+            "src/retry.rs",
+            18,
+            Severity::Error,
+            "the pause overflows",
+            "From the 32nd attempt on, `2_u32.pow(attempt)` panics in a debug build and is 0 in a release build.",
+            "Use `saturating_pow`.",
+            3,
+        ),
+        (
+            "src/config.rs",
+            7,
+            Severity::Warning,
+            "a limit of 0 is taken",
+            "`attempts = 0` in the file means that nothing is ever sent, and nobody is told.",
+            "Refuse it when the file is read.",
+            2,
+        ),
+    ] {
+        desk.event(Event::Reviewed {
+            news: ReviewNews::Found {
+                finding: Finding {
+                    path: path.to_owned(),
+                    from,
+                    to: from + 1,
+                    severity,
+                    title: title.to_owned(),
+                    explanation: explanation.to_owned(),
+                    suggestion: suggestion.to_owned(),
+                    votes,
+                    passes: 3,
+                },
+            },
+        });
+    }
+}
+
+fn symbols(desk: &mut Desk) {
+    approved(desk);
+    desk.press(KeyCode::Char('t'), KeyModifiers::ALT);
+    let symbol = |name: &str, kind, container: Option<&str>, path: &str, line| Defined {
+        name: name.to_owned(),
+        kind,
+        container: container.map(str::to_owned),
+        path: path.to_owned(),
+        line,
+        end: line + 4,
+    };
+    let found = [
+        symbol("Retry", "type", None, "src/retry.rs", 5),
+        symbol("wait", "method", Some("Retry"), "src/retry.rs", 14),
+        symbol("wait_for_peer", "function", None, "src/peer.rs", 31),
+        symbol("await_shutdown", "function", None, "src/main.rs", 58),
+    ];
+    desk.app
+        .update(Msg::Found(Found::Symbols(found.to_vec().into())));
+    desk.write("wai");
 }
 
 fn approved(desk: &mut Desk) {

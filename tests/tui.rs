@@ -6,10 +6,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend};
 use walden::protocol::{
     CallForm, CallId, ChangeKind, Decision, EndReason, Event, FileChange, Hunk, Level, Line,
-    LineKind, Mode, ModelFailure, ModelInfo, Op, Outcome, Risk, Scope, ToolCall, ToolList,
-    TurnSummary, Undone, Usage,
+    LineKind, Message, Mode, ModelFailure, ModelInfo, Op, Outcome, Risk, Scope, Sent, ToolCall,
+    ToolList, TurnSummary, Undone, Usage,
 };
-use walden::tui::{App, Cmd, Depth, Facts, Found, Kept, Msg, Switch, Theme, Want, view};
+use walden::tui::{App, Cmd, Defined, Depth, Facts, Found, Kept, Msg, Switch, Theme, Want, view};
 
 /// An app with a clock that the test turns.
 struct Desk {
@@ -560,6 +560,95 @@ fn an_at_sign_names_a_file_by_a_few_letters() {
     assert!(!desk.frame().contains('▸'));
 }
 
+fn symbols() -> Found {
+    let symbol = |name: &str, kind, container: Option<&str>, line| Defined {
+        name: name.to_owned(),
+        kind,
+        container: container.map(str::to_owned),
+        path: "src/reader.rs".to_owned(),
+        line,
+        end: line + 4,
+    };
+    Found::Symbols(
+        vec![
+            symbol("Reader", "type", None, 3),
+            symbol("parse", "method", Some("Reader"), 12),
+            symbol("parse_line", "function", None, 40),
+        ]
+        .into(),
+    )
+}
+
+#[test]
+fn a_hash_sign_names_a_symbol_with_its_lines() {
+    let mut desk = Desk::plain((90, 24), "default");
+    start(&mut desk);
+    assert_eq!(desk.write("see #12 and # and #"), []);
+    assert_eq!(desk.write("p"), [Cmd::Find(Want::Symbols)]);
+    assert_eq!(desk.write("ars"), []);
+    desk.app.update(Msg::Found(symbols()));
+    let frame = desk.frame();
+    assert!(
+        frame.contains("▸ parse       method of Reader · src/reader.rs:12"),
+        "{frame}"
+    );
+    desk.key(KeyCode::Down);
+    desk.key(KeyCode::Tab);
+    assert!(
+        desk.frame()
+            .contains("and # and `parse_line` in @src/reader.rs:40-44")
+    );
+    // Files may have changed: the next one is looked up anew.
+    assert_eq!(desk.write("or #R"), [Cmd::Find(Want::Symbols)]);
+}
+
+#[test]
+fn the_symbol_picker_shows_where_a_symbol_begins_and_names_it() {
+    let mut desk = Desk::plain((120, 30), "default");
+    start(&mut desk);
+    assert_eq!(
+        desk.press(KeyCode::Char('t'), KeyModifiers::ALT),
+        [Cmd::Find(Want::Symbols)]
+    );
+    let (path, line) = ("src/reader.rs".to_owned(), 3);
+    let look = Want::Look { path, line };
+    assert_eq!(desk.app.update(Msg::Found(symbols())), [Cmd::Find(look)]);
+    let lines = vec!["pub struct Reader {".to_owned()];
+    desk.app.update(Msg::Found(Found::Preview(
+        "src/reader.rs:3".to_owned(),
+        lines,
+    )));
+    let frame = desk.frame();
+    assert!(frame.contains("│ pub struct Reader {"), "{frame}");
+    desk.key(KeyCode::Enter);
+    assert!(desk.frame().contains("› `Reader` in @src/reader.rs:3-7"));
+}
+
+#[test]
+fn the_trace_leads_to_the_prompt_that_was_sent() {
+    let mut desk = Desk::plain((90, 24), "default");
+    ask(&mut desk);
+    finish(&mut desk);
+    desk.write("/trace");
+    desk.key(KeyCode::Enter);
+    let frame = desk.frame();
+    assert!(frame.contains("─ Requests to the model ─"), "{frame}");
+    assert_eq!(desk.key(KeyCode::Char('p')), [Cmd::Send(Op::TellPrompt)]);
+    desk.event(Event::PromptTold {
+        sent: Some(Box::new(Sent {
+            messages: vec![Message::User {
+                text: "Fix it.".to_owned(),
+            }],
+            tools: Vec::new(),
+        })),
+    });
+    let frame = desk.frame();
+    assert!(
+        frame.contains("you  7 bytes") && frame.contains("Fix it."),
+        "{frame}"
+    );
+}
+
 #[test]
 fn the_file_picker_shows_where_a_file_begins_and_names_it() {
     let mut desk = Desk::plain((120, 30), "default");
@@ -716,6 +805,37 @@ fn reading_a_prompt_shows_how_far_it_is_and_how_long_it_takes() {
         frame.contains("reading 1,840 of 3,200 tokens · 9 s"),
         "{frame}"
     );
+}
+
+#[test]
+fn what_is_left_to_read_is_estimated_from_earlier_turns_at_first() {
+    let mut desk = Desk::plain((80, 24), "default");
+    ask(&mut desk);
+    finish(&mut desk);
+    desk.event(Event::TurnStarted {
+        turn: 2,
+        text: "more".to_owned(),
+    });
+    // 2,000 tokens took 4 s.
+    desk.event(Event::PromptProgressed {
+        done: 3200,
+        total: 4200,
+        cached: 3200,
+    });
+    let frame = desk.frame();
+    assert!(frame.contains("of 4,200 tokens · 2 s"), "{frame}");
+}
+
+#[test]
+fn the_help_shows_a_questions_keys_while_one_waits() {
+    let mut desk = Desk::plain((90, 40), "default");
+    start(&mut desk);
+    desk.key(KeyCode::F(1));
+    assert!(!desk.frame().contains("The call that asks"));
+    desk.key(KeyCode::Esc);
+    ask(&mut desk);
+    desk.key(KeyCode::F(1));
+    assert!(desk.frame().contains("The call that asks"));
 }
 
 #[test]
@@ -923,7 +1043,7 @@ fn screens(size: (u16, u16), theme: &str) -> String {
     show("approval", &desk);
     finish(&mut desk);
     show("done", &desk);
-    for page in ["model", "servers", "context", "queue"] {
+    for page in ["model", "servers", "context", "trace", "queue"] {
         desk.write(&format!("/{page}"));
         desk.key(KeyCode::Enter);
         show(page, &desk);

@@ -346,6 +346,8 @@ impl Agent {
             Op::Review { target } => self.review(target, out),
             // The driver reads what is to be trusted, and answers with what it tells.
             Op::Trust => {}
+            // The driver has what was sent.
+            Op::TellPrompt => {}
             Op::Shutdown => {
                 self.queued.clear();
                 self.queued_reviews.clear();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{FileSymbols, Language};
+use super::{FileSymbols, Language, Symbol};
 use crate::protocol::Hash;
 use crate::workspace::{Index, Roots};
 
@@ -67,6 +67,20 @@ impl Repository {
                 None => drop(self.files.remove(path)),
             }
         }
+    }
+
+    /// Lists what the files define, file by file in the order of their paths.
+    pub fn definitions(&self) -> impl Iterator<Item = (&str, &Symbol)> {
+        let mut files: Vec<(&str, &Known)> = self
+            .files
+            .iter()
+            .map(|(path, known)| (path.as_str(), known))
+            .collect();
+        files.sort_unstable_by_key(|(path, _)| *path);
+        files.into_iter().flat_map(|(path, known)| {
+            let symbols = known.symbols.definitions.iter();
+            symbols.map(move |symbol| (path, symbol))
+        })
     }
 
     /// Returns how many files are known.

@@ -1,7 +1,10 @@
 //! What the terminal UI can look up outside of its session.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
+use crate::code::{Repository, SymbolKind};
 use crate::model::store::{Role, Store};
 use crate::session::SessionFiles;
 use crate::tui;
@@ -10,6 +13,8 @@ use crate::workspace::{Index, Roots};
 /// Lines of a file's beginning, and characters of one of them.
 const MOST_LINES: usize = 60;
 const LONGEST_LINE: usize = 300;
+/// Symbols that are offered at most.
+const MOST_SYMBOLS: usize = 300_000;
 /// A longer file is not read for its beginning.
 const LONGEST_FILE: usize = 4 << 20;
 
@@ -19,6 +24,8 @@ pub(super) struct Library {
     pub root: PathBuf,
     pub roots: Roots,
     pub files: SessionFiles,
+    /// What is known of the code: the next look only reads what changed.
+    pub code: Mutex<Repository>,
 }
 
 impl tui::Library for Library {
@@ -27,6 +34,28 @@ impl tui::Library for Library {
     }
 
     fn preview(&self, path: &str) -> Vec<String> {
+        self.look(path, 1)
+    }
+
+    fn symbols(&self) -> Vec<tui::Defined> {
+        // A look-up that panicked left what it knew: every file is known whole or not at all.
+        let mut code = self.code.lock().unwrap_or_else(PoisonError::into_inner);
+        code.refresh(&self.roots, &AtomicBool::new(false));
+        code.definitions()
+            .filter(|(_, symbol)| symbol.kind != SymbolKind::Field)
+            .take(MOST_SYMBOLS)
+            .map(|(path, symbol)| tui::Defined {
+                name: symbol.name.clone(),
+                kind: kind(symbol.kind),
+                container: symbol.container.clone(),
+                path: path.to_owned(),
+                line: symbol.line,
+                end: symbol.end,
+            })
+            .collect()
+    }
+
+    fn look(&self, path: &str, line: usize) -> Vec<String> {
         let Ok(file) = self.roots.read(path) else {
             return vec!["(cannot be read)".to_owned()];
         };
@@ -36,6 +65,7 @@ impl tui::Library for Library {
         match std::str::from_utf8(&file.bytes) {
             Ok(text) => text
                 .lines()
+                .skip(line.saturating_sub(1))
                 .take(MOST_LINES)
                 .map(|line| line.chars().take(LONGEST_LINE).collect())
                 .collect(),
@@ -90,6 +120,19 @@ impl tui::Library for Library {
         // What can be used at once comes first.
         offered.sort_by_key(|model| !model.here);
         offered
+    }
+}
+
+/// Says what a symbol is.
+fn kind(kind: SymbolKind) -> &'static str {
+    match kind {
+        SymbolKind::Function => "function",
+        SymbolKind::Method => "method",
+        SymbolKind::Type => "type",
+        SymbolKind::Constant => "constant",
+        SymbolKind::Field => "field",
+        SymbolKind::Module => "module",
+        SymbolKind::Macro => "macro",
     }
 }
 

@@ -173,6 +173,7 @@ async fn one_session(
         root: root.to_owned(),
         roots: Roots::open(&[root.to_owned()]).map_err(UserError::from_error)?,
         files: files.clone(),
+        code: std::sync::Mutex::default(),
     };
     let options = tui::Options {
         theme: config.theme.clone(),

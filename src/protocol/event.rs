@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, Ask, CallId, CompletionOf, Decision, Effort, FileChange, Job, KeptRule, Mode,
-    ModelFailure, ModelInfo, Outcome, Plan, Question, QuestionId, ReviewNews, Risk, ServerReport,
-    ToolCall, Usage,
+    ModelFailure, ModelInfo, Outcome, Plan, Question, QuestionId, ReviewNews, Risk, Sent,
+    ServerReport, ToolCall, Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -141,6 +141,10 @@ pub enum Event {
     /// A generation ended.
     Generated {
         usage: Usage,
+    },
+    /// The last request as it was given to the model; none where nothing was asked of it yet.
+    PromptTold {
+        sent: Option<Box<Sent>>,
     },
     Notice {
         level: Level,

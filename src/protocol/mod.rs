@@ -27,6 +27,7 @@ mod rule;
 mod secret;
 mod server;
 mod text;
+mod trace;
 mod transcript;
 
 pub use ask::{Ask, Target, Why};
@@ -60,4 +61,5 @@ pub use server::{
     ServerReport,
 };
 pub use text::{Foreign, clip, looks_like_another, sanitize, sanitize_line};
+pub use trace::{Sent, Traced};
 pub use transcript::{CallState, Item, Transcript, TurnState};

@@ -263,6 +263,9 @@ pub struct Usage {
     /// Milliseconds spent on the prompt and on generating.
     pub prompt_ms: u32,
     pub generate_ms: u32,
+    /// Microseconds of it that went into working out which tokens a call may go on with.
+    #[serde(default)]
+    pub mask_us: u32,
 }
 
 impl Usage {
@@ -275,6 +278,7 @@ impl Usage {
         self.guessed_right += other.guessed_right;
         self.prompt_ms += other.prompt_ms;
         self.generate_ms += other.generate_ms;
+        self.mask_us = self.mask_us.saturating_add(other.mask_us);
     }
 
     /// Returns the speed of generation in tokens a second, or `None` when too little was generated to tell.

@@ -65,6 +65,8 @@ pub enum Op {
     Review {
         target: ReviewTarget,
     },
+    /// Asks for the last request as it was given to the model; [`super::Event::PromptTold`] brings it.
+    TellPrompt,
     /// Has the third-party servers reported.
     ReportServers,
     /// Does something about a third-party server.

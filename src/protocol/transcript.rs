@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::CallId;
+use super::trace::MOST_STEPS;
 use super::{
     Ask, Decision, Event, FileChange, Finding, Job, KeptRule, Level, Mode, ModelFailure, ModelInfo,
-    Outcome, Plan, Question, ReviewNews, Risk, ServerReport, ServerState, ToolCall, TurnSummary,
-    Undone, Usage,
+    Outcome, Plan, Question, ReviewNews, Risk, Sent, ServerReport, ServerState, ToolCall, Traced,
+    TurnSummary, Undone, Usage,
 };
 
 /// The most tasks that are remembered.
@@ -36,6 +37,12 @@ pub struct Transcript {
     pub last_usage: Option<Usage>,
     /// All generations' costs together.
     pub total_usage: Usage,
+    /// The last requests to the model, oldest first.
+    pub steps: Vec<Traced>,
+    /// The turn that runs, or ran last.
+    pub turns: u32,
+    /// The last request as it was given to the model, once it was asked for.
+    pub sent: Option<Box<Sent>>,
     /// What the open questions about calls show.
     pub asks: Vec<(CallId, Box<Ask>)>,
     /// What in the conversation the user did not write.
@@ -175,6 +182,7 @@ impl Transcript {
                 }
             }
             Event::TurnStarted { turn, text } => {
+                self.turns = *turn;
                 if self.queued.first() == Some(text) {
                     self.queued.remove(0);
                 }
@@ -221,6 +229,13 @@ impl Transcript {
             }
             Event::CallProposed { call, risk } => {
                 self.turn = TurnState::Calling;
+                let turn = self.turns;
+                if let Some(step) = self.steps.last_mut()
+                    && step.turn == turn
+                    && !step.settled
+                {
+                    step.calls.push(call.title());
+                }
                 self.items.push(Item::Call {
                     call: call.clone(),
                     risk: *risk,
@@ -274,6 +289,9 @@ impl Transcript {
             }
             Event::CallFinished { call, outcome } => {
                 self.asks.retain(|(asked, _)| asked != call);
+                if let Some(step) = self.steps.last_mut() {
+                    step.settled = true;
+                }
                 self.with_call(*call, |state, _| {
                     *state = CallState::Finished {
                         outcome: outcome.clone(),
@@ -295,7 +313,16 @@ impl Transcript {
             Event::Generated { usage } => {
                 self.last_usage = Some(*usage);
                 self.total_usage.add(usage);
+                if self.steps.len() >= MOST_STEPS {
+                    self.steps.remove(0);
+                }
+                self.steps.push(Traced {
+                    turn: self.turns,
+                    usage: *usage,
+                    ..Traced::default()
+                });
             }
+            Event::PromptTold { sent } => self.sent.clone_from(sent),
             Event::Notice { level, text } => self.items.push(Item::Notice {
                 level: *level,
                 text: text.clone(),

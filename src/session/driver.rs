@@ -22,7 +22,7 @@ use crate::mcp::{Host, Purpose};
 use crate::model::{Generation, Model};
 use crate::protocol::{
     CallId, Event, FileChange, GenerationId, Guidance, KnownKind, Level, ModelEvent, ModelFailure,
-    Op, ReviewNews, ReviewTarget, ToolCall, ToolSpec, redact,
+    Op, ReviewNews, ReviewTarget, Sent, ToolCall, ToolSpec, redact,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
@@ -89,6 +89,8 @@ pub(super) struct Driver {
     model_name: String,
     model_state: mpsc::UnboundedReceiver<ModelEvent>,
     pub(super) generation: Option<(GenerationId, Generation)>,
+    /// The last request of the conversation, for who wants to see it.
+    pub(super) sent: Option<Box<Sent>>,
     changes: Option<ChangeReader>,
     trust: Option<Truster>,
     pub(super) host: Host,
@@ -158,6 +160,7 @@ impl Driver {
             model_name: setup.model_name,
             model_state: setup.model_state,
             generation: None,
+            sent: None,
             changes: setup.changes,
             trust: setup.trust,
             tasks: Tasks::new(
@@ -409,6 +412,10 @@ impl Driver {
                 // llama.cpp may abort the process: what is known is on the disk before it is asked.
                 self.note(&Entry::Generate);
                 self.sync();
+                self.sent = Some(Box::new(Sent {
+                    messages: request.messages.clone(),
+                    tools: request.tools.iter().map(|tool| tool.name.clone()).collect(),
+                }));
                 self.catalog.fill(&mut request);
                 let id = request.id;
                 self.generation = Some((id, self.model.generate(*request)));
@@ -619,6 +626,7 @@ fn is_passing(event: &Event) -> bool {
             | Event::CallDrafted { .. }
             | Event::CallProgressed { .. }
             | Event::ModelLoading { .. }
+            | Event::PromptTold { .. }
             | Event::Reviewed {
                 news: ReviewNews::Looking { .. }
             }

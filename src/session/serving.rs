@@ -118,6 +118,11 @@ impl Driver {
                 });
                 None
             }
+            Op::TellPrompt => {
+                let sent = self.sent.clone();
+                self.emit(Event::PromptTold { sent });
+                None
+            }
             op => Some(op),
         }
     }

@@ -9,15 +9,15 @@ use crate::protocol::{CallId, Event, Level, Op, Transcript, TurnState, sanitize}
 
 use super::approval::Approval;
 use super::asked::Asked;
-use super::choosing::Mention;
 use super::commands;
 use super::composer::Composer;
 use super::drafting::Drafting;
 use super::finding::Finding;
 use super::highlight::Highlighter;
 use super::keymap::Scroll;
+use super::mention::Mention;
 use super::overlay::Overlay;
-use super::picker::{Found, Want};
+use super::picker::{Defined, Found, Want};
 use super::prompts::Prompt;
 use super::serving::Hints;
 use super::theme::Theme;
@@ -147,8 +147,12 @@ pub struct App {
     pub(super) overlay: Option<Overlay>,
     /// The files beneath the roots, once they were asked for.
     pub(super) files: Option<Arc<[String]>>,
+    /// What the files of code define, once it was asked for, and the names alone.
+    pub(super) symbols: Option<(Arc<[Defined]>, Arc<[String]>)>,
     /// The files were asked for; so was the beginning of one.
     pub(super) listing: bool,
+    /// The symbols are being looked up.
+    pub(super) mapping: bool,
     pub(super) previewing: bool,
     pub(super) mention: Option<Mention>,
     /// What is to be done besides what a key does by itself.
@@ -196,7 +200,9 @@ impl App {
             finding: None,
             overlay: None,
             files: None,
+            symbols: None,
             listing: false,
+            mapping: false,
             previewing: false,
             mention: None,
             later: Vec::new(),
@@ -385,11 +391,20 @@ impl App {
         };
         let reading = self.reading?;
         let elapsed = self.now.saturating_sub(reading.since).as_secs_f64();
-        let read = done.checked_sub(reading.from).filter(|read| *read > 0)?;
-        if elapsed < 0.3 || total <= done {
-            return None;
-        }
-        let left = f64::from(total - done) * elapsed / f64::from(read);
+        let left = f64::from(total.checked_sub(done).filter(|left| *left > 0)?);
+        let read = done.saturating_sub(reading.from);
+        let left = if read > 0 && elapsed >= 0.3 {
+            left * elapsed / f64::from(read)
+        } else {
+            // The first batch is being read: what earlier ones took is the best that is known.
+            let all = self.transcript.total_usage;
+            let was_read = all.prompt.saturating_sub(all.cached);
+            if was_read < 20 || all.prompt_ms == 0 {
+                return None;
+            }
+            let took = left * f64::from(all.prompt_ms) / f64::from(was_read) / 1_000.0;
+            (took - elapsed).max(1.0)
+        };
         Some(Duration::from_secs_f64(left.min(86_400.0)))
     }
 

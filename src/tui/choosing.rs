@@ -1,29 +1,19 @@
-//! Choosing: the keys of what lies over the transcript, what a choice does, and `@` in a message.
+//! Choosing: the keys of what lies over the transcript, and what a choice does.
+
+use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::protocol::{Level, Op};
 
 use super::app::{App, Cmd, Switch};
-use super::commands::Candidate;
 use super::keymap::{Action, Context, Edit, Scroll, lookup};
 use super::overlay::Overlay;
 use super::pages::{Page, Subject as About};
-use super::picker::{Choice, Found, Hit, Kind, Picker, Ranker, Subject, Want};
+use super::picker::{Choice, Found, Kind, Picker, Want};
 
-/// Files that are offered for an `@`.
-const MOST_MENTIONS: usize = 50;
 /// Below this width a picker shows no beginning of a file.
 const WIDE: u16 = 94;
-
-/// What an `@` in the message could name.
-#[derive(Debug)]
-pub(super) struct Mention {
-    /// Where the `@` stands, in bytes.
-    pub start: usize,
-    ranker: Ranker,
-    pub found: Vec<Candidate>,
-}
 
 impl App {
     /// Opens a picker.
@@ -31,12 +21,20 @@ impl App {
         let want = match kind {
             Kind::Commands => None,
             Kind::Files => Some(Want::Files),
+            Kind::Symbols => Some(Want::Symbols),
             Kind::Sessions => Some(Want::Sessions),
             Kind::Models => Some(Want::Models),
         };
         let picker = match kind {
             Kind::Commands => Picker::commands(),
             Kind::Files => Picker::files(self.files.clone()),
+            Kind::Symbols => {
+                let mut picker = Picker::empty(kind);
+                if let Some((symbols, names)) = self.symbols.clone() {
+                    picker.take_symbols(symbols, names);
+                }
+                picker
+            }
             Kind::Sessions | Kind::Models => Picker::empty(kind),
         };
         self.later.extend(want.map(Cmd::Find));
@@ -58,6 +56,18 @@ impl App {
                     && picker.kind == Kind::Files
                 {
                     picker.take_files(files);
+                }
+                self.mention();
+                self.preview();
+            }
+            (Found::Symbols(symbols), overlay) => {
+                let names: Arc<[String]> = symbols.iter().map(|one| one.name.clone()).collect();
+                self.mapping = false;
+                self.symbols = Some((symbols.clone(), names.clone()));
+                if let Some(Overlay::Picker(picker)) = overlay
+                    && picker.kind == Kind::Symbols
+                {
+                    picker.take_symbols(symbols, names);
                 }
                 self.mention();
                 self.preview();
@@ -89,73 +99,11 @@ impl App {
             return;
         }
         if let Some(Overlay::Picker(picker)) = &self.overlay
-            && let Some(path) = picker.wants_preview()
+            && let Some(want) = picker.wants_preview()
         {
             self.previewing = true;
-            self.later.push(Cmd::Find(Want::Preview(path)));
+            self.later.push(Cmd::Find(want));
         }
-    }
-
-    /// Looks for the files that an `@` before the cursor could name.
-    pub(super) fn mention(&mut self) {
-        let Some((start, query)) = self.composer.mention() else {
-            self.mention = None;
-            return;
-        };
-        let Some(files) = self.files.clone() else {
-            self.mention = None;
-            if !std::mem::replace(&mut self.listing, true) {
-                self.later.push(Cmd::Find(Want::Files));
-            }
-            return;
-        };
-        let mut ranker = self
-            .mention
-            .take()
-            .filter(|mention| mention.start == start)
-            .map_or_else(|| Ranker::new(Subject::Paths), |mention| mention.ranker);
-        let (hits, _) = ranker.best(query, &files, MOST_MENTIONS);
-        let candidate = |hit: Hit| Candidate {
-            line: super::text::clean_line(&files[hit.at]),
-            help: String::new(),
-            matches: hit.matches,
-        };
-        // What is written out already needs no list below it.
-        let is_whole = hits.first().is_some_and(|hit| files[hit.at] == query);
-        let mut found: Vec<Candidate> = if is_whole {
-            Vec::new()
-        } else {
-            hits.into_iter().map(candidate).collect()
-        };
-        let resources = self.resources_for(query);
-        if query.contains(':') {
-            // No path of a file is likely to be meant.
-            found.splice(0..0, resources);
-        } else {
-            found.extend(resources);
-        }
-        self.mention = Some(Mention {
-            start,
-            ranker,
-            found,
-        });
-    }
-
-    /// Writes the chosen file into the message; tells whether one was.
-    pub(super) fn complete_mention(&mut self) -> bool {
-        if self.closed {
-            return false;
-        }
-        let Some(mention) = &self.mention else {
-            return false;
-        };
-        let Some(candidate) = mention.found.get(self.chosen) else {
-            return false;
-        };
-        let text = format!("@{} ", candidate.line);
-        self.composer.complete(mention.start, &text);
-        self.edited();
-        true
     }
 
     /// Does what a key means while something lies over the transcript.
@@ -205,6 +153,10 @@ impl App {
                     None => self.over(action, area, key, leaving),
                 }
             }
+            Some(Overlay::Page(page)) if page.subject == About::Trace && typed == Some('p') => {
+                *page = Page::new(About::Prompt);
+                vec![Cmd::Send(Op::TellPrompt)]
+            }
             Some(Overlay::Page(page)) if page.subject == About::Plan => {
                 let at = page.at;
                 match self.plan_key(action, typed, at) {
@@ -235,7 +187,12 @@ impl App {
             }
             Some(Action::Break) if leaving => return self.quit(),
             Some(
-                Action::Escape | Action::Break | Action::Help | Action::Palette | Action::Files,
+                Action::Escape
+                | Action::Break
+                | Action::Help
+                | Action::Palette
+                | Action::Files
+                | Action::Symbols,
             ) => self.overlay = None,
             Some(action @ (Action::Redraw | Action::Suspend)) => return self.act(action, leaving),
             _ if !is_picker => match key.code {
@@ -260,23 +217,27 @@ impl App {
                 cmds
             }
             Choice::Action(action) => self.act(action, false),
-            Choice::File(path) => {
-                let before = self.composer.before_cursor();
-                let space = if before.is_empty() || before.ends_with(char::is_whitespace) {
-                    ""
-                } else {
-                    " "
-                };
-                self.composer.paste(&format!("{space}@{path} "));
-                self.edited();
-                Vec::new()
-            }
+            Choice::File(path) => self.name(&format!("@{path}")),
+            Choice::Symbol(symbol) => self.name(&symbol.named()),
             Choice::Session(id) => self.switch(Switch::Session(id)),
             Choice::Model(name) => {
                 let to = self.with_model(name);
                 self.switch(to)
             }
         }
+    }
+
+    /// Writes a name into the message, as a word of its own.
+    fn name(&mut self, name: &str) -> Vec<Cmd> {
+        let before = self.composer.before_cursor();
+        let space = if before.is_empty() || before.ends_with(char::is_whitespace) {
+            ""
+        } else {
+            " "
+        };
+        self.composer.paste(&format!("{space}{name} "));
+        self.edited();
+        Vec::new()
     }
 
     /// Leaves this session for another one.

@@ -3,20 +3,52 @@
 /// Terminals drop what is longer than about this.
 const LONGEST: usize = 100_000;
 
+/// What stands between the program and the terminal that has the clipboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Between {
+    Nothing,
+    Tmux,
+    /// GNU screen.
+    Screen,
+}
+
+impl Between {
+    /// Tells it from the environment: whether `TMUX` and `STY` are set, and what `TERM` is.
+    pub(super) fn from_environment(tmux: bool, sty: bool, term: Option<&str>) -> Self {
+        match (tmux, sty) {
+            (true, _) => Self::Tmux,
+            (false, true) => Self::Screen,
+            // Over SSH from within screen only the terminal's name tells, and `screen-256color` is tmux's as well.
+            (false, false) if term.is_some_and(|term| term.starts_with("screen.")) => Self::Screen,
+            (false, false) => Self::Nothing,
+        }
+    }
+}
+
+/// What screen hands on in one piece: it drops what is longer than its own buffer.
+const SCREEN_PIECE: usize = 240;
+
 /// Returns the bytes that put a text into the clipboard, or `None` where it is too long for a terminal.
 ///
-/// tmux takes the sequence itself or hands it on, depending on its options: it gets both forms.
-pub(super) fn sequence(text: &str, tmux: bool) -> Option<Vec<u8>> {
+/// tmux takes the sequence itself or hands it on, depending on its options: it gets both forms. screen knows nothing of
+/// it, and hands it on in pieces.
+pub(super) fn sequence(text: &str, between: Between) -> Option<Vec<u8>> {
     let encoded = base64(text.as_bytes());
     if encoded.len() > LONGEST {
         return None;
     }
     let plain = format!("\x1b]52;c;{encoded}\x07");
-    Some(if tmux {
-        let doubled = plain.replace('\x1b', "\x1b\x1b");
-        format!("{plain}\x1bPtmux;{doubled}\x1b\\").into_bytes()
-    } else {
-        plain.into_bytes()
+    Some(match between {
+        Between::Nothing => plain.into_bytes(),
+        Between::Tmux => {
+            let doubled = plain.replace('\x1b', "\x1b\x1b");
+            format!("{plain}\x1bPtmux;{doubled}\x1b\\").into_bytes()
+        }
+        Between::Screen => plain
+            .as_bytes()
+            .chunks(SCREEN_PIECE)
+            .flat_map(|piece| [b"\x1bP", piece, b"\x1b\\"].concat())
+            .collect(),
     })
 }
 
@@ -60,13 +92,41 @@ mod tests {
     #[test]
     fn tmux_gets_the_sequence_in_both_forms() {
         assert_eq!(
-            sequence("M", false).as_deref(),
+            sequence("M", Between::Nothing).as_deref(),
             Some(&b"\x1b]52;c;TQ==\x07"[..])
         );
         assert_eq!(
-            sequence("M", true).as_deref(),
+            sequence("M", Between::Tmux).as_deref(),
             Some(&b"\x1b]52;c;TQ==\x07\x1bPtmux;\x1b\x1b]52;c;TQ==\x07\x1b\\"[..])
         );
-        assert_eq!(sequence(&"x".repeat(90_000), false), None);
+        assert_eq!(sequence(&"x".repeat(90_000), Between::Nothing), None);
+    }
+
+    #[test]
+    fn screen_gets_it_in_pieces_that_add_up() {
+        let text = "a line of an answer\n".repeat(100);
+        let plain = sequence(&text, Between::Nothing).expect("short");
+        let pieces = sequence(&text, Between::Screen).expect("short");
+        let pieces = String::from_utf8(pieces).expect("ASCII");
+        let mut joined = String::new();
+        for piece in pieces.split_terminator("\x1b\\") {
+            let inner = piece.strip_prefix("\x1bP").expect("wrapped");
+            assert!(inner.len() <= SCREEN_PIECE);
+            joined.push_str(inner);
+        }
+        assert_eq!(joined.as_bytes(), plain);
+    }
+
+    #[test]
+    fn what_stands_between_is_told_from_the_environment() {
+        for (tmux, sty, term, expected) in [
+            (true, true, Some("screen"), Between::Tmux),
+            (false, true, Some("xterm"), Between::Screen),
+            (false, false, Some("screen.xterm-256color"), Between::Screen),
+            (false, false, Some("screen-256color"), Between::Nothing),
+            (false, false, None, Between::Nothing),
+        ] {
+            assert_eq!(Between::from_environment(tmux, sty, term), expected);
+        }
     }
 }

@@ -20,8 +20,10 @@ pub enum Command {
     Details,
     Theme,
     Files,
+    Symbols,
     Queue,
     Context,
+    Trace,
     Model,
     Models,
     Servers,
@@ -100,8 +102,8 @@ pub const COMMANDS: &[Entry] = &[
     Entry {
         command: Command::Copy,
         name: "copy",
-        argument: "",
-        help: "copy the last answer to the clipboard",
+        argument: "code|turn",
+        help: "copy the last answer, its last block of code or the whole turn",
     },
     Entry {
         command: Command::Details,
@@ -122,6 +124,12 @@ pub const COMMANDS: &[Entry] = &[
         help: "find a file by a few letters, and name it in the message",
     },
     Entry {
+        command: Command::Symbols,
+        name: "symbols",
+        argument: "",
+        help: "find a function or a type by a few letters, and name it in the message",
+    },
+    Entry {
         command: Command::Queue,
         name: "queue",
         argument: "",
@@ -132,6 +140,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "context",
         argument: "",
         help: "what fills the model's window",
+    },
+    Entry {
+        command: Command::Trace,
+        name: "trace",
+        argument: "",
+        help: "the last requests to the model: tokens, time, the prompt as it was sent",
     },
     Entry {
         command: Command::Model,

@@ -109,19 +109,21 @@ impl Composer {
         &self.text[..self.cursor]
     }
 
-    /// Returns the `@word` that ends at the cursor: where its `@` is, and the word without it.
-    pub(super) fn mention(&self) -> Option<(usize, &str)> {
+    /// Returns the word with one of these signs before it that ends at the cursor: the sign, where it is, and the word
+    /// without it.
+    pub(super) fn mention(&self, signs: &[char]) -> Option<(char, usize, &str)> {
         let before = self.before_cursor();
         let start = before.rfind(char::is_whitespace).map_or(0, |at| {
             at + before[at..].chars().next().map_or(1, char::len_utf8)
         });
-        let query = before[start..].strip_prefix('@')?;
+        let sign = before[start..].chars().next()?;
+        let query = before[start..].strip_prefix(signs)?;
         // In the middle of a word it is being moved through, not written.
         let ends = self.text[self.cursor..]
             .chars()
             .next()
             .is_none_or(char::is_whitespace);
-        ends.then_some((start, query))
+        ends.then_some((sign, start, query))
     }
 
     /// Writes a text in place of what stands from `start` to the cursor.

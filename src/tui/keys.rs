@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::protocol::{Decision, Item, Level, Mode, Op, ReviewTarget, Scope};
+use crate::protocol::{Decision, Level, Mode, Op, ReviewTarget, Scope};
 
 use super::app::{App, Cmd, Switch};
 use super::commands::{self, Command};
 use super::composer::Composer;
+use super::copying::What;
 use super::keymap::{Action, Answer, Context, Edit, Scroll, key_of, lookup};
 use super::overlay::Overlay;
 use super::pages::Subject as About;
@@ -255,7 +256,16 @@ impl App {
                     return Vec::new();
                 }
             },
-            Command::Copy => self.copy(),
+            Command::Copy => match What::parse(argument) {
+                Some(what) => self.copy(what),
+                None => {
+                    self.flash(
+                        Level::Warning,
+                        "`/copy` copies the last answer, `/copy code` its last block of code, `/copy turn` the whole turn",
+                    );
+                    return Vec::new();
+                }
+            },
             Command::Details => {
                 self.pane.toggle_details();
                 Vec::new()
@@ -277,6 +287,10 @@ impl App {
                 self.pick(Kind::Files);
                 Vec::new()
             }
+            Command::Symbols => {
+                self.pick(Kind::Symbols);
+                Vec::new()
+            }
             Command::Sessions => {
                 self.pick(Kind::Sessions);
                 Vec::new()
@@ -291,6 +305,10 @@ impl App {
             }
             Command::Context => {
                 self.open_page(About::Context);
+                Vec::new()
+            }
+            Command::Trace => {
+                self.open_page(About::Trace);
                 Vec::new()
             }
             Command::Model => {
@@ -331,7 +349,11 @@ impl App {
                 self.pick(Kind::Files);
                 Vec::new()
             }
-            Action::Copy => self.copy(),
+            Action::Symbols => {
+                self.pick(Kind::Symbols);
+                Vec::new()
+            }
+            Action::Copy => self.copy(What::Answer),
             Action::Details => {
                 self.pane.toggle_details();
                 Vec::new()
@@ -408,28 +430,6 @@ impl App {
             return vec![Cmd::Quit];
         }
         vec![Cmd::Send(Op::Shutdown), Cmd::Quit]
-    }
-
-    fn copy(&mut self) -> Vec<Cmd> {
-        let answer = self
-            .transcript
-            .items
-            .iter()
-            .rev()
-            .find_map(|item| match item {
-                Item::Assistant { text } if !text.trim().is_empty() => Some(text.trim().to_owned()),
-                _ => None,
-            });
-        match answer {
-            Some(text) => {
-                self.flash(Level::Info, "the last answer is in the clipboard");
-                vec![Cmd::CopyText(text)]
-            }
-            None => {
-                self.flash(Level::Warning, "there is no answer to copy yet");
-                Vec::new()
-            }
-        }
     }
 
     /// Scrolls what lies under the wheel, three lines at a time.

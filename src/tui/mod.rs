@@ -14,8 +14,11 @@ mod commands;
 mod composer;
 #[cfg(test)]
 mod contrast;
+mod copying;
 mod diff;
 mod drafting;
+#[cfg(test)]
+mod drawn;
 mod finding;
 mod findings;
 mod highlight;
@@ -26,6 +29,7 @@ mod keymap;
 mod keys;
 mod keys_file;
 mod markdown;
+mod mention;
 mod overlay;
 mod pages;
 mod picker;
@@ -51,7 +55,7 @@ pub use app::{App, Cmd, Facts, Msg, Switch};
 pub use commands::COMMANDS;
 pub use highlight::Highlighter;
 pub use keymap::{Scroll, key_table};
-pub use picker::{Found, Hit, Kept, Library, Offered, Ranker, Subject, Want};
+pub use picker::{Defined, Found, Hit, Kept, Library, Offered, Ranker, Subject, Want};
 pub use plain::run_plain;
 pub use prompts::Prompt;
 pub use role::Role;

@@ -6,7 +6,7 @@ use ratatui::{
     widgets::{Clear, Widget as _},
 };
 
-use crate::protocol::Transcript;
+use crate::protocol::{Transcript, TurnState};
 
 use super::commands::{COMMANDS, Candidate};
 use super::keymap::{self, Context, Scroll};
@@ -30,7 +30,7 @@ impl Overlay {
         match self {
             Self::Help { scroll } => {
                 let inner = frame_of(area, 76, u16::MAX).1;
-                let total = help_rows(usize::from(inner.width)).len();
+                let total = help_rows(transcript, usize::from(inner.width)).len();
                 let height = usize::from(inner.height);
                 let last = total.saturating_sub(height);
                 let page = height.saturating_sub(1).max(1);
@@ -62,7 +62,8 @@ impl Overlay {
     ) -> Option<(u16, u16)> {
         match self {
             Self::Help { scroll } => {
-                let rows = help_rows(usize::from(frame_of(area, 76, u16::MAX).1.width));
+                let wide = usize::from(frame_of(area, 76, u16::MAX).1.width);
+                let rows = help_rows(transcript, wide);
                 let inner = draw_frame(buffer, area, 76, rows.len() as u16, "Help", theme);
                 let last = rows.len().saturating_sub(usize::from(inner.height));
                 draw_rows(rows.iter().skip((*scroll).min(last)), buffer, inner, theme);
@@ -141,22 +142,23 @@ pub(super) fn draw_candidates(
     }
 }
 
-fn help_rows(limit: usize) -> Vec<Row> {
+/// Returns the help: what is at hand first, and the keys of a question only while one waits.
+fn help_rows(transcript: &Transcript, limit: usize) -> Vec<Row> {
     let mut rows = Vec::new();
-    let sections = [
-        ("Writing", keymap::help(Context::Composer)),
-        ("Anywhere", keymap::help(Context::Always)),
-        ("When a call asks", keymap::help(Context::Approval)),
-        (
-            "When a server asks with a form",
-            keymap::help(Context::Form),
-        ),
-        (
-            "When a server asks otherwise",
-            keymap::help(Context::Question),
-        ),
-        ("On the page of the servers", keymap::help(Context::Servers)),
-    ];
+    let mut sections = Vec::new();
+    if matches!(transcript.turn, TurnState::Asking(_)) {
+        sections.push(("The call that asks", Context::Approval));
+    }
+    if !transcript.questions.is_empty() {
+        sections.push(("A server's form", Context::Form));
+        sections.push(("A server's other questions", Context::Question));
+    }
+    let asks = !sections.is_empty();
+    sections.push(("Writing", Context::Composer));
+    sections.push(("Anywhere", Context::Always));
+    let sections = sections
+        .into_iter()
+        .map(|(title, context)| (title, keymap::help(context)));
     let commands = COMMANDS
         .iter()
         .map(|entry| {
@@ -164,11 +166,8 @@ fn help_rows(limit: usize) -> Vec<Row> {
             (line.trim_end().to_owned(), entry.help)
         })
         .collect();
-    let column = if limit >= 60 { 26 } else { 0 };
-    for (title, entries) in sections
-        .into_iter()
-        .chain(std::iter::once(("Commands", commands)))
-    {
+    let column = if limit >= 60 { 30 } else { 0 };
+    for (title, entries) in sections.chain(std::iter::once(("Commands", commands))) {
         if !rows.is_empty() {
             rows.push(Row::default());
         }
@@ -190,6 +189,11 @@ fn help_rows(limit: usize) -> Vec<Row> {
     rows.push(Row::default());
     let tail = "A message that begins with a space is sent as it is, also with a `/`. Text is selected with the terminal's own mouse.";
     rows.extend(wrap(&Row::new(tail, Role::TextDim), limit, &Row::default()));
+    if !asks {
+        let key = keymap::key_of(keymap::Action::Help);
+        let more = format!("While a call or a server asks, {key} shows the keys for that.");
+        rows.extend(wrap(&Row::new(more, Role::TextDim), limit, &Row::default()));
+    }
     rows
 }
 

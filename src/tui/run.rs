@@ -389,13 +389,16 @@ impl Shell {
         match cmd {
             Cmd::Send(op) => self.pending.push_back(op),
             Cmd::CopyText(text) => {
-                let tmux = std::env::var_os("TMUX").is_some();
-                let sent =
-                    clipboard::sequence(&text, tmux).map(|bytes| terminal::write(&bytes).is_ok());
+                let is_set = |name: &str| std::env::var_os(name).is_some();
+                let term = std::env::var("TERM").ok();
+                let (tmux, sty) = (is_set("TMUX"), is_set("STY"));
+                let between = clipboard::Between::from_environment(tmux, sty, term.as_deref());
+                let sent = clipboard::sequence(&text, between)
+                    .map(|bytes| terminal::write(&bytes).is_ok());
                 if sent != Some(true) {
                     self.app.flash(
                         Level::Warning,
-                        "the answer is too long for the terminal's clipboard",
+                        "that is too long for the terminal's clipboard",
                     );
                 }
             }

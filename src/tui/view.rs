@@ -14,6 +14,7 @@ use super::approval::Set;
 use super::finding::Finding;
 use super::highlight::Highlighter;
 use super::items;
+use super::mention::Mention;
 use super::overlay::draw_candidates;
 use super::pages::Cost;
 use super::role::Role;
@@ -398,11 +399,7 @@ fn draw_completion(app: &App, buffer: &mut Buffer, composer: Rect, area: Rect) {
         ..area
     };
     Clear.render(place.intersection(buffer.area), buffer);
-    let what = if app.mention.is_some() {
-        "file"
-    } else {
-        "command"
-    };
+    let what = app.mention.as_ref().map_or("command", Mention::what);
     let marker = if found.len() as u16 > high {
         format!("{} of {}", app.chosen + 1, count(found.len(), what))
     } else {

@@ -8,9 +8,9 @@ use super::text::{Row, clean_line, cut_middle, wrap};
 
 /// Things that work well as a first message.
 const EXAMPLES: [&str; 3] = [
-    "Explain how the error handling in src/ is organised.",
+    "Explain how errors are handled here.",
     "Find where the configuration is read and list its keys.",
-    "Rename `parse` to `parse_line` in src/reader.rs.",
+    "Say what could go wrong in @diff, the change that is not committed.",
 ];
 
 /// Returns the rows of the empty state, fewer where there is little room.

@@ -1,10 +1,12 @@
-//! Pages that lie over the transcript and tell one thing whole: the model, the servers, the context, the queue.
+//! Pages that lie over the transcript and tell one thing whole: the model, the servers, the context, the queue, what
+//! was asked of the model.
 
 mod context;
 mod model;
 mod plan;
 mod queue;
 mod servers;
+mod trace;
 
 pub(super) use context::Cost;
 pub(super) use servers::Target;
@@ -26,6 +28,10 @@ pub(super) enum Subject {
     Servers,
     Context,
     Queue,
+    /// The last requests to the model.
+    Trace,
+    /// The last prompt, as it was sent.
+    Prompt,
     Plan,
 }
 
@@ -58,6 +64,8 @@ impl Page {
             Subject::Servers => servers::rows(transcript, self.at, self.open.as_deref(), wide),
             Subject::Context => context::rows(transcript, wide),
             Subject::Queue => queue::rows(transcript, self.at, wide),
+            Subject::Trace => trace::rows(transcript, wide),
+            Subject::Prompt => trace::prompt(transcript, wide),
             Subject::Plan => plan::rows(transcript, self.at, wide),
         }
     }
@@ -106,6 +114,8 @@ impl Page {
             Subject::Servers => "Servers",
             Subject::Context => "Context",
             Subject::Queue => "Messages that wait",
+            Subject::Trace => "Requests to the model",
+            Subject::Prompt => "The prompt, as it was sent",
             Subject::Plan => "Plan",
         };
         let rows = self.rows(transcript, usize::from(wide(area)));

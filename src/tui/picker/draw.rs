@@ -22,7 +22,7 @@ impl Picker {
         let lines = self.hits.len().max(1) as u16 + 1;
         let most = match self.kind {
             Kind::Commands => 18,
-            Kind::Files | Kind::Sessions | Kind::Models => 24,
+            Kind::Files | Kind::Symbols | Kind::Sessions | Kind::Models => 24,
         };
         // A list that shrinks with each key would jump.
         let least = if self.kind == Kind::Commands { 0 } else { 12 };
@@ -33,6 +33,7 @@ impl Picker {
         match self.kind {
             Kind::Commands => "Commands",
             Kind::Files => "Files",
+            Kind::Symbols => "Symbols",
             Kind::Sessions => "Sessions",
             Kind::Models => "Models",
         }
@@ -47,7 +48,7 @@ impl Picker {
     ) -> Option<(u16, u16)> {
         let wide = match self.kind {
             Kind::Commands => 76,
-            Kind::Files | Kind::Sessions | Kind::Models => 132,
+            Kind::Files | Kind::Symbols | Kind::Sessions | Kind::Models => 132,
         };
         let inner = draw_frame(buffer, area, wide, self.high(area), self.title(), theme);
         if inner.is_empty() {
@@ -68,7 +69,7 @@ impl Picker {
             height: inner.height - 1,
             ..inner
         };
-        if self.kind == Kind::Files && inner.width >= WIDE {
+        if matches!(self.kind, Kind::Files | Kind::Symbols) && inner.width >= WIDE {
             let half = inner.width / 2;
             let beside = Rect {
                 x: list.x + half + 1,
@@ -83,6 +84,9 @@ impl Picker {
                 (true, _) => "looking …",
                 (false, Kind::Commands) => "no such command",
                 (false, Kind::Files) => "no such file",
+                (false, Kind::Symbols) => {
+                    "no such symbol; functions, types and constants of code are listed"
+                }
                 (false, Kind::Sessions) => {
                     "no such session; one is kept as soon as it has a message"
                 }
@@ -102,6 +106,7 @@ impl Picker {
         match self.kind {
             Kind::Commands => "a few letters of what you want",
             Kind::Files => "a few letters of the path; Enter puts it into the message",
+            Kind::Symbols => "a few letters of a name; Enter puts it into the message",
             Kind::Sessions => "a few words; Enter goes on with it",
             Kind::Models => "a name; Enter goes on with that model",
         }
@@ -132,11 +137,14 @@ impl Picker {
         let hits = self.hits.iter().skip(self.first(height)).take(height);
         hits.map(|hit| Candidate {
             line: clean_line(&self.lines[hit.at]),
-            help: self
-                .helps
-                .get(hit.at)
-                .map(|help| clean_line(help))
-                .unwrap_or_default(),
+            help: match self.symbols.get(hit.at) {
+                Some(symbol) => clean_line(&symbol.told()),
+                None => self
+                    .helps
+                    .get(hit.at)
+                    .map(|help| clean_line(help))
+                    .unwrap_or_default(),
+            },
             matches: hit.matches.clone(),
         })
         .collect()

@@ -1,4 +1,5 @@
-//! What can be looked up outside of the session: files, kept sessions, models. Looked up beside the UI, which goes on.
+//! What can be looked up outside of the session: files, symbols, kept sessions, models. Looked
+//! up beside the UI, which goes on.
 
 use std::sync::Arc;
 
@@ -8,10 +9,56 @@ pub trait Library: Send + Sync + std::fmt::Debug {
     fn files(&self) -> Vec<String>;
     /// Returns the beginning of a file, a line each.
     fn preview(&self, path: &str) -> Vec<String>;
+    /// Returns what the files of code define, file by file.
+    fn symbols(&self) -> Vec<Defined>;
+    /// Returns the lines of a file from one on, counted from 1.
+    fn look(&self, path: &str, line: usize) -> Vec<String>;
     /// Returns the kept sessions, the newest first.
     fn sessions(&self) -> Vec<Kept>;
     /// Returns the models that can be used.
     fn models(&self) -> Vec<Offered>;
+}
+
+/// Something that a file of code defines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defined {
+    pub name: String,
+    /// What it is, in a word: `function`.
+    pub kind: &'static str,
+    /// The type or the module that it is defined in.
+    pub container: Option<String>,
+    pub path: String,
+    /// Its first and its last line, counted from 1.
+    pub line: usize,
+    pub end: usize,
+}
+
+impl Defined {
+    /// Says what it is and where.
+    pub(in super::super) fn told(&self) -> String {
+        let of = match &self.container {
+            Some(container) => format!(" of {container}"),
+            None => String::new(),
+        };
+        format!("{}{of} · {}:{}", self.kind, self.path, self.line)
+    }
+
+    /// Names it in a message, so that its lines are read with it.
+    pub(in super::super) fn named(&self) -> String {
+        let Self {
+            name,
+            path,
+            line,
+            end,
+            ..
+        } = self;
+        format!("`{name}` in @{path}:{line}-{end}")
+    }
+
+    /// Names the lines that it begins with.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.path, self.line)
+    }
 }
 
 /// A session that is kept and can be gone on with.
@@ -63,6 +110,12 @@ impl Offered {
 pub enum Want {
     Files,
     Preview(String),
+    Symbols,
+    /// The lines of a file from one on.
+    Look {
+        path: String,
+        line: usize,
+    },
     Sessions,
     Models,
 }
@@ -72,6 +125,7 @@ pub enum Want {
 pub enum Found {
     Files(Arc<[String]>),
     Preview(String, Vec<String>),
+    Symbols(Arc<[Defined]>),
     Sessions(Vec<Kept>),
     Models(Vec<Offered>),
 }
@@ -84,6 +138,11 @@ impl Want {
             Self::Preview(path) => {
                 let lines = library.preview(&path);
                 Found::Preview(path, lines)
+            }
+            Self::Symbols => Found::Symbols(library.symbols().into()),
+            Self::Look { path, line } => {
+                let lines = library.look(&path, line);
+                Found::Preview(format!("{path}:{line}"), lines)
             }
             Self::Sessions => Found::Sessions(library.sessions()),
             Self::Models => Found::Models(library.models()),

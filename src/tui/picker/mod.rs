@@ -1,10 +1,10 @@
-//! Choosing one of many by a few characters: commands, files, kept sessions, models.
+//! Choosing one of many by a few characters: commands, files, symbols, kept sessions, models.
 
 mod draw;
 mod library;
 mod rank;
 
-pub use library::{Found, Kept, Library, Offered, Want};
+pub use library::{Defined, Found, Kept, Library, Offered, Want};
 pub use rank::{Hit, Ranker, Subject};
 
 use std::sync::Arc;
@@ -21,6 +21,7 @@ const MOST_HITS: usize = 200;
 pub(super) enum Kind {
     Commands,
     Files,
+    Symbols,
     Sessions,
     Models,
 }
@@ -33,6 +34,7 @@ pub(super) enum Choice {
     /// What a key does.
     Action(Action),
     File(String),
+    Symbol(Defined),
     Session(String),
     Model(String),
 }
@@ -47,6 +49,7 @@ pub(super) struct Picker {
     /// What stands beside a line; files have nothing there.
     helps: Vec<String>,
     values: Vec<Choice>,
+    symbols: Arc<[Defined]>,
     ranker: Ranker,
     hits: Vec<Hit>,
     total: usize,
@@ -96,6 +99,7 @@ impl Picker {
             lines: Vec::new().into(),
             helps: Vec::new(),
             values: Vec::new(),
+            symbols: Vec::new().into(),
             ranker: Ranker::default(),
             hits: Vec::new(),
             total: 0,
@@ -107,6 +111,14 @@ impl Picker {
     /// Takes the list of files.
     pub(super) fn take_files(&mut self, files: Arc<[String]>) {
         self.lines = files;
+        self.waiting = false;
+        self.rank();
+    }
+
+    /// Takes the symbols, and their names.
+    pub(super) fn take_symbols(&mut self, symbols: Arc<[Defined]>, names: Arc<[String]>) {
+        self.symbols = symbols;
+        self.lines = names;
         self.waiting = false;
         self.rank();
     }
@@ -152,20 +164,24 @@ impl Picker {
         let at = self.hits.get(self.selected)?.at;
         match self.kind {
             Kind::Files => self.lines.get(at).cloned().map(Choice::File),
+            Kind::Symbols => self.symbols.get(at).cloned().map(Choice::Symbol),
             _ => self.values.get(at).cloned(),
         }
     }
 
-    /// Returns the file whose beginning is to be shown, unless it is.
-    pub(super) fn wants_preview(&self) -> Option<String> {
-        let Some(Choice::File(path)) = self.choice() else {
-            return None;
+    /// Returns what is to be looked up to show the beginning of what is chosen, unless that is shown.
+    pub(super) fn wants_preview(&self) -> Option<Want> {
+        let (place, want) = match self.choice()? {
+            Choice::File(path) => (path.clone(), Want::Preview(path)),
+            Choice::Symbol(symbol) => {
+                let place = symbol.place();
+                let Defined { path, line, .. } = symbol;
+                (place, Want::Look { path, line })
+            }
+            _ => return None,
         };
-        let shown = self
-            .preview
-            .as_ref()
-            .is_some_and(|(shown, _)| *shown == path);
-        (!shown).then_some(path)
+        let shown = self.preview.as_ref().map(|(shown, _)| shown);
+        (shown != Some(&place)).then_some(want)
     }
 
     /// Moves the selection.

@@ -237,6 +237,8 @@ impl Answer<'_, '_> {
 
     pub(super) fn note_mask_times(&mut self) {
         let masks = &mut self.engine.tally.masks;
+        let all: Duration = masks.iter().sum();
+        self.usage.mask_us = u32::try_from(all.as_micros()).unwrap_or(u32::MAX);
         masks.sort_unstable();
         if let Some(median) = masks.get(masks.len() / 2) {
             tracing::debug!(
