@@ -154,9 +154,15 @@ impl World {
             .await
             .expect("a server");
         let of = roots.clone();
-        host.knowledge_mut().tell_kept(Arc::new(move |path| {
-            Repo::open(&of, ".").is_ok_and(|repo| repo.keeps(path))
+        let repo = move || Repo::open(&of, ".").expect("a repository");
+        let again = repo.clone();
+        host.knowledge_mut().tell_unkept(Arc::new(move |paths| {
+            let repo = repo();
+            let unkept = paths.iter().filter(|path| !repo.keeps(path));
+            unkept.cloned().collect()
         }));
+        host.knowledge_mut()
+            .tell_author(Arc::new(move || again().author_name()));
         let mut tools = host.tools().await.expect("its tools");
         // A third-party tool that somebody added: here it is the filesystem's `find` under another name's rating.
         for tool in &mut tools {

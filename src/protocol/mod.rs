@@ -59,5 +59,5 @@ pub use server::{
     CompletionOf, Job, JobState, ReportedArgument, ReportedPrompt, ReportedTool, ServerAction,
     ServerReport,
 };
-pub use text::{Foreign, clip, looks_like_another, sanitize, sanitize_line};
+pub use text::{clip, looks_like_another, sanitize, sanitize_line};
 pub use transcript::{CallState, Item, Transcript, TurnState};

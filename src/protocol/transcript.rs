@@ -151,6 +151,8 @@ impl Transcript {
                     None => self.servers.push((server.clone(), state.clone())),
                 }
             }
+            // For the audit log.
+            Event::ServerLaunched { .. } | Event::Trusted { .. } => {}
             Event::ServersReported { servers } => {
                 self.reports.clone_from(servers);
                 // One that was removed is not there any more.

@@ -26,6 +26,9 @@ impl Driver {
             HostEvent::Server { server, state } => {
                 self.emit(Event::ServerChanged { server, state });
             }
+            HostEvent::Launched { server, how } => {
+                self.emit(Event::ServerLaunched { server, how });
+            }
             HostEvent::Tools(tools) => self.feed(Input::Tools(tools)),
             HostEvent::Progressed { call, text } => {
                 self.feed(Input::CallProgressed { call, text });
