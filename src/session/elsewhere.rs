@@ -27,8 +27,8 @@ pub(super) fn elsewhere(
         ("memory", "recall") => vec![("notes of earlier sessions".to_owned(), None)],
         ("git", tool) => of_git(tool, &is_named, text, roots, knowledge),
         (_, "read") => {
-            let path = roots.leads_to(&is_named("path"));
-            unkept(path.into_iter().collect(), "the file", knowledge)
+            let path: Vec<String> = roots.leads_to(&is_named("path")).into_iter().collect();
+            unkept(path.as_slice(), "the file", knowledge)
         }
         // Each line of a result begins with its file.
         (_, "search") => {
@@ -41,10 +41,10 @@ pub(super) fn elsewhere(
                 .collect();
             paths.sort_unstable();
             paths.dedup();
-            unkept(paths, "the file", knowledge)
+            unkept(&paths, "the file", knowledge)
         }
         // Each line is a name.
-        (_, "list" | "find") => unkept(names(text, roots), "the name of", knowledge),
+        (_, "list" | "find") => unkept(&names(text, roots), "the name of", knowledge),
         _ => Vec::new(),
     }
 }
@@ -58,9 +58,9 @@ fn names(text: &str, roots: &Roots) -> Vec<String> {
         .collect()
 }
 
-fn unkept(paths: Vec<String>, what: &str, knowledge: &Knowledge) -> Vec<Content> {
+fn unkept(paths: &[String], what: &str, knowledge: &Knowledge) -> Vec<Content> {
     knowledge
-        .unkept(&paths)
+        .unkept(paths)
         .into_iter()
         .map(|path| (format!("{what} `{path}`"), Some(path)))
         .collect()
@@ -97,7 +97,7 @@ fn of_git(
             if target.is_empty() {
                 let paths =
                     listed.map_or_else(Vec::new, |list| names(&list.replace(", ", "\n"), roots));
-                return unkept(paths, "the name of", knowledge);
+                return unkept(&paths, "the name of", knowledge);
             }
             (!is_of_head(&target)).then(|| format!("the differences of `{target}`"))
         }
