@@ -24,6 +24,7 @@ pub(super) fn elsewhere(
     let text = outcome.for_model();
     let is_named = |argument: &str| call.argument(argument).unwrap_or_default().to_owned();
     match (call.server.as_str(), call.tool.as_str()) {
+        ("memory", "recall") if text.starts_with("nothing is kept") => Vec::new(),
         ("memory", "recall") => vec![("notes of earlier sessions".to_owned(), None)],
         ("git", tool) => of_git(tool, &is_named, text, roots, knowledge),
         (_, "read") => {

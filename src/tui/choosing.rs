@@ -122,11 +122,18 @@ impl App {
         };
         // What is written out already needs no list below it.
         let is_whole = hits.first().is_some_and(|hit| files[hit.at] == query);
-        let found = if is_whole {
+        let mut found: Vec<Candidate> = if is_whole {
             Vec::new()
         } else {
             hits.into_iter().map(candidate).collect()
         };
+        let resources = self.resources_for(query);
+        if query.contains(':') {
+            // No path of a file is likely to be meant.
+            found.splice(0..0, resources);
+        } else {
+            found.extend(resources);
+        }
         self.mention = Some(Mention {
             start,
             ranker,
@@ -190,6 +197,12 @@ impl App {
                         vec![Cmd::Send(Op::Unqueue { text })]
                     }
                     _ => self.over(action, area, key, leaving),
+                }
+            }
+            Some(Overlay::Page(page)) if page.subject == About::Servers => {
+                match self.serve_key(key) {
+                    Some(cmds) => cmds,
+                    None => self.over(action, area, key, leaving),
                 }
             }
             Some(Overlay::Page(page)) if page.subject == About::Plan => {

@@ -155,6 +155,7 @@ fn help_rows(limit: usize) -> Vec<Row> {
             "When a server asks otherwise",
             keymap::help(Context::Question),
         ),
+        ("On the page of the servers", keymap::help(Context::Servers)),
     ];
     let commands = COMMANDS
         .iter()
