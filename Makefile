@@ -25,6 +25,8 @@ export PROPTEST_RNG_SEED ?= 1
 RELEASE := target/release/walden
 # The tests, the lints and the documentation share the dev profile, so that llama.cpp is built once for all of them.
 DEBUG := target/debug/walden
+# The same without the feature `net`, to look at what it imports.
+OFFLINE := target/offline/walden
 
 # The protocol's official conformance suite, and the node that runs it: from the npm registry, once.
 CONFORMANCE := target/conformance
@@ -94,6 +96,10 @@ test: setup
 	cargo fmt --check
 	$(STEP) 'lints'
 	cargo clippy --locked --all-targets -- -D warnings
+	$(STEP) 'a walden without net, for the test of what it imports'
+	cargo build --locked --no-default-features --bin walden
+	mkdir -p $(dir $(OFFLINE))
+	ln -f $(DEBUG) $(OFFLINE)
 	$(STEP) 'the models that the tests run on'
 	cargo build --locked
 	$(DEBUG) model pull $(MODEL)
@@ -104,7 +110,7 @@ test: setup
 	small=$$($(DEBUG) model path $(SMALL_MODEL))
 	other=$$($(DEBUG) model path $(OTHER_MODEL))
 	WALDEN_TEST_MODEL="$$model" WALDEN_TEST_SMALL_MODEL="$$small" WALDEN_TEST_SPM_MODEL="$$other" \
-		WALDEN_TEST_WINDOW_MODEL="$$other" cargo test --locked
+		WALDEN_TEST_WINDOW_MODEL="$$other" WALDEN_TEST_OFFLINE="$$PWD/$(OFFLINE)" cargo test --locked
 	$(STEP) 'the reference servers of the registries'
 	make --no-print-directory interop
 	$(STEP) 'conformance to both eras of the protocol, as a client'
@@ -202,6 +208,8 @@ setup:
 	have python3 || missing+=(python3)
 	# Reads what the program asks of the kernel, for the tests of hostile repositories.
 	have strace || missing+=(strace)
+	# Makes the network whose packets a test counts.
+	PATH="$$PATH:/usr/sbin:/sbin" have ip || missing+=(iproute2)
 	python3 -m pip --version >/dev/null 2>&1 || have pip3 || have pip || missing+=(python3-pip)
 	if [ $${#missing[@]} -gt 0 ]; then
 		$(STEP) "installing $${missing[*]}"

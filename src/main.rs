@@ -17,6 +17,7 @@ use walden::model::llama;
 use walden::sandbox;
 
 fn main() -> Status {
+    compose::tame_panics();
     if let Some((status, problem)) = sandbox::help(std::env::args_os()) {
         eprintln!("walden: {problem}");
         return Status::from(u8::try_from(status).unwrap_or(125));

@@ -154,9 +154,15 @@ impl World {
             .await
             .expect("a server");
         let of = roots.clone();
-        host.knowledge_mut().tell_kept(Arc::new(move |path| {
-            Repo::open(&of, ".").is_ok_and(|repo| repo.keeps(path))
+        let repo = move || Repo::open(&of, ".").expect("a repository");
+        let again = repo.clone();
+        host.knowledge_mut().tell_unkept(Arc::new(move |paths| {
+            let repo = repo();
+            let unkept = paths.iter().filter(|path| !repo.keeps(path));
+            unkept.cloned().collect()
         }));
+        host.knowledge_mut()
+            .tell_author(Arc::new(move || again().author_name()));
         let names = Store::open(&self.state.join("memory.jsonl")).expect("a store");
         host.knowledge_mut().add_names(
             walden::protocol::KnownKind::Entity,

@@ -28,6 +28,7 @@ raise SystemExit(1)
 /// Makes a network with a way out, and prints its counters: before, after a session, after the control.
 const SCRIPT: &str = r#"
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 ip link set lo up
 ip link add out0 type veth peer name out1
 ip address add 10.9.9.1/24 dev out0

@@ -16,8 +16,9 @@ pub(super) struct Result {
     pub(super) passage: Option<(String, String)>,
 }
 
-/// The most contents of others that are remembered by name.
-const MOST_TAINTS: usize = 100;
+/// The most contents of others that are remembered by name. Rules count them, so that whoever could reach this number
+/// would not be asked about any more: it takes more calls than a session has.
+const MOST_TAINTS: usize = 10_000;
 
 impl Agent {
     /// Judges an open call by the rules, with the change that it would make.
@@ -117,6 +118,21 @@ impl Agent {
         let content = content.to_owned();
         self.taints.push(content.clone());
         out.push(Effect::Emit(Event::Tainted { content }));
+    }
+
+    /// Takes note of the first of some contents that is not the user's after all. One stands for the others: each would
+    /// make another question of what follows.
+    pub(super) fn taint_by_one(
+        &mut self,
+        contents: &[(String, Option<String>)],
+        out: &mut Vec<Effect>,
+    ) {
+        let is_known =
+            |path: &Option<String>| path.as_deref().is_some_and(|path| self.is_the_users(path));
+        let foreign = contents.iter().find(|(_, path)| !is_known(path));
+        if let Some((content, _)) = foreign.cloned() {
+            self.taint(&content, None, out);
+        }
     }
 
     /// Gives a result to the model, unless it holds a secret that the user has to be asked about.

@@ -50,10 +50,8 @@ pub enum Input {
     },
     /// What an input brings was not written by the user.
     Foreign {
-        /// What it is, for the user.
-        content: String,
-        /// The file that it is, if it is one.
-        path: Option<String>,
+        /// What it is, for the user, and the file that it is or names, if it is about one.
+        contents: Vec<(String, Option<String>)>,
         then: Box<Input>,
     },
     CallProgressed {

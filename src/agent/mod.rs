@@ -263,12 +263,8 @@ impl Agent {
                 targets,
                 change,
             } => self.resolved(call, targets, change, &mut out),
-            Input::Foreign {
-                content,
-                path,
-                then,
-            } => {
-                self.taint(&content, path.as_deref(), &mut out);
+            Input::Foreign { contents, then } => {
+                self.taint_by_one(&contents, &mut out);
                 out.extend(self.handle(*then));
             }
             Input::CallProgressed { call, text } => {

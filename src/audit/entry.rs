@@ -5,7 +5,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::Redact;
-use crate::protocol::{Event, Outcome, ToolCall};
+use crate::protocol::{Answer, Event, Outcome, QuestionKind, ToolCall};
 
 /// The most bytes of one text in a log.
 const LONGEST: usize = 4_096;
@@ -33,6 +33,32 @@ pub enum Entry {
     Server {
         server: String,
         state: Value,
+    },
+    /// A third-party server is started or reached: how, and what it is confined to.
+    Launched {
+        server: String,
+        how: Value,
+    },
+    /// A server asks something, or walden asks about a server.
+    Question {
+        question: u64,
+        server: String,
+        kind: String,
+        about: String,
+    },
+    /// The user's answer. What was filled in is the server's to know.
+    Answer {
+        question: u64,
+        answer: String,
+    },
+    /// The user trusts these files of the repository to instruct the model.
+    Trusted {
+        files: Vec<String>,
+    },
+    /// The user changes a setting of safety by a command, outside a session.
+    Setting {
+        setting: String,
+        change: String,
     },
     Turn {
         turn: u32,
@@ -134,6 +160,31 @@ impl Entry {
                 server: server.clone(),
                 state: value(state),
             },
+            Event::ServerLaunched { server, how } => Self::Launched {
+                server: server.clone(),
+                how: redacted(how.clone(), redact),
+            },
+            Event::Trusted { files } => Self::Trusted {
+                files: files.clone(),
+            },
+            Event::Asked { question } => {
+                let (kind, about) = about(&question.kind);
+                Self::Question {
+                    question: question.id.0,
+                    server: question.server.clone(),
+                    kind: kind.to_owned(),
+                    about: short(&redact(about)),
+                }
+            }
+            Event::Answered { question, answer } => Self::Answer {
+                question: question.0,
+                answer: match answer {
+                    Answer::Accept { .. } => "accepted",
+                    Answer::Decline => "declined",
+                    Answer::Cancel => "left open",
+                }
+                .to_owned(),
+            },
             Event::TurnStarted { turn, .. } => Self::Turn { turn: *turn },
             Event::CallProposed { call, risk } => Self::Proposed {
                 call: call.id.0,
@@ -195,6 +246,20 @@ impl Entry {
             tool: call.tool.clone(),
             arguments: arguments(call, redact),
         }
+    }
+}
+
+/// Says what a question is of, and what it says.
+fn about(kind: &QuestionKind) -> (&'static str, &str) {
+    match kind {
+        QuestionKind::Form { message, .. } => ("form", message),
+        QuestionKind::Page { url, .. } => ("page", url),
+        QuestionKind::Prompt { messages, .. } => (
+            "prompt",
+            messages.last().map_or("", |(_, text)| text.as_str()),
+        ),
+        QuestionKind::Completion { text } => ("completion", text),
+        QuestionKind::Definition { title, .. } => ("definition", title),
     }
 }
 

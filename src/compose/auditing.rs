@@ -60,6 +60,21 @@ fn choose(state: &Path, log: Option<&str>) -> Result<Vec<PathBuf>, UserError> {
     Ok(found)
 }
 
+/// The log of what commands change. It stands before the sessions', whose names begin with their day.
+const SETTINGS: &str = "0-settings";
+
+/// Notes that the user is changing a setting of safety by a command. To be called before it is changed: what cannot be
+/// noted is not done.
+pub(super) fn note(setting: &str, change: &str) -> Result<(), UserError> {
+    let mut audit =
+        Audit::open(&state_folder()?, SETTINGS, redact).map_err(UserError::from_error)?;
+    let entry = Entry::Setting {
+        setting: setting.to_owned(),
+        change: redact(change).into_owned(),
+    };
+    audit.write(entry).map_err(UserError::from_error)
+}
+
 /// Opens the audit log of a session, and notes what the kernel enforces.
 pub(super) fn open(state: &Path, session: &str) -> Result<Audit, UserError> {
     let sealed = Entry::Sealed {

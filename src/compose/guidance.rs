@@ -148,6 +148,7 @@ pub fn trust(options: &Options, asked: &TrustArguments) -> Result<ExitCode, User
         return Ok(ExitCode::Success);
     }
     if asked.revoke {
+        super::auditing::note("trust revoked", &root.display().to_string())?;
         let was = store.revoke(&root).map_err(UserError::from_error)?;
         let text = match was {
             true => "not trusted any more",
@@ -196,6 +197,10 @@ pub fn trust(options: &Options, asked: &TrustArguments) -> Result<ExitCode, User
         )?;
         return Ok(ExitCode::Denied);
     }
+    super::auditing::note(
+        "trust granted",
+        &format!("{} with {}", root.display(), told.hash.0),
+    )?;
     store
         .grant(&root, &told.hash)
         .map_err(UserError::from_error)?;

@@ -34,10 +34,16 @@ pub(super) async fn attach(
                 Arc::new(move || revisions().unwrap_or_default()),
             );
             let of = roots.clone();
-            knowledge.tell_kept(Arc::new(move |path| {
+            knowledge.tell_unkept(Arc::new(move |paths| {
                 // A repository that cannot be opened any more vouches for nothing.
-                Repo::open(&of, ".").is_ok_and(|repo| repo.keeps(path))
+                let Ok(repo) = Repo::open(&of, ".") else {
+                    return paths.to_vec();
+                };
+                let unkept = paths.iter().filter(|path| !repo.keeps(path));
+                unkept.cloned().collect()
             }));
+            let of = roots.clone();
+            knowledge.tell_author(Arc::new(move || Repo::open(&of, ".").ok()?.author_name()));
         }
         Err(error) => tracing::info!("no git tools in this session: {error}"),
     }

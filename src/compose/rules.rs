@@ -50,13 +50,16 @@ pub fn rules(options: &Options, command: &RulesCommand) -> Result<(String, ExitC
                 false => Scope::Project,
             };
             let added = KeptRule { scope, rule };
+            super::auditing::note("rule added", &format!("{}: {}", whose(scope), added.rule))?;
             kept.add(&added).map_err(UserError::from_error)?;
             format!("added for {}: {}\n", whose(scope), added.rule)
         }
         RulesCommand::Remove { number } => {
+            super::auditing::note("rule removed", &format!("number {number}"))?;
             let gone = kept.remove_number(*number).map_err(|error| {
                 UserError::usage(error.to_string()).hint("`walden rules list` numbers them")
             })?;
+            super::auditing::note("rule is gone", &gone.rule.to_string())?;
             format!("removed: {}\n", gone.rule)
         }
         RulesCommand::Test { rule } => {

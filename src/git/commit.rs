@@ -74,6 +74,12 @@ impl Repo {
         Ok(id.to_string())
     }
 
+    /// Names who commits here, where the configuration tells.
+    pub fn author_name(&self) -> Option<String> {
+        let author = self.author().ok()?;
+        author.name().ok().map(str::to_owned)
+    }
+
     /// Returns who commits, from the configuration.
     pub(super) fn author(&self) -> Result<Signature<'static>, GitError> {
         let value = |name| {

@@ -9,6 +9,11 @@ use crate::protocol::{Answer, CallId, Job, Level, Question, QuestionId, ServerSt
 pub enum HostEvent {
     /// A server is in another state.
     Server { server: String, state: ServerState },
+    /// A server is about to be started or reached, in this way and confined to this.
+    Launched {
+        server: String,
+        how: serde_json::Value,
+    },
     /// These tools can be called now; some of them may be known already.
     Tools(Vec<ToolSpec>),
     /// How far a call is.

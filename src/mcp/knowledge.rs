@@ -7,14 +7,18 @@ use crate::protocol::KnownKind;
 /// Lists names, in any order. It may read files, so it is called where it may block.
 pub type Names = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
-/// Tells whether the user keeps a file, by its path in the primary root. It may read files.
-pub type Keeps = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// Returns those of some files that the user does not keep, by their paths in the primary root. It may read files.
+pub type Unkept = Arc<dyn Fn(&[String]) -> Vec<String> + Send + Sync>;
+
+/// Names the user, as commits name their author. It may read files.
+pub type Author = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// What the built-in servers know besides their tools. The composition root fills it in.
 #[derive(Clone, Default)]
 pub struct Knowledge {
     names: Vec<(KnownKind, Names)>,
-    keeps: Option<Keeps>,
+    unkept: Option<Unkept>,
+    author: Option<Author>,
 }
 
 impl Knowledge {
@@ -24,8 +28,13 @@ impl Knowledge {
     }
 
     /// Says how to tell the user's files from those that came from elsewhere. Without this, all files are the user's.
-    pub fn tell_kept(&mut self, keeps: Keeps) {
-        self.keeps = Some(keeps);
+    pub fn tell_unkept(&mut self, unkept: Unkept) {
+        self.unkept = Some(unkept);
+    }
+
+    /// Says how the user is named in commits. Without this, all commits are somebody else's.
+    pub fn tell_author(&mut self, author: Author) {
+        self.author = Some(author);
     }
 
     /// Lists the names of each kind.
@@ -34,9 +43,15 @@ impl Knowledge {
         each.map(|(kind, names)| (*kind, names())).collect()
     }
 
-    /// Tells whether the user keeps a file.
-    pub fn keeps(&self, path: &str) -> bool {
-        self.keeps.as_ref().is_none_or(|keeps| keeps(path))
+    /// Returns those of some files that the user does not keep.
+    pub fn unkept(&self, paths: &[String]) -> Vec<String> {
+        let unkept = self.unkept.as_ref();
+        unkept.map_or_else(Vec::new, |unkept| unkept(paths))
+    }
+
+    /// Names the user, as commits name their author.
+    pub fn author(&self) -> Option<String> {
+        self.author.as_ref().and_then(|author| author())
     }
 }
 

@@ -42,7 +42,7 @@ pub use era::Era;
 pub use event::{HostEvent, Sample, Speaker};
 pub use foreign::{OpenRemote, Opening, program_reads};
 pub use host::{Caller, Host, HostError, Options, Purpose, Reply, Trust};
-pub use knowledge::{Keeps, Knowledge, Names};
+pub use knowledge::{Author, Knowledge, Names, Unkept};
 pub use view::{Attachment, Completed, Inspection};
 pub use wire::{Received, Wire};
 

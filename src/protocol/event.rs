@@ -33,6 +33,15 @@ pub enum Event {
         server: String,
         state: ServerState,
     },
+    /// A third-party server is started or reached: how, and what it is confined to.
+    ServerLaunched {
+        server: String,
+        how: serde_json::Value,
+    },
+    /// The user trusts these files of the repository to instruct the model.
+    Trusted {
+        files: Vec<String>,
+    },
     /// Everything that is to be known of the third-party servers, as it is now.
     ServersReported {
         servers: Vec<ServerReport>,

@@ -42,41 +42,6 @@ fn is_hidden(c: char) -> bool {
             | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// A text that somebody else wrote: it can be looked at, compared and kept, and shown only by way of [`sanitize`].
-///
-/// It has no `Display`, and its `Debug` is harmless too, so that it cannot slip onto a screen or into a log as it is.
-#[derive(Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct Foreign(String);
-
-impl Foreign {
-    /// Takes a text in.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Returns the text as a person may see it.
-    pub fn shown(&self) -> String {
-        sanitize(&self.0)
-    }
-
-    /// Returns the text as a person may see it, on one line.
-    pub fn shown_on_a_line(&self) -> String {
-        sanitize_line(&self.0)
-    }
-
-    /// Returns the text as it is, for files and for the model: never for a terminal.
-    pub fn exact(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Foreign {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", self.shown())
-    }
-}
-
 /// Tells whether a name has letters of another script that look like Latin ones among Latin letters: `pаypal` with a
 /// Cyrillic `а` is not what it seems to be.
 pub fn looks_like_another(name: &str) -> bool {
@@ -173,15 +138,6 @@ mod tests {
             let text = sanitize(&format!("a{c}b"));
             assert_eq!(text, format!("a⟨U+{:04X}⟩b", u32::from(c)));
         }
-    }
-
-    #[test]
-    fn a_foreign_text_is_shown_only_harmless() {
-        let text = Foreign::new("a\x1b[2J\nb");
-        assert_eq!(text.shown(), "a⟨U+001B⟩[2J\nb");
-        assert_eq!(text.shown_on_a_line(), "a⟨U+001B⟩[2J b");
-        assert!(!format!("{text:?}").contains('\u{1b}'));
-        assert_eq!(text.exact(), "a\x1b[2J\nb");
     }
 
     #[test]

@@ -156,6 +156,8 @@ impl Transcript {
                     None => self.servers.push((server.clone(), state.clone())),
                 }
             }
+            // For the audit log.
+            Event::ServerLaunched { .. } | Event::Trusted { .. } => {}
             Event::ServersReported { servers } => {
                 // One that was removed is not there any more.
                 let is = |name: &str, all: &[ServerReport]| all.iter().any(|one| one.name == name);

@@ -330,6 +330,13 @@ impl Driver {
         match self.trust.as_ref().map(|trust| trust()) {
             Some(Ok(guidance)) => {
                 self.trust = None;
+                let files = guidance
+                    .instructions
+                    .iter()
+                    .map(|one| one.path.clone())
+                    .chain(guidance.skills.iter().map(|one| one.path.clone()))
+                    .collect();
+                self.emit(Event::Trusted { files });
                 Input::Guided(guidance)
             }
             Some(Err(text)) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::elsewhere::elsewhere;
 use super::known::shown_text;
 use crate::agent::{Input, Preview};
 use crate::mcp::{Caller, Knowledge, Purpose, Reply};
@@ -134,13 +135,13 @@ impl Tasks {
                 let Input::CallDone { outcome, .. } = &input else {
                     return input;
                 };
-                match elsewhere(&call, outcome, &roots, &knowledge) {
-                    Some((content, path)) => Input::Foreign {
-                        content,
-                        path,
+                let contents = elsewhere(&call, outcome, &roots, &knowledge);
+                match contents.is_empty() {
+                    false => Input::Foreign {
+                        contents,
                         then: Box::new(input),
                     },
-                    None => input,
+                    true => input,
                 }
             });
             match foreign.await {
@@ -222,39 +223,6 @@ impl Tasks {
             Done(Input::Undone { turn, undone })
         });
     }
-}
-
-/// Says what a built-in server's answer holds that the user did not write: notes of earlier sessions, or a file that
-/// git does not keep.
-fn elsewhere(
-    call: &ToolCall,
-    outcome: &Outcome,
-    roots: &Roots,
-    knowledge: &Knowledge,
-) -> Option<(String, Option<String>)> {
-    if !outcome.is_done() {
-        return None;
-    }
-    if call.server == "memory" && call.tool == "recall" {
-        if outcome.for_model().starts_with("nothing is kept") {
-            return None;
-        }
-        return Some(("notes of earlier sessions".to_owned(), None));
-    }
-    let given = match call.tool.as_str() {
-        "read" => call.argument("path")?.to_owned(),
-        // Each line of a result begins with its file.
-        "search" => outcome
-            .for_model()
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .map(|(path, _)| path)
-            .find(|path| roots.is_there(path) && !knowledge.keeps(path))?
-            .to_owned(),
-        _ => return None,
-    };
-    let path = roots.leads_to(&given).ok()?;
-    (!knowledge.keeps(&path)).then(|| (format!("the file `{path}`"), Some(path)))
 }
 
 /// Takes the secrets out of what a program printed: nobody is asked about it.

@@ -11,6 +11,7 @@
 mod attach;
 mod driver;
 mod effects;
+mod elsewhere;
 mod files;
 mod journal;
 mod known;

@@ -30,6 +30,9 @@ impl Driver {
                     self.report();
                 }
             }
+            HostEvent::Launched { server, how } => {
+                self.emit(Event::ServerLaunched { server, how });
+            }
             HostEvent::Tools(tools) => self.feed(Input::Tools(tools)),
             HostEvent::Progressed { call, text } => {
                 self.feed(Input::CallProgressed { call, text });

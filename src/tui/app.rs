@@ -103,6 +103,9 @@ pub enum Switch {
     New,
 }
 
+/// What the files of code define, and the names alone.
+pub(super) type Symbols = (Arc<[Defined]>, Arc<[String]>);
+
 /// What the UI is told at its start.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -148,7 +151,7 @@ pub struct App {
     /// The files beneath the roots, once they were asked for.
     pub(super) files: Option<Arc<[String]>>,
     /// What the files of code define, once it was asked for, and the names alone.
-    pub(super) symbols: Option<(Arc<[Defined]>, Arc<[String]>)>,
+    pub(super) symbols: Option<Symbols>,
     /// The files were asked for; so was the beginning of one.
     pub(super) listing: bool,
     /// The symbols are being looked up.

@@ -23,6 +23,8 @@ mod finding;
 mod findings;
 mod highlight;
 mod history;
+#[cfg(test)]
+mod hostile_tests;
 mod input;
 mod items;
 mod keymap;

@@ -260,6 +260,8 @@ pub fn is_executable_data(path: &str) -> bool {
     let name = parts.next().unwrap_or_default();
     FILES.contains(&name)
         || parts.any(|part| FOLDERS.contains(&part))
+        // walden's own settings, where somebody's home is the root.
+        || path.contains(".config/walden/")
         || ENDINGS.iter().any(|ending| name.ends_with(ending))
         || name.starts_with(".gitlab-ci")
         || name.starts_with(".pre-commit")

@@ -15,7 +15,8 @@ use crate::mcp::config::{Definition, Reach, Source, check_name, import};
 use crate::mcp::pins::{launch_text, offer_text};
 use crate::mcp::{Attended, Host, HostEvent, Inspection, Purpose};
 use crate::protocol::{
-    Answer, CallId, Outcome, QuestionKind, ServerState, ToolCall, ToolSpec, sanitize, sanitize_line,
+    Answer, CallId, Outcome, Question, QuestionKind, ServerState, ToolCall, ToolSpec, sanitize,
+    sanitize_line,
 };
 use crate::session::SessionFiles;
 
@@ -227,6 +228,9 @@ impl Place<'_> {
                             // It is only looked at: nothing of its own is answered.
                             _ => Answer::Cancel,
                         };
+                        if let Answer::Accept { .. } = answer {
+                            super::super::auditing::note("server agreed to", &about(&question))?;
+                        }
                         host.answer(question.id, answer);
                     }
                     Some(HostEvent::Server {
@@ -425,6 +429,7 @@ impl Place<'_> {
             .hint("`walden mcp pins` lists what was")
         };
         if forget {
+            super::super::auditing::note("server forgotten", &key)?;
             return match pins.forget(&key).map_err(UserError::from_error)? {
                 true => {
                     print(&format!(
@@ -635,4 +640,13 @@ fn print(text: &str) {
 
 fn say(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Says what a question about a server is, for the log.
+fn about(question: &Question) -> String {
+    let text = match &question.kind {
+        QuestionKind::Definition { title, text } => format!("{title}\n{text}"),
+        _ => String::new(),
+    };
+    format!("{}: {text}", question.server)
 }

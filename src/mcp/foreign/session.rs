@@ -138,6 +138,10 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
         events: ground.events.clone(),
     };
     let mut era = definition.era;
+    let _ = ground.events.send(super::HostEvent::Launched {
+        server: definition.name.clone(),
+        how: launch.clone(),
+    });
     let (link, hello) = loop {
         let (wire, process) = match connect(reach, program.as_ref(), shared, ground).await {
             Ok(connected) => connected,
