@@ -15,9 +15,9 @@ use super::drafting::Drafting;
 use super::finding::Finding;
 use super::highlight::Highlighter;
 use super::keymap::Scroll;
-use super::mention::Mention;
+use super::mention::{Mention, Symbols};
 use super::overlay::Overlay;
-use super::picker::{Defined, Found, Want};
+use super::picker::{Found, Want};
 use super::prompts::Prompt;
 use super::theme::Theme;
 use super::transcript::TranscriptPane;
@@ -145,7 +145,7 @@ pub struct App {
     /// The files beneath the roots, once they were asked for.
     pub(super) files: Option<Arc<[String]>>,
     /// What the files of code define, once it was asked for, and the names alone.
-    pub(super) symbols: Option<(Arc<[Defined]>, Arc<[String]>)>,
+    pub(super) symbols: Option<Symbols>,
     /// The files were asked for; so was the beginning of one.
     pub(super) listing: bool,
     /// The symbols are being looked up.

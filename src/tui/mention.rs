@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::app::{App, Cmd};
 use super::commands::Candidate;
-use super::picker::{Hit, Ranker, Subject, Want};
+use super::picker::{Defined, Hit, Ranker, Subject, Want};
 use super::text::clean_line;
 
 /// What is offered at most.
 const MOST: usize = 50;
+
+/// What the files of code define, and the names alone.
+pub(super) type Symbols = (Arc<[Defined]>, Arc<[String]>);
 
 /// What a sign in the message could name.
 #[derive(Debug)]
