@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup demo conformance
+.PHONY: help run test setup demo conformance interop hosts
 
 export CARGO_TERM_COLOR ?= auto
 
@@ -30,6 +30,14 @@ DEBUG := target/debug/walden
 CONFORMANCE := target/conformance
 SUITE := $(CONFORMANCE)/node_modules/@modelcontextprotocol/conformance/dist/index.js
 NODE := $(CONFORMANCE)/node_modules/.bin/node
+
+# The protocol's reference servers, as the registries have them.
+INTEROP := target/interop
+
+# Two hosts that are not walden's own, and the node that runs the first: from npm and PyPI, once.
+HOSTS := target/hosts
+INSPECTOR := $(HOSTS)/node_modules/@modelcontextprotocol/inspector
+PYTHON_HOST := $(HOSTS)/venv/bin/python
 
 STEP = printf '\n== %s\n'
 
@@ -97,8 +105,12 @@ test: setup
 	other=$$($(DEBUG) model path $(OTHER_MODEL))
 	WALDEN_TEST_MODEL="$$model" WALDEN_TEST_SMALL_MODEL="$$small" WALDEN_TEST_SPM_MODEL="$$other" \
 		WALDEN_TEST_WINDOW_MODEL="$$other" cargo test --locked
+	$(STEP) 'the reference servers of the registries'
+	make --no-print-directory interop
 	$(STEP) 'conformance to both eras of the protocol, as a client'
 	make --no-print-directory conformance
+	$(STEP) 'the servers, driven by other hosts'
+	make --no-print-directory hosts
 	$(STEP) 'documentation'
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --document-private-items
 	$(STEP) 'licences and advisories'
@@ -132,6 +144,42 @@ conformance:
 		echo "$$revision: $$(grep -c '^✓' "$$results/log") scenarios pass"
 		rm -rf "$$results"
 	done
+
+# Each of the seven reference servers is added, agreed to, listed, called and looked after.
+interop:
+	if [ ! -f $(INTEROP)/ready ] && command -v npm >/dev/null && command -v node >/dev/null; then
+		mkdir -p $(INTEROP)
+		echo '{"private": true}' >$(INTEROP)/package.json
+		npm install --prefix $(INTEROP) --no-audit --no-fund --loglevel=error \
+			@modelcontextprotocol/server-{everything,filesystem,memory,sequential-thinking}@2026.8.31 &&
+			python3 -m venv $(INTEROP)/venv &&
+			$(INTEROP)/venv/bin/pip install --quiet --disable-pip-version-check \
+				mcp-server-fetch==2026.10.24 mcp-server-git==2026.10.19 mcp-server-time==2026.10.19 &&
+			touch $(INTEROP)/ready || true
+	fi
+	if [ ! -f $(INTEROP)/ready ]; then
+		echo 'skipped: the reference servers need node, npm and python with venv, and the registries'
+		exit 0
+	fi
+	cargo test --locked --test interop -- --nocapture
+
+# The official inspector and the official Python client must get from the three servers what they ask for.
+hosts:
+	if [ ! -d $(INSPECTOR) ] && command -v npm >/dev/null; then
+		mkdir -p $(HOSTS)
+		echo '{"private": true}' >$(HOSTS)/package.json
+		npm install --prefix $(HOSTS) --no-audit --no-fund --loglevel=error \
+			node@22.23.3 @modelcontextprotocol/inspector@2.12.0 || true
+	fi
+	if ! [ -x $(PYTHON_HOST) ] || ! $(PYTHON_HOST) -c 'import mcp' 2>/dev/null; then
+		python3 -m venv $(HOSTS)/venv && $(PYTHON_HOST) -m pip install --quiet mcp==2.3.0 || true
+	fi
+	if ! $(PYTHON_HOST) -c 'import mcp' 2>/dev/null || ! $(HOSTS)/node_modules/.bin/node --version >/dev/null 2>&1; then
+		echo 'skipped: the inspector and the Python client could not be installed here by npm and pip'
+		exit 0
+	fi
+	$(PYTHON_HOST) tests/hosts/drive.py "$$PWD/$(DEBUG)" $(HOSTS)/node_modules/.bin/node \
+		$(HOSTS)/node_modules/.bin/mcp-inspector
 
 # Quick when everything is there: it only looks.
 setup:

@@ -325,6 +325,20 @@ pub enum Refactor {
         #[arg(long)]
         apply: bool,
     },
+    /// Move a function, type or constant to another file, with what it needs and what names it (Rust, Python), and list
+    /// the places to look at
+    Move {
+        /// Its name, alone or with its module: `parse`, `reader::parse`
+        item: String,
+        /// The file to move it to, which is there already
+        to: String,
+        /// The file that defines it, where several do
+        #[arg(long, value_name = "FILE")]
+        path: Option<String>,
+        /// Make the change (without it, the difference is only printed)
+        #[arg(long)]
+        apply: bool,
+    },
 }
 
 /// A server that another host can use.
@@ -343,7 +357,8 @@ pub enum Serve {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Over HTTP")]
 pub struct ServeHttp {
-    /// Listen for clients over streamable HTTP, at http://ADDR:PORT/mcp (127.0.0.1 if only a port is given)
+    /// Listen for clients over streamable HTTP, at http://ADDR:PORT/mcp (127.0.0.1 if only a port is given). At most 64
+    /// sessions with 32 requests at once each, of 32 MiB, sent within a minute; connections that do nothing give way
     #[arg(long = "http", value_name = "[ADDR:]PORT", value_parser = http_address)]
     pub address: Option<std::net::SocketAddr>,
     /// Let other machines connect: needed for an address that is not this machine's own
@@ -387,9 +402,13 @@ impl ServeHttp {
 
 #[derive(Debug, Args)]
 pub struct ServeGit {
-    /// A repository that may be used (the current folder's by default); can be given several times
+    /// A repository that may be used; can be given several times. Without it, those in the client's roots; where it has
+    /// none, the current folder's
     #[arg(long, value_name = "DIR")]
     pub repository: Vec<PathBuf>,
+    /// Keep to the current folder's repository, whatever roots a client has
+    #[arg(long)]
+    pub ignore_client_roots: bool,
     #[command(flatten)]
     pub http: ServeHttp,
 }

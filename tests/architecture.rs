@@ -273,6 +273,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["rustix", "serde", "serde_json", "tokio"],
     ),
     ("serve", &[], &["rmcp", "tokio", "thiserror"]),
+    ("serve/room.rs", &[], &["tokio", "tokio_util"]),
     ("serve/token.rs", &[], &["rustix", "sha2"]),
     (
         "serve/http.rs",

@@ -10,11 +10,11 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use support::{PATIENCE, accept, call, definition, settled, with_keys, world};
+use serde_json::{Map, Value, json};
+use support::{PATIENCE, World, accept, call, definition, settled, with_keys, world};
 use tokio::task::JoinSet;
 use walden::mcp::{Attended, Completed, HostEvent};
-use walden::protocol::{Answer, FieldKind, Outcome, QuestionKind, ServerState};
+use walden::protocol::{Answer, CallId, FieldKind, Outcome, QuestionKind, ServerState};
 
 /// Runs a check for each row, some of them at a time.
 async fn each<R, F>(rows: Vec<R>, check: impl Fn(R) -> F)
@@ -121,6 +121,7 @@ async fn a_server_comes_up_or_says_why_it_does_not() {
         ("good", Ok(5)),
         ("modern", Ok(5)),
         ("late", Ok(5)),
+        ("modern-late", Ok(5)),
         ("noise", Ok(5)),
         ("ends-on-discover", Ok(5)),
         ("drops-unknown", Ok(5)),
@@ -153,7 +154,11 @@ async fn a_server_comes_up_or_says_why_it_does_not() {
                     ("up", tools),
                     "{how}: {seen:?}"
                 );
-                let era = if how == "modern" { "modern" } else { "legacy" };
+                let era = if how.starts_with("modern") {
+                    "modern"
+                } else {
+                    "legacy"
+                };
                 assert_eq!(seen.era, era, "{how}");
             }
             Err(words) => assert!(

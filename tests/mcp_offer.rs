@@ -6,10 +6,10 @@ mod support;
 use std::time::Instant;
 
 use serde_json::json;
-use support::{PATIENCE, World, accept, call, definition, settled, world_with};
+use support::{PATIENCE, World, accept, call, definition, settled, world_in, world_with};
 use walden::mcp::pins::Pins;
 use walden::mcp::{Attended, HostEvent};
-use walden::protocol::{Answer, JobState, Outcome, QuestionKind, ServerState};
+use walden::protocol::{Answer, JobState, Outcome, QuestionKind, ServerAction, ServerState};
 
 /// Brings a server up with a user who agrees to everything.
 async fn agreed_to(world: &mut World) {
@@ -35,7 +35,8 @@ async fn a_server_that_offers_less_where_nobody_can_be_asked_is_used_all_the_sam
     assert_eq!(asked.inspect().tools.len(), 5);
     asked.host.close().await;
 
-    let alone = world_with(definition("conditional"), Attended::No, pins());
+    let again = |root, attended| world_in(root, definition("conditional"), attended, pins(), None);
+    let alone = again(asked.root, Attended::No);
     alone.host.settle(PATIENCE).await;
     assert_eq!(alone.inspect().state, "up");
     assert_eq!(alone.inspect().tools.len(), 1);
@@ -43,7 +44,7 @@ async fn a_server_that_offers_less_where_nobody_can_be_asked_is_used_all_the_sam
     alone.host.close().await;
 
     // What was not listed in between is as agreed to as before: nobody is asked again.
-    let mut again = world_with(definition("conditional"), Attended::Yes, pins());
+    let mut again = again(alone.root, Attended::Yes);
     loop {
         let event = tokio::time::timeout(PATIENCE, again.host.event()).await;
         match event.expect("in time").expect("the host is there") {
@@ -190,4 +191,130 @@ async fn a_call_that_is_dropped_cancels_its_task_and_a_cancelled_task_ends_its_c
         );
         world.host.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_and_their_tools_are_left_out_and_taken_in_while_calls_go_on() {
+    let mut world = settled(definition("good")).await;
+    // A way to call that was there before sees what changes.
+    let caller = world.host.caller();
+    let echo = |text: &str| {
+        let arguments = json!({"text": text})
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        call(&caller, "echo", arguments)
+    };
+    let act = |world: &mut World, action| world.host.act("it", &action).expect("done");
+    let tool = |used| ServerAction::Tool {
+        tool: "echo".into(),
+        used,
+    };
+    act(&mut world, tool(false));
+    while world.inspect().tools.len() != 4 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(echo("hi").await, Outcome::Invalid { .. }));
+    let report = world.host.reports(&|_| (1, 2)).remove(0);
+    let denied: Vec<&str> = report
+        .tools
+        .iter()
+        .filter(|tool| tool.denied)
+        .map(|tool| tool.tool.as_str())
+        .collect();
+    assert_eq!(denied, ["echo"]);
+    assert_eq!(report.prompts[0].arguments[0].name, "city");
+    act(&mut world, tool(true));
+    while world.inspect().tools.len() != 5 {
+        tokio::task::yield_now().await;
+    }
+    assert!(echo("hi").await.is_done());
+
+    act(&mut world, ServerAction::Disable);
+    assert!(world.host.reports(&|_| (1, 2))[0].disabled);
+    assert!(!echo("hi").await.is_done());
+    act(&mut world, ServerAction::Enable);
+    world.host.settle(PATIENCE).await;
+    assert!(echo("hi").await.is_done());
+    assert!(world.host.act("other", &ServerAction::Restart).is_err());
+    world.host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_configuration_is_taken_in_and_what_did_not_change_runs_on() {
+    use std::sync::{Arc, Mutex};
+    let next: Arc<Mutex<Option<Vec<_>>>> = Arc::default();
+    let reading = Arc::clone(&next);
+    let pins = Pins::in_memory(vec!["it".into()]);
+    let mut world = support::world_that_reloads(definition("good"), pins, move || {
+        reading
+            .lock()
+            .expect("held")
+            .take()
+            .map(|all| (all, vec![]))
+    });
+    world.host.settle(PATIENCE).await;
+    assert!(world.echo().await.is_done());
+    let before = world.host.log("it", 100).len();
+    assert!(world.host.reload().is_empty());
+    *next.lock().expect("held") = Some(vec![definition("good")]);
+    assert!(world.host.reload().is_empty());
+    assert_eq!(world.inspect().state, "up");
+    assert_eq!(world.host.log("it", 100).len(), before);
+    // Other keys of the same server: it is started anew. Its command is the same, so that nobody is asked.
+    let keys = json!({"disabled_tools": ["env"]});
+    *next.lock().expect("held") = Some(vec![support::with_keys("good", &keys)]);
+    assert!(world.host.reload().is_empty());
+    world.host.settle(PATIENCE).await;
+    assert_eq!(world.inspect().tools.len(), 4);
+    *next.lock().expect("held") = Some(Vec::new());
+    assert!(world.host.reload().is_empty());
+    assert!(world.host.inspect().is_empty());
+    assert!(!world.echo().await.is_done());
+    world.host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_resource_that_changes_is_told_once() {
+    for how in ["good", "modern"] {
+        let mut world = settled(definition(how)).await;
+        let caller = world.host.caller();
+        caller.resource("it", "test://note").await.expect("read");
+        assert!(world.echo().await.is_done());
+        let told = loop {
+            let event = tokio::time::timeout(PATIENCE, world.host.event()).await;
+            if let Some(HostEvent::Notice { text, .. }) = event.expect("in time") {
+                break text;
+            }
+        };
+        assert!(
+            told.contains("`test://note`") && told.contains("changed"),
+            "{told}"
+        );
+        world.host.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_prompt_needs_is_asked_for_in_a_form() {
+    let pins = Pins::in_memory(vec!["it".into()]);
+    let mut world = world_with(definition("good"), Attended::Yes, pins);
+    world.host.settle(PATIENCE).await;
+    let caller = world.host.caller();
+    let prompt = caller.prompt("it", "travel", "");
+    tokio::pin!(prompt);
+    let trip = loop {
+        tokio::select! {
+            trip = &mut prompt => break trip,
+            event = world.host.event() => if let Some(HostEvent::Asked(question)) = event {
+                let QuestionKind::Form { fields, .. } = &question.kind else {
+                    panic!("{question:?}");
+                };
+                assert!(fields[0].name == "city" && fields[0].required);
+                world.host.answer(question.id, accept(&json!({"city": "New York"})));
+            },
+        }
+    };
+    assert_eq!(trip.expect("got").text, "Plan a trip to New York.");
+    world.host.close().await;
 }

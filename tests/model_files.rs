@@ -183,6 +183,8 @@ fn no_number_of_the_metadata_kills_the_engine() {
         trial.give(&Draft::small().without(key).bytes(), &format!("no {key}"));
     }
     for (key, value) in [
+        ("llama.embedding_length", Value::U64(u64::MAX)),
+        ("llama.context_length", Value::U64(1 << 60)),
         ("llama.attention.key_length", Value::U32(0)),
         ("llama.attention.key_length", Value::U32(16)),
         ("llama.attention.value_length", Value::U32(7)),

@@ -266,6 +266,43 @@ fn sessions_are_not_endless() {
 }
 
 #[test]
+fn neither_silent_nor_half_sent_requests_keep_anybody_out() {
+    let server = Server::start(&[]);
+    // More than there are places, several times over.
+    let silent: Vec<TcpStream> = (0..300).map(|_| server.connect()).collect();
+    assert_eq!(server.begin().status(), 200);
+    let half = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-type: application/json\r\naccept: application/json, text/event-stream\r\n\
+         content-length: 1000\r\n\r\n{{"
+    );
+    let slow: Vec<TcpStream> = (0..300)
+        .map(|_| {
+            let mut stream = server.connect();
+            let _ = stream.write_all(half.as_bytes());
+            stream
+        })
+        .collect();
+    assert_eq!(server.begin().status(), 200);
+    drop((silent, slow));
+}
+
+#[test]
+fn a_head_that_does_not_come_to_its_end_is_given_up() {
+    let server = Server::start(&[]);
+    let mut stream = server.connect();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("a timeout");
+    stream
+        .write_all(b"POST /mcp HTTP/1.1\r\nhost: local")
+        .expect("sent");
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).expect("closed by the server");
+    assert!(!String::from_utf8_lossy(&rest).contains(" 200 "));
+}
+
+#[test]
 fn a_request_to_end_ends_open_streams_too() {
     let mut server = Server::start(&[]);
     let id = server

@@ -26,6 +26,8 @@ pub enum Input {
         content: String,
         text: String,
     },
+    /// Decisions that earlier sessions kept can be recalled.
+    HasDecisions,
     /// The model is loaded and can be asked.
     ModelReady(ModelInfo),
     Model {

@@ -101,6 +101,27 @@ pub(super) enum Intent {
     Unclear,
 }
 
+/// Returns the words of a request that tell what it is about, in lower case.
+pub(super) fn telling_words(request: &str) -> impl Iterator<Item = String> {
+    request
+        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .map(str::to_lowercase)
+        .filter(|word| word.len() > 3)
+        .filter(|word| {
+            let word = word.as_str();
+            [CHANGING, POLITE, ASKING, OF_PROJECT]
+                .iter()
+                .all(|words| !words.contains(&word))
+                && !FILLERS.contains(&word)
+        })
+}
+
+/// Words that tell nothing.
+const FILLERS: &[&str] = &[
+    "about", "after", "again", "before", "from", "into", "more", "need", "only", "over", "some",
+    "than", "their", "them", "there", "they", "want", "will", "with", "when", "where", "your",
+];
+
 /// Judges a request by the first word of each clause, so that "explain how to add a test" is a question and "The sum is
 /// wrong. Fix it." is none.
 pub(super) fn intent(request: &str) -> Intent {

@@ -24,11 +24,17 @@ impl Agent {
         Some(self.located.remove(at).1)
     }
 
-    /// Returns the call that does all that a request asks for, where that is nothing but a rename.
+    /// Returns the call that does all that a request asks for, where that is nothing but a rename or a move.
     pub(super) fn whole_request(&self, request: &str) -> Option<(String, Map<String, Value>)> {
-        let (symbol, to) = rename_in(request)?;
-        let mut tools = self.tools.iter();
-        let tool = tools.find(|tool| tool.tool == "rename" && tool.risk == Risk::Edit)?;
+        let (tool, symbol, to) = match (rename_in(request), move_in(request)) {
+            (Some((symbol, to)), _) => {
+                let mut tools = self.tools.iter();
+                let tool = tools.find(|tool| tool.tool == "rename" && tool.risk == Risk::Edit)?;
+                (tool, symbol, to)
+            }
+            (None, Some((symbol, to))) => (self.mover.as_ref()?, symbol, to),
+            (None, None) => return None,
+        };
         let arguments = [("symbol", symbol), ("to", to)]
             .map(|(name, value)| (name.to_owned(), Value::String(value.to_owned())));
         Some((tool.name.clone(), Map::from_iter(arguments)))
@@ -37,6 +43,21 @@ impl Agent {
 
 /// Reads a request that is one sentence and asks for a rename: "rename the function `a` to `b`".
 fn rename_in(request: &str) -> Option<(&str, &str)> {
+    let (symbol, to) = asked_in(request, "rename")?;
+    Some((name_in(symbol)?, name_in(to)?))
+}
+
+/// Reads a request that is one sentence and asks for an item to be moved: "move the function `a` to `src/b.rs`".
+fn move_in(request: &str) -> Option<(&str, &str)> {
+    let (symbol, to) = asked_in(request, "move")?;
+    let symbol = name_in(symbol).filter(|name| !name.contains('.'))?;
+    let to = to.trim_matches(['`', '"', '\'']);
+    let is_file = to.ends_with(".rs") || to.ends_with(".py");
+    is_file.then_some((symbol, to))
+}
+
+/// Reads a request that is one sentence: a verb, what it is about, and what that is to become.
+fn asked_in<'a>(request: &'a str, verb: &str) -> Option<(&'a str, &'a str)> {
     const POLITE: [&str; 5] = ["please", "can", "could", "you", "now"];
     const KINDS: [&str; 15] = [
         "the",
@@ -73,17 +94,17 @@ fn rename_in(request: &str) -> Option<(&str, &str)> {
     while words.peek().is_some_and(|word| is_one_of(&POLITE, word)) {
         words.next();
     }
-    if !words.next()?.eq_ignore_ascii_case("rename") {
+    if !words.next()?.eq_ignore_ascii_case(verb) {
         return None;
     }
     while words.peek().is_some_and(|word| is_one_of(&KINDS, word)) {
         words.next();
     }
-    let symbol = name_in(words.next()?)?;
+    let symbol = words.next()?;
     if !is_one_of(&["to", "into", "as"], words.next()?) {
         return None;
     }
-    let to = name_in(words.next()?)?;
+    let to = words.next()?;
     // Whatever comes after it is more than a rename.
     words
         .all(|word| is_one_of(&EVERYWHERE, word))
@@ -114,6 +135,24 @@ impl Located {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_that_moves_an_item_is_told_from_one_that_moves_a_file() {
+        for request in [
+            "Move `a_b` to `src/c.rs`.",
+            "please move the function a_b to src/c.rs",
+        ] {
+            assert_eq!(move_in(request), Some(("a_b", "src/c.rs")), "{request}");
+        }
+        for request in [
+            "Move a.rs to src/c.rs",
+            "Move `a` to the folder b",
+            "Move `a` to src/c.rs and fix its callers",
+            "Move `a` up",
+        ] {
+            assert_eq!(move_in(request), None, "{request}");
+        }
+    }
 
     #[test]
     fn a_request_that_is_a_rename_is_told_from_one_that_is_more() {

@@ -8,6 +8,7 @@
 mod asking;
 mod calls;
 mod compaction;
+mod deciding;
 mod finding;
 mod guidance;
 mod input;
@@ -33,6 +34,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
+pub use deciding::DECISIONS;
 pub use input::{Effect, Input, Located, Preview};
 pub use policy::{Facts, Policy, Verdict};
 pub use prompt::{system_text, told_as};
@@ -61,6 +63,9 @@ pub fn mentioned_paths(request: &str) -> Vec<String> {
 /// The built-in server whose tools the host calls and the model does not.
 pub const CHECKING_SERVER: &str = "run";
 
+/// The tool that moves an item, which the host calls where a request asks for nothing else.
+const MOVING_TOOL: &str = "move_item";
+
 /// What bounds a turn, and how tokens are drawn.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -82,6 +87,8 @@ pub struct Settings {
     pub guidance: crate::protocol::Guidance,
     /// The rules that the user keeps.
     pub rules: Vec<KeptRule>,
+    /// Decisions of earlier sessions are recalled when the session begins.
+    pub recalls: bool,
     /// What is left out, to measure what it is worth.
     pub without: Vec<Mechanism>,
     /// What confines each server, as a question says it.
@@ -101,6 +108,7 @@ impl Default for Settings {
             answer: None,
             guidance: crate::protocol::Guidance::default(),
             rules: Vec::new(),
+            recalls: false,
             without: Vec::new(),
             confined: Vec::new(),
         }
@@ -146,6 +154,8 @@ pub struct Agent {
     arriving: Vec<ToolSpec>,
     /// Third-party tools that the model has to look for.
     deferred: Vec<ToolSpec>,
+    /// The tool that moves an item. The host alone calls it.
+    mover: Option<ToolSpec>,
     /// The tool that runs the project's check. The host alone calls it.
     checker: Option<ToolSpec>,
     model: Option<ModelInfo>,
@@ -174,6 +184,9 @@ pub struct Agent {
     /// What in the conversation the user did not write, and files that the user named.
     taints: Vec<String>,
     named: Vec<String>,
+    /// Earlier sessions kept decisions, and how often a rule was said in this one.
+    has_decisions: bool,
+    rules_said: std::collections::BTreeMap<String, u32>,
     plan: Option<Plan>,
     /// The step of the plan that is being done.
     stepping: Option<planning::Stepping>,
@@ -194,6 +207,7 @@ impl Agent {
             tools: Vec::new(),
             arriving: Vec::new(),
             deferred: Vec::new(),
+            mover: None,
             checker: None,
             model: None,
             calls: CallTable::after(memory.calls),
@@ -213,6 +227,8 @@ impl Agent {
             aside: Vec::new(),
             taints: memory.taints,
             named: Vec::new(),
+            has_decisions: false,
+            rules_said: std::collections::BTreeMap::new(),
             plan: memory.plan,
             stepping: None,
         }
@@ -225,6 +241,7 @@ impl Agent {
             Input::Op(op) => self.operate(op, &mut out),
             Input::Submitted { text, files } => self.submit(text, files, &mut out),
             Input::Located { text, located } => self.note_located(text, located),
+            Input::HasDecisions => self.note_decisions(),
             Input::ModelReady(info) => {
                 self.model = Some(info);
                 self.start_queued(&mut out);
@@ -387,6 +404,10 @@ impl Agent {
                 self.checker = (tool.tool == "check").then_some(tool);
                 continue;
             }
+            if tool.tool == MOVING_TOOL && !tool.risk.is_foreign() {
+                self.mover = Some(tool);
+                continue;
+            }
             match self.tools.iter_mut().find(|known| known.name == tool.name) {
                 Some(known) => *known = tool,
                 None => self.tools.push(tool),
@@ -544,7 +565,8 @@ impl Agent {
         name: &str,
         arguments: serde_json::Map<String, serde_json::Value>,
     ) -> (ToolCall, Option<ToolSpec>) {
-        let spec = self.tools.iter().find(|tool| tool.name == name).cloned();
+        let mut known = self.tools.iter().chain(&self.mover);
+        let spec = known.find(|tool| tool.name == name).cloned();
         let call = ToolCall {
             id: self.calls.mint(),
             server: spec

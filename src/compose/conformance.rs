@@ -14,7 +14,9 @@ use super::mcp::wire;
 use crate::error::{ExitCode, UserError};
 use crate::mcp::config::{Remote, Source, define};
 use crate::mcp::pins::Pins;
-use crate::mcp::{Attended, Caller, Host, HostEvent, OpenRemote, Opening, Options, Purpose};
+use crate::mcp::{
+    Attended, Caller, Choices, Host, HostEvent, OpenRemote, Opening, Options, Purpose,
+};
 use crate::net::oauth::{Asked, Asking, Authorizer, Consent, OAuthError, Settings, Store};
 use crate::net::remote::{self, Endpoint, Kind};
 use crate::net::{Address, Client, Direct};
@@ -62,6 +64,8 @@ pub fn conformance(url: &str) -> Result<ExitCode, UserError> {
             scratch: folder.0.join("scratch"),
             pins,
             remote: Some(Arc::new(AtOnce::new(&context, &folder)?)),
+            choices: Choices::in_memory(),
+            reload: None,
         };
         let mut host = Host::with(vec![definition], options);
         host.settle(START).await;

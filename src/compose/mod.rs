@@ -679,6 +679,8 @@ async fn build(
             ..defaults.sampling
         },
         rules: rules.load().map_err(UserError::from_error)?,
+        // It lets in what is not of this conversation, and nobody is there to be asked because of it.
+        recalls: treatment.attended == Attended::Yes,
         without: config.without.clone(),
         confined: own::confined(),
     };

@@ -159,7 +159,7 @@ mod tests {
         std::fs::create_dir_all(notes.parent().unwrap()).unwrap();
         let note = r#"{"type":"entity","name":"Ada","entityType":"person","observations":["x"]}"#;
         std::fs::write(&notes, note).unwrap();
-        let roots = Roots::open(&[root.clone()]).unwrap();
+        let roots = Roots::open(std::slice::from_ref(&root)).unwrap();
         let mut host = Host::new();
         attach(&mut host, &root, &roots, &files).await.unwrap();
         let tools = host.tools().await.unwrap();

@@ -1,10 +1,12 @@
 //! Running `walden refactor …`: mechanical changes of many files, without a model.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use super::find_root;
 use crate::cli::{Options, Refactor};
+use crate::code::rename::moving::{self, MoveError};
 use crate::code::rename::{self, Rename, RenameError, Request, Sight, Unsure};
 use crate::error::UserError;
 use crate::protocol::{sanitize, sanitize_line};
@@ -29,50 +31,88 @@ const SHOWN: usize = 40;
 pub fn refactor(options: &Options, command: &Refactor) -> Result<Refactored, UserError> {
     let root = find_root(options)?;
     let roots = Roots::open(std::slice::from_ref(&root)).map_err(UserError::from_error)?;
-    let Refactor::Rename {
-        old,
-        new,
-        path,
-        unsure,
-        apply,
-    } = command;
-    let request = Request {
-        old,
-        new,
-        path: path.as_deref(),
-        unsure: match unsure {
-            true => Unsure::Rename,
-            false => Unsure::Leave,
-        },
-    };
-    let planned = rename::plan(&roots, &request, &AtomicBool::new(false))
-        .map_err(|error| explain(error, &root))?;
-    let plans = planned
-        .files
+    match command {
+        Refactor::Rename {
+            old,
+            new,
+            path,
+            unsure,
+            apply,
+        } => {
+            let request = Request {
+                old,
+                new,
+                path: path.as_deref(),
+                unsure: match unsure {
+                    true => Unsure::Rename,
+                    false => Unsure::Leave,
+                },
+            };
+            let planned = rename::plan(&roots, &request, &AtomicBool::new(false))
+                .map_err(|error| explain(error, &root))?;
+            let diff = make(&roots, &planned.files, *apply)?;
+            let verb = if *apply { "renamed" } else { "would rename" };
+            let mut notes = format!(
+                "{verb} `{old}` to `{new}` at {} places in {} files\n",
+                planned.places,
+                planned.files.len()
+            );
+            notes += &left(&planned);
+            notes += hint(*apply);
+            Ok(Refactored { diff, notes })
+        }
+        Refactor::Move {
+            item,
+            to,
+            path,
+            apply,
+        } => {
+            let path = path.as_deref();
+            let request = moving::Request { item, to, path };
+            let planned = moving::plan(&roots, &request, &AtomicBool::new(false)).map_err(
+                |error| match error {
+                    MoveError::Choice(error) => explain(error, &root),
+                    other => UserError::usage(other.to_string()),
+                },
+            )?;
+            let diff = make(&roots, &planned.files, *apply)?;
+            let verb = if *apply { "moved" } else { "would move" };
+            let mut notes = format!(
+                "{verb} `{item}` from `{}` to `{to}`; {} files change\n",
+                sanitize_line(&planned.from),
+                planned.files.len()
+            );
+            if planned.passed_on {
+                notes += "the old module passes it on, for what is not certain\n";
+            }
+            notes += &listed(&planned.unsure, "are to be looked at");
+            notes += hint(*apply);
+            Ok(Refactored { diff, notes })
+        }
+    }
+}
+
+/// Plans the files as one change, makes it where that is asked for, and returns the difference.
+fn make(roots: &Roots, files: &BTreeMap<String, String>, apply: bool) -> Result<String, UserError> {
+    let plans = files
         .iter()
-        .map(|(path, text)| plan_exactly(&roots, path, text, Guarded::ReadOnly))
+        .map(|(path, text)| plan_exactly(roots, path, text, Guarded::ReadOnly))
         .collect::<Result<Vec<_>, _>>()
         .map_err(UserError::from_error)?;
     let Some(set) = ChangeSet::of(plans) else {
         return Err(UserError::failure("nothing would change"));
     };
-    if *apply {
-        set.apply(&roots).map_err(UserError::from_error)?;
+    if apply {
+        set.apply(roots).map_err(UserError::from_error)?;
     }
-    let verb = if *apply { "renamed" } else { "would rename" };
-    let mut notes = format!(
-        "{verb} `{old}` to `{new}` at {} places in {} files\n",
-        planned.places,
-        planned.files.len()
-    );
-    notes += &left(&planned);
-    if !apply {
-        notes += "\nhint: --apply makes the change\n";
+    Ok(sanitize(&set.change().to_unified()))
+}
+
+fn hint(applied: bool) -> &'static str {
+    match applied {
+        true => "",
+        false => "\nhint: --apply makes the change\n",
     }
-    Ok(Refactored {
-        diff: sanitize(&set.change().to_unified()),
-        notes,
-    })
 }
 
 fn explain(error: RenameError, root: &Path) -> UserError {
@@ -93,24 +133,20 @@ fn explain(error: RenameError, root: &Path) -> UserError {
 }
 
 fn left(planned: &Rename) -> String {
-    let mut text = String::new();
-    for (sights, what) in [
-        (
-            &planned.unsure,
-            "may mean it, and were left (--unsure renames them)",
-        ),
-        (&planned.mentions, "mention it, and were left"),
-    ] {
-        if sights.is_empty() {
-            continue;
-        }
-        text += &format!("\n{} places {what}:\n", sights.len());
-        for sight in sights.iter().take(SHOWN) {
-            text += &format!("  {} ({})\n", line(sight), sight.why);
-        }
-        if sights.len() > SHOWN {
-            text += &format!("  and {} more\n", sights.len() - SHOWN);
-        }
+    let unsure = "may mean it, and were left (--unsure renames them)";
+    listed(&planned.unsure, unsure) + &listed(&planned.mentions, "mention it, and were left")
+}
+
+fn listed(sights: &[Sight], what: &str) -> String {
+    if sights.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{} places {what}:\n", sights.len());
+    for sight in sights.iter().take(SHOWN) {
+        text += &format!("  {} ({})\n", line(sight), sight.why);
+    }
+    if sights.len() > SHOWN {
+        text += &format!("  and {} more\n", sights.len() - SHOWN);
     }
     text
 }

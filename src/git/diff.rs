@@ -61,6 +61,16 @@ impl Repo {
                 submodules = self.moved_submodules(form)?;
                 // Their `.git` may lead anywhere: libgit2 is not let into them.
                 options.ignore_submodules(true);
+                if form.paths.is_empty()
+                    && let Some(touched) = self.touched()?
+                {
+                    if touched.is_empty() {
+                        return Ok(submodules.concat());
+                    }
+                    touched.into_iter().for_each(|path| {
+                        options.pathspec(path);
+                    });
+                }
                 self.git.diff_index_to_workdir(None, Some(&mut options))?
             }
             DiffOf::Staged => {
@@ -194,7 +204,6 @@ impl Repo {
             .context_lines(form.context.min(MAX_CONTEXT))
             .indent_heuristic(true)
             .id_abbrev(u16::try_from(self.digits()).unwrap_or(40))
-            .include_typechange(true)
             // Paths are names, not patterns: `[` and `*` are ordinary characters of a file name.
             .disable_pathspec_match(true);
         for path in &form.paths {

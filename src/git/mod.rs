@@ -31,6 +31,7 @@ mod stage;
 mod start;
 mod stash;
 mod status;
+mod touched;
 
 pub use branch::{BranchKind, Unmerged};
 pub use changes::ChangeOf;

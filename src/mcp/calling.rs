@@ -95,7 +95,7 @@ pub(super) async fn call(shared: &Shared, answering: &Answering, call: &ToolCall
             token,
         };
         let task = task.clone();
-        result = following.to_the_end(&task).await;
+        result = following.finish(&task).await;
     }
     match result {
         Ok(result) => super::convert::foreign_reply(&result),

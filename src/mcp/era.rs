@@ -97,11 +97,21 @@ pub(super) async fn meet(
             let mut waits_for_new = true;
             loop {
                 tokio::select! {
+                    // A slow starter answers both at once, in their order; the first one counts.
+                    biased;
                     discovered = &mut discovering, if waits_for_new => match discovered {
                         Ok(hello) => return Ok(hello),
                         Err(_) => waits_for_new = false,
                     },
-                    initialized = &mut initializing => return initialized,
+                    initialized = &mut initializing => {
+                        if initialized.is_err()
+                            && waits_for_new
+                            && let Ok(Ok(hello)) = tokio::time::timeout(PROBE, discovering).await
+                        {
+                            return Ok(hello);
+                        }
+                        return initialized;
+                    }
                 }
             }
         }

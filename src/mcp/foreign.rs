@@ -5,19 +5,19 @@ mod hearing;
 mod reads;
 mod session;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::answering::Answering;
 use super::catalog::Catalog;
 use super::config::{Definition, Remote};
-use super::era::Hello;
+use super::era::{Era, Hello};
 use super::event::HostEvent;
 use super::link::Link;
 use super::log::Log;
@@ -67,6 +67,9 @@ pub(super) struct Shared {
     pub(super) definition: Definition,
     pub(super) stage: watch::Sender<Stage>,
     pub(super) log: Arc<Log>,
+    /// Its tools that the user leaves out.
+    pub(super) left_out: watch::Sender<BTreeSet<String>>,
+    last_error: Mutex<Option<String>>,
 }
 
 /// What a third-party server is doing.
@@ -87,6 +90,44 @@ pub(super) struct Live {
     pub(super) offer: Value,
     /// Pages that the server says were visited.
     pub(super) visited: watch::Receiver<HashSet<String>>,
+    /// Resources whose changes the server was asked to tell.
+    pub(super) subscribed: Arc<Subscribed>,
+}
+
+/// Resources that were named in this life of a server.
+pub(super) type Subscribed = Mutex<HashSet<String>>;
+
+/// The most resources of a server whose changes are asked for.
+const SUBSCRIPTIONS: usize = 50;
+
+impl Live {
+    /// Asks the server to cancel a task. What becomes of it, the task's own call learns.
+    pub(super) fn cancel_task(&self, task: &str) {
+        self.link.fire("tasks/cancel", json!({"taskId": task}));
+    }
+
+    /// Asks to be told when a resource changes, once.
+    pub(super) fn subscribe(&self, uri: &str) {
+        let mut subscribed = self
+            .subscribed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !self.hello.can("/resources/subscribe")
+            || subscribed.len() >= SUBSCRIPTIONS
+            || !subscribed.insert(uri.to_owned())
+        {
+            return;
+        }
+        let link = &self.link;
+        match self.hello.era {
+            // It answers when it ends, which nobody waits for.
+            Era::Modern => link.fire(
+                "subscriptions/listen",
+                json!({"notifications": {"resourceSubscriptions": [uri]}}),
+            ),
+            _ => link.fire("resources/subscribe", json!({"uri": uri})),
+        }
+    }
 }
 
 /// What the host asks of a server's task.
@@ -112,12 +153,18 @@ pub(super) enum End {
 
 impl Foreign {
     /// Begins to look after a server.
-    pub(super) fn start(definition: Definition, ground: Arc<Ground>) -> Self {
+    pub(super) fn start(
+        definition: Definition,
+        left_out: BTreeSet<String>,
+        ground: Arc<Ground>,
+    ) -> Self {
         let (commands, asked) = mpsc::channel(8);
         let shared = Arc::new(Shared {
             definition,
             stage: watch::channel(Stage::Starting).0,
             log: Arc::default(),
+            left_out: watch::channel(left_out).0,
+            last_error: Mutex::default(),
         });
         let task = tokio::spawn(look_after(Arc::clone(&shared), ground, asked));
         Self {
@@ -208,6 +255,12 @@ async fn look_after(
 }
 
 impl Shared {
+    /// Returns why it was last down.
+    pub(super) fn last_error(&self) -> Option<String> {
+        let kept = self.last_error.lock();
+        kept.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn now(&self, ground: &Ground, stage: Stage) {
         let state = match &stage {
             Stage::Starting => ServerState::Starting,
@@ -228,6 +281,10 @@ impl Shared {
     fn down(&self, ground: &Ground, reason: String) {
         let text = format!("The server `{}` is down: {reason}.", self.definition.name);
         self.log.note(&text);
+        *self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         self.now(ground, Stage::Down(reason));
         let _ = ground.events.send(HostEvent::Notice {
             level: Level::Warning,

@@ -7,9 +7,12 @@ use std::time::Duration;
 use rmcp::ServerHandler;
 use rmcp::service::{Peer, RoleClient};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
+use super::acting::Reload;
 use super::answering::Answering;
 use super::calling;
+use super::choices::Choices;
 use super::config::Definition;
 use super::connection::{self, Connection};
 use super::convert;
@@ -18,6 +21,7 @@ use super::event::HostEvent;
 use super::foreign::{Command, Foreign, Ground, OpenRemote, Shared, Stage};
 use super::knowledge::Knowledge;
 use super::pins::Pins;
+use super::registry::Registry;
 use crate::protocol::{
     AllowedPart, Answer, CheckResult, FileChange, Hash, Level, Outcome, QuestionId, ServerState,
     ToolCall, ToolSpec,
@@ -29,6 +33,14 @@ pub struct Host {
     servers: Vec<(String, Trust, Connection)>,
     knowledge: Knowledge,
     pub(super) foreign: Vec<Foreign>,
+    /// Those that are left out.
+    pub(super) idle: Vec<Definition>,
+    pub(super) registry: Registry,
+    pub(super) ground: Option<Arc<Ground>>,
+    pub(super) choices: Choices,
+    pub(super) reload: Option<Reload>,
+    /// Servers that are being ended.
+    pub(super) closing: JoinSet<()>,
     pub(super) answering: Arc<Answering>,
     events: mpsc::UnboundedReceiver<HostEvent>,
 }
@@ -44,6 +56,10 @@ pub struct Options {
     pub pins: Pins,
     /// How servers are reached over HTTP, where that is possible.
     pub remote: Option<Arc<dyn OpenRemote>>,
+    /// What the user chose about servers in sessions.
+    pub choices: Choices,
+    /// Reads the configuration again, where it can change.
+    pub reload: Option<Reload>,
 }
 
 /// Whether a server's word about its own tools is believed.
@@ -99,7 +115,7 @@ pub enum HostError {
 #[derive(Clone)]
 pub struct Caller {
     peers: Vec<(String, Peer<RoleClient>)>,
-    pub(super) foreign: Vec<Arc<Shared>>,
+    pub(super) registry: Registry,
     pub(super) answering: Arc<Answering>,
 }
 
@@ -118,6 +134,12 @@ impl Host {
             servers: Vec::new(),
             knowledge: Knowledge::default(),
             foreign: Vec::new(),
+            idle: Vec::new(),
+            registry: Registry::default(),
+            ground: None,
+            choices: Choices::in_memory(),
+            reload: None,
+            closing: JoinSet::new(),
             answering: Answering::new(desk, events, Vec::new()),
             events: told,
         }
@@ -138,18 +160,31 @@ impl Host {
             events,
             remote: options.remote,
         });
-        let foreign = definitions
-            .into_iter()
-            .filter(|definition| !definition.disabled)
-            .map(|definition| Foreign::start(definition, Arc::clone(&ground)))
-            .collect();
-        Self {
+        let mut host = Self {
             servers: Vec::new(),
             knowledge: Knowledge::default(),
-            foreign,
+            foreign: Vec::new(),
+            idle: Vec::new(),
+            registry: Registry::default(),
+            ground: Some(Arc::clone(&ground)),
+            choices: options.choices,
+            reload: options.reload,
+            closing: JoinSet::new(),
             answering,
             events: told,
+        };
+        for definition in definitions {
+            match definition.disabled {
+                true => host.idle.push(definition),
+                false => host.begin(definition, &ground),
+            }
         }
+        host
+    }
+
+    /// Tells whether somebody is there to be asked and shown things.
+    pub fn is_attended(&self) -> bool {
+        self.answering.desk.is_attended()
     }
 
     /// Lets the session tell the user something.
@@ -260,8 +295,7 @@ impl Host {
             .find(|one| one.shared.definition.name == server);
         match found.map(|one| one.shared.stage.borrow().clone()) {
             Some(Stage::Up(live)) => {
-                let task = serde_json::json!({"taskId": job});
-                live.link.fire("tasks/cancel", task);
+                live.cancel_task(job);
                 true
             }
             _ => false,
@@ -303,18 +337,14 @@ impl Host {
                 .iter()
                 .map(|(name, _, connection)| (name.clone(), connection.peer()))
                 .collect(),
-            foreign: self
-                .foreign
-                .iter()
-                .map(|server| Arc::clone(&server.shared))
-                .collect(),
+            registry: self.registry.clone(),
             answering: Arc::clone(&self.answering),
         }
     }
 
     /// Closes all connections, at the same time.
     pub async fn close(self) {
-        let mut closing = tokio::task::JoinSet::new();
+        let mut closing = self.closing;
         for server in self.foreign {
             closing.spawn(server.close());
         }
@@ -334,7 +364,7 @@ impl Caller {
             check: None,
         };
         if let Some(server) = self.server(&call.server) {
-            return bare(calling::call(server, &self.answering, call).await);
+            return bare(calling::call(&server, &self.answering, call).await);
         }
         let Some((_, peer)) = self.peers.iter().find(|(name, _)| *name == call.server) else {
             let text = format!("there is no server `{}`", call.server);
@@ -353,9 +383,7 @@ impl Caller {
     }
 
     /// Finds a third-party server.
-    pub(super) fn server(&self, name: &str) -> Option<&Arc<Shared>> {
-        self.foreign
-            .iter()
-            .find(|server| server.definition.name == name)
+    pub(super) fn server(&self, name: &str) -> Option<Arc<Shared>> {
+        self.registry.find(name)
     }
 }

@@ -3,9 +3,11 @@
 //! Owns the rmcp clients, one per server, and the only conversion between rmcp's types and the vocabulary
 //! (`convert`). The agent sees tools through the host alone; the host knows nothing of the agent or of the screen.
 
+mod acting;
 mod answering;
 mod calling;
 mod catalog;
+mod choices;
 pub mod command;
 pub mod config;
 mod connection;
@@ -21,6 +23,9 @@ mod lines;
 mod link;
 mod log;
 pub mod pins;
+mod registry;
+mod report;
+mod state_file;
 mod stdio;
 mod tasks;
 mod text;
@@ -30,6 +35,8 @@ mod wire;
 /// The key in a call's `_meta` that names an edit to be made in a copy first: `{"tool": name, "arguments": …}`.
 pub const META_TRIAL: &str = "walden/trial";
 
+pub use acting::Reload;
+pub use choices::Choices;
 pub use desk::Attended;
 pub use era::Era;
 pub use event::{HostEvent, Sample, Speaker};

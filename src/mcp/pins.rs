@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::catalog::Catalog;
 use super::era::Hello;
+use super::state_file;
 pub(super) use difference::differences;
 pub use show::{launch_text, offer_text};
 
@@ -194,46 +195,15 @@ impl Pins {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one file that pins are kept in: state, and not the user's"
-)]
 fn read(path: &std::path::Path) -> Result<Map<String, Value>, PinsError> {
-    let failed = |problem: String| PinsError::Read {
+    state_file::read(path).map_err(|problem| PinsError::Read {
         path: path.to_owned(),
         problem,
-    };
-    match std::fs::read_to_string(path) {
-        Ok(text) => serde_json::from_str(&text).map_err(|error| failed(error.to_string())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Map::new()),
-        Err(error) => Err(failed(error.to_string())),
-    }
+    })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one file that pins are kept in: state, and not the user's"
-)]
 fn write(path: &std::path::Path, kept: &Map<String, Value>) -> Result<(), PinsError> {
-    use std::io::Write as _;
-    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-    let attempt = || -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            let mut builder = std::fs::DirBuilder::new();
-            builder.recursive(true).mode(0o700).create(folder)?;
-        }
-        let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(serde_json::to_string_pretty(kept)?.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    attempt().map_err(|error| PinsError::Write {
+    state_file::write(path, kept).map_err(|error| PinsError::Write {
         path: path.to_owned(),
         problem: error.to_string(),
     })

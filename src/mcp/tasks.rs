@@ -62,7 +62,7 @@ pub(super) struct Following<'a> {
 
 impl Following<'_> {
     /// Follows a task, and returns the result of its call.
-    pub(super) async fn to_the_end(mut self, task: &Value) -> Result<Value, LinkError> {
+    pub(super) async fn finish(mut self, task: &Value) -> Result<Value, LinkError> {
         let id = task["taskId"].as_str().unwrap_or_default().to_owned();
         let mut cancelling = Cancelling {
             link: &self.live.link,

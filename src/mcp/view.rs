@@ -9,7 +9,7 @@ use super::host::{Caller, Host};
 use super::link::Patience;
 use super::text::short;
 use super::{convert, pins};
-use crate::protocol::{ToolSpec, clip};
+use crate::protocol::{Answer, Field, FieldKind, QuestionKind, ToolSpec, clip};
 
 /// The most of a resource or a prompt that is put before the model, in bytes.
 const ATTACHED: usize = 64 * 1024;
@@ -141,6 +141,11 @@ impl Caller {
         if texts.is_empty() {
             return Err(format!("`{}` of `{server}` is empty", short(uri, 200)));
         }
+        if let Some(shared) = self.server(server)
+            && let Stage::Up(live) = &*shared.stage.borrow()
+        {
+            live.subscribe(uri);
+        }
         Ok(Attachment {
             server: server.to_owned(),
             label: short(uri, 300),
@@ -162,7 +167,7 @@ impl Caller {
         let shared = self
             .server(server)
             .ok_or_else(|| format!("there is no server `{server}`"))?;
-        let live = calling::live(shared).await?;
+        let live = calling::live(&shared).await?;
         let listed = live
             .catalog
             .prompts
@@ -181,7 +186,10 @@ impl Caller {
                     short(prompt, 80)
                 )
             })?;
-        let arguments = arguments(listed, words)?;
+        let arguments = match arguments(listed, words) {
+            Ok(arguments) => arguments,
+            Err(problem) => self.asked_for(server, listed, words).await.ok_or(problem)?,
+        };
         let params = json!({"name": prompt, "arguments": arguments});
         let result = self.asked(server, "prompts/get", params).await?;
         let texts: Vec<String> = result["messages"]
@@ -204,6 +212,47 @@ impl Caller {
             label: short(prompt, 100),
             text: clip(&texts.join("\n\n"), ATTACHED),
         })
+    }
+
+    /// Has the user fill in what a prompt needs. `None` when nobody does.
+    async fn asked_for(
+        &self,
+        server: &str,
+        prompt: &Value,
+        words: &str,
+    ) -> Option<Map<String, Value>> {
+        let given = given(prompt, words).ok()?;
+        let word = |one: &Value, key: &str| one[key].as_str().map(|text| short(text, 300));
+        let fields = prompt["arguments"]
+            .as_array()?
+            .iter()
+            .filter_map(|one| {
+                let name = one["name"].as_str()?;
+                Some(Field {
+                    name: name.to_owned(),
+                    title: word(one, "title"),
+                    description: word(one, "description"),
+                    required: one["required"].as_bool().unwrap_or(false),
+                    kind: FieldKind::Text {
+                        min: None,
+                        max: None,
+                        format: None,
+                        default: given.get(name).and_then(Value::as_str).map(str::to_owned),
+                    },
+                })
+            })
+            .collect();
+        let name = word(prompt, "name").unwrap_or_default();
+        let message = format!("What the prompt `{name}` needs:");
+        let kind = QuestionKind::Form { message, fields };
+        match self.answering.desk.ask(server, kind).await {
+            // A field that was left empty was not given.
+            Answer::Accept { mut values, .. } => {
+                values.retain(|_, value| value.as_str() != Some(""));
+                Some(values)
+            }
+            Answer::Decline | Answer::Cancel => None,
+        }
     }
 
     /// Asks a server how an argument of a prompt (by its name) or of a template (by its address) may go on.
@@ -247,9 +296,9 @@ impl Caller {
         let shared = self
             .server(server)
             .ok_or_else(|| format!("there is no server `{server}`"))?;
-        let live = calling::live(shared).await?;
+        let live = calling::live(&shared).await?;
         let telling = Telling::nobody(&self.answering);
-        calling::ask(&live, shared, &self.answering, method, params, &telling)
+        calling::ask(&live, &shared, &self.answering, method, params, &telling)
             .await
             .map_err(|error| format!("`{method}` of the server `{server}` failed: {error}"))
     }
@@ -262,9 +311,9 @@ pub enum Completed<'a> {
     Template(&'a str),
 }
 
-/// Reads the arguments of a prompt from words.
-fn arguments(prompt: &Value, words: &str) -> Result<Map<String, Value>, String> {
-    let names: Vec<(&str, bool)> = prompt["arguments"]
+/// Lists a prompt's arguments, and whether each is needed.
+fn names(prompt: &Value) -> Vec<(&str, bool)> {
+    prompt["arguments"]
         .as_array()
         .into_iter()
         .flatten()
@@ -274,7 +323,12 @@ fn arguments(prompt: &Value, words: &str) -> Result<Map<String, Value>, String> 
                 one["required"].as_bool().unwrap_or(false),
             ))
         })
-        .collect();
+        .collect()
+}
+
+/// Reads the arguments of a prompt from words, as far as they are given.
+fn given(prompt: &Value, words: &str) -> Result<Map<String, Value>, String> {
+    let names = names(prompt);
     let mut given = Map::new();
     let mut rest = words.trim();
     while !rest.is_empty() {
@@ -309,6 +363,13 @@ fn arguments(prompt: &Value, words: &str) -> Result<Map<String, Value>, String> 
             }
         }
     }
+    Ok(given)
+}
+
+/// Reads the arguments of a prompt from words.
+fn arguments(prompt: &Value, words: &str) -> Result<Map<String, Value>, String> {
+    let names = names(prompt);
+    let given = given(prompt, words)?;
     let missing: Vec<&str> = names
         .iter()
         .filter(|(name, required)| *required && !given.contains_key(*name))

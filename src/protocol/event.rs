@@ -166,6 +166,13 @@ pub enum Event {
     TurnMeasured {
         turn: u32,
         wall_ms: u64,
+        /// Prompt tokens that were evaluated and those that the cache gave, and tokens that were generated.
+        #[serde(default)]
+        evaluated: u32,
+        #[serde(default)]
+        cached: u32,
+        #[serde(default)]
+        generated: u32,
         effort: Effort,
     },
     TurnEnded {

@@ -51,8 +51,6 @@ pub struct Transcript {
     pub plan: Option<Plan>,
     /// The user's rules.
     pub rules: Vec<KeptRule>,
-    /// The servers that were reported last.
-    pub(crate) reported: std::collections::BTreeSet<String>,
     /// Counts the events applied; a view that caches by it knows when to redraw.
     pub version: u64,
 }
@@ -159,13 +157,11 @@ impl Transcript {
                 }
             }
             Event::ServersReported { servers } => {
-                self.reports.clone_from(servers);
                 // One that was removed is not there any more.
-                let gone = |name: &str| {
-                    self.reported.contains(name) && !servers.iter().any(|one| one.name == name)
-                };
-                self.servers.retain(|(name, _)| !gone(name));
-                self.reported = servers.iter().map(|one| one.name.clone()).collect();
+                let is = |name: &str, all: &[ServerReport]| all.iter().any(|one| one.name == name);
+                self.servers
+                    .retain(|(name, _)| !is(name, &self.reports) || is(name, servers));
+                self.reports.clone_from(servers);
             }
             Event::JobChanged { job } => {
                 let same = |one: &&mut Job| one.server == job.server && one.id == job.id;

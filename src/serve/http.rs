@@ -3,7 +3,7 @@
 //! Both eras of the protocol: sessions for the older one, none for the newer one. A web page that a browser was led to
 //! reaches nothing: a request must name an allowed host (CVE-2026-42559, DNS rebinding), come from no origin that was
 //! not allowed, and carry the token. What a stranger can cost is bounded: connections, the time and size of a request,
-//! sessions.
+//! sessions; and who only holds a connection gives way to who uses one (the `room` module).
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -24,17 +24,23 @@ use rmcp::handler::server::ServerHandler;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::room::{Desk, Guest, Room, Work};
 use super::{ServeError, Token};
+
+/// The header that names a session.
+const SESSION: &str = "mcp-session-id";
 
 /// Where the protocol is spoken.
 const PATH: &str = "/mcp";
 
-/// The most connections at once; another one waits. A client holds two or three.
-const CONNECTIONS: usize = 64;
+/// The most connections at once. A client holds two or three.
+const CONNECTIONS: usize = 128;
+
+/// The most requests of one session at once, its open stream among them; of all that have no session, as many.
+const UNDER_WAY: usize = 32;
 
 /// The most sessions of the older era at once.
 const SESSIONS: usize = 64;
@@ -115,26 +121,24 @@ impl Http {
     ) {
         let ending = CancellationToken::new();
         let gate = Arc::new(self.gate(make, ending.clone()));
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let room = Room::new(CONNECTIONS, UNDER_WAY);
         let mut connections = JoinSet::new();
         let mut stop = pin!(stop);
         loop {
-            let next = async {
-                let place = room.clone().acquire_owned().await;
-                (self.listener.accept().await, place)
-            };
-            let (accepted, place) = tokio::select! {
+            let accepted = tokio::select! {
                 () = &mut stop => break,
-                next = next => next,
+                accepted = self.listener.accept() => accepted,
                 Some(_) = connections.join_next() => continue,
             };
             match accepted {
                 Ok((stream, _)) => {
+                    // A place is sought for one that is there: for nobody, no one is sent away.
+                    let guest = tokio::select! {
+                        () = &mut stop => break,
+                        guest = room.enter() => guest,
+                    };
                     let (gate, ending) = (gate.clone(), ending.clone());
-                    connections.spawn(async move {
-                        let _place = place;
-                        gate.connection(stream, ending).await;
-                    });
+                    connections.spawn(gate.connection(stream, guest, ending));
                 }
                 Err(error) => {
                     // Out of descriptors, most likely: others have to end first.
@@ -193,9 +197,15 @@ struct Gate<S> {
 }
 
 impl<S: ServerHandler> Gate<S> {
-    async fn connection(self: Arc<Self>, stream: TcpStream, ending: CancellationToken) {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        guest: Guest,
+        ending: CancellationToken,
+    ) {
+        let (desk, dismissal) = (guest.desk(), guest.dismissal());
         let service = hyper::service::service_fn(move |request| {
-            let answer = self.clone().answer(request);
+            let answer = self.clone().answer(request, desk.clone());
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let connection = http1::Builder::new()
@@ -205,6 +215,7 @@ impl<S: ServerHandler> Gate<S> {
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            () = dismissal.cancelled() => return,
             () = ending.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -218,6 +229,7 @@ impl<S: ServerHandler> Gate<S> {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
+        desk: Desk,
     ) -> Response<Content<impl Body<Data = Bytes, Error = Infallible> + Unpin>> {
         let (head, body) = request.into_parts();
         let authorization = head.headers.get(AUTHORIZATION);
@@ -232,6 +244,7 @@ impl<S: ServerHandler> Gate<S> {
                 "the token is missing or wrong",
             );
         }
+        desk.admit();
         if head.uri.path() != PATH {
             return refusal(
                 StatusCode::NOT_FOUND,
@@ -272,8 +285,18 @@ impl<S: ServerHandler> Gate<S> {
                 "too many sessions are open",
             );
         }
+        // Not before all of it is there: one that sends slowly does nothing yet.
+        let session = head.headers.get(SESSION).map(|id| id.as_bytes());
+        let Some(work) = desk.begin(session.unwrap_or_default()) else {
+            return refusal(
+                StatusCode::TOO_MANY_REQUESTS,
+                Some((RETRY_AFTER, "1")),
+                "too many requests are under way",
+            );
+        };
         let request = Request::from_parts(head, Content::<Nothing>::Text(body));
-        self.service.handle(request).await.map(Content::Stream)
+        let answer = self.service.handle(request).await;
+        answer.map(|body| Content::Stream(body, Some(work)))
     }
 }
 
@@ -322,7 +345,8 @@ async fn read(mut body: Incoming) -> Result<Bytes, TooLarge> {
 /// A body: a text, or what the server streams.
 enum Content<B> {
     Text(Bytes),
-    Stream(B),
+    /// What is under way until it ends.
+    Stream(B, Option<Work>),
 }
 
 impl<B: Body<Data = Bytes, Error = Infallible> + Unpin> Body for Content<B> {
@@ -336,21 +360,27 @@ impl<B: Body<Data = Bytes, Error = Infallible> + Unpin> Body for Content<B> {
         match &mut *self {
             Self::Text(text) if text.is_empty() => Poll::Ready(None),
             Self::Text(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
-            Self::Stream(body) => Pin::new(body).poll_frame(cx),
+            Self::Stream(body, work) => {
+                let frame = Pin::new(body).poll_frame(cx);
+                if matches!(frame, Poll::Ready(None)) {
+                    *work = None;
+                }
+                frame
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Text(text) => text.is_empty(),
-            Self::Stream(body) => body.is_end_stream(),
+            Self::Stream(body, _) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Text(text) => SizeHint::with_exact(text.len() as u64),
-            Self::Stream(body) => body.size_hint(),
+            Self::Stream(body, _) => body.size_hint(),
         }
     }
 }

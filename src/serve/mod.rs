@@ -6,6 +6,8 @@
 
 #[cfg(feature = "net")]
 mod http;
+#[cfg(feature = "net")]
+mod room;
 mod stdio;
 #[cfg(feature = "net")]
 mod token;

@@ -2,5 +2,6 @@
 
 pub mod filesystem;
 pub mod git;
+mod granted;
 pub mod memory;
 pub mod run;

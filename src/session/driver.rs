@@ -17,12 +17,12 @@ use super::serving::Fetched;
 use super::sweep::Sweep;
 use super::targets::Targets;
 use super::{Recovered, SessionId, files};
-use crate::agent::{Agent, Effect, Input, Settings};
+use crate::agent::{Agent, DECISIONS, Effect, Input, Settings};
 use crate::mcp::{Host, Purpose};
 use crate::model::{Generation, Model};
 use crate::protocol::{
-    CallId, Event, FileChange, GenerationId, Guidance, Level, ModelEvent, ModelFailure, Op,
-    ReviewNews, ReviewTarget, Sent, ToolCall, ToolSpec, redact,
+    CallId, Event, FileChange, GenerationId, Guidance, KnownKind, Level, ModelEvent, ModelFailure,
+    Op, ReviewNews, ReviewTarget, Sent, ToolCall, ToolSpec, redact,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
@@ -276,6 +276,9 @@ impl Driver {
         if let Input::Submitted { text, files } = &input {
             self.attach(text).await;
             self.catalog.begin_turn(files).await;
+            if self.catalog.knows(KnownKind::Entity, DECISIONS) {
+                self.feed(Input::HasDecisions);
+            }
             if files.is_empty()
                 && let Some(located) = self.locator.locate(text).await
             {

@@ -236,6 +236,9 @@ fn elsewhere(
         return None;
     }
     if call.server == "memory" && call.tool == "recall" {
+        if outcome.for_model().starts_with("nothing is kept") {
+            return None;
+        }
         return Some(("notes of earlier sessions".to_owned(), None));
     }
     let given = match call.tool.as_str() {

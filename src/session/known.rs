@@ -106,6 +106,12 @@ impl Catalog {
         }
     }
 
+    /// Tells whether a server told of a name.
+    pub(super) fn knows(&self, kind: KnownKind, name: &str) -> bool {
+        let mut told = self.told.iter().filter(|known| known.kind == kind);
+        told.any(|known| known.names.iter().any(|known| known == name))
+    }
+
     /// Takes note of a change that was made.
     pub(super) fn changed(&mut self, change: &FileChange) {
         match change.kind {

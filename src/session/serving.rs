@@ -3,9 +3,10 @@
 use super::attach;
 use super::driver::Driver;
 use crate::agent::Input;
-use crate::mcp::{HostEvent, Sample, Speaker};
+use crate::mcp::{Completed, HostEvent, Sample, Speaker};
 use crate::protocol::{
-    Event, GenerationId, Lane, Level, Message, ModelEvent, ModelRequest, Op, Sampling, ToolChoice,
+    CompletionOf, Event, GenerationId, Lane, Level, Message, ModelEvent, ModelRequest, Op,
+    Sampling, ToolChoice, ToolSpec,
 };
 
 /// Generations for servers are numbered from here on, apart from the conversation's own.
@@ -25,6 +26,9 @@ impl Driver {
         match event {
             HostEvent::Server { server, state } => {
                 self.emit(Event::ServerChanged { server, state });
+                if self.host.is_attended() {
+                    self.report();
+                }
             }
             HostEvent::Tools(tools) => self.feed(Input::Tools(tools)),
             HostEvent::Progressed { call, text } => {
@@ -48,7 +52,53 @@ impl Driver {
                 self.host.answer(question, answer);
                 None
             }
+            Op::ReportServers => {
+                self.reload();
+                self.report();
+                None
+            }
+            Op::Server { server, action } => {
+                match self.host.act(&server, &action) {
+                    Ok(None) => {}
+                    Ok(Some(text)) => self.emit(Event::Notice {
+                        level: Level::Info,
+                        text,
+                    }),
+                    Err(problem) => self.complain(format!("The server `{server}`: {problem}.")),
+                }
+                self.report();
+                None
+            }
+            Op::CancelJob { server, job } => {
+                if !self.host.cancel_job(&server, &job) {
+                    self.complain(format!("The server `{server}` is not there any more."));
+                }
+                None
+            }
+            Op::Complete { server, of, begun } => {
+                let (caller, events) = (self.host.caller(), self.events.clone());
+                self.samples.spawn(async move {
+                    let (of_server, argument) = match &of {
+                        CompletionOf::Prompt { prompt, argument } => {
+                            (Completed::Prompt(prompt), argument)
+                        }
+                        CompletionOf::Template { uri, argument } => {
+                            (Completed::Template(uri), argument)
+                        }
+                    };
+                    let values = caller.complete(&server, of_server, argument, &begun).await;
+                    // Not journaled: it is about what is being written.
+                    let _ = events.send(Event::Completed {
+                        server,
+                        of,
+                        begun,
+                        values,
+                    });
+                });
+                None
+            }
             Op::Submit { text } => {
+                self.reload();
                 let caller = self.host.caller();
                 let Some(wanted) = attach::wanted(&text, &caller) else {
                     return Some(Op::Submit { text });
@@ -74,6 +124,25 @@ impl Driver {
                 None
             }
             op => Some(op),
+        }
+    }
+
+    /// Tells what is known of the third-party servers. Not journaled: the next session has its own.
+    fn report(&mut self) {
+        let cost = |tool: &ToolSpec| {
+            let whole = tool.name.len() + tool.description.len() + tool.schema.to_string().len();
+            let line = crate::agent::told_as(tool).len();
+            // What a token comes to in either kind of text, about.
+            (line.div_ceil(3), whole.div_ceil(4))
+        };
+        let servers = self.host.reports(&cost);
+        let _ = self.events.send(Event::ServersReported { servers });
+    }
+
+    /// Takes in what changed in the files that configure servers.
+    fn reload(&mut self) {
+        for problem in self.host.reload() {
+            self.complain(format!("MCP servers: {problem}."));
         }
     }
 

@@ -19,6 +19,7 @@ use super::mention::{Mention, Symbols};
 use super::overlay::Overlay;
 use super::picker::{Found, Want};
 use super::prompts::Prompt;
+use super::serving::Hints;
 use super::theme::Theme;
 use super::transcript::TranscriptPane;
 use super::view::{self, Panes};
@@ -131,6 +132,8 @@ pub struct App {
     drafting: Drafting,
     /// The user's own slash commands.
     pub(super) prompts: Vec<Prompt>,
+    /// How an argument of a server's prompt could go on.
+    pub(super) hints: Hints,
     pub(super) approval: Option<Approval>,
     /// The other calls that wait and were looked at, as they were left.
     pub(super) aside: Vec<Approval>,
@@ -188,6 +191,7 @@ impl App {
             vim: None,
             drafting: Drafting::default(),
             prompts: facts.prompts.clone(),
+            hints: Hints::default(),
             approval: None,
             aside: Vec::new(),
             editing: None,
@@ -422,6 +426,7 @@ impl App {
         let own = own.filter(|own| text.starts_with('/') && own.line.starts_with(text));
         let mut found = commands::complete(text);
         found.extend(own);
+        found.extend(self.prompts_of_servers());
         found
     }
 
@@ -440,6 +445,12 @@ impl App {
             self.step_since = at;
         }
         match event {
+            Event::Completed {
+                server,
+                of,
+                begun,
+                values,
+            } => self.hinted(server, of, begun, values),
             Event::SessionStarted { id, .. } => self.session = Some(id.clone()),
             Event::TurnStarted { .. } => {
                 self.reading = None;
@@ -506,6 +517,7 @@ impl App {
         self.chosen = 0;
         self.closed = false;
         self.mention();
+        self.ask_for_hints();
         self.drafting.typed(self.now);
     }
 }

@@ -151,6 +151,12 @@ impl App {
                 *page = Page::new(About::Prompt);
                 vec![Cmd::Send(Op::TellPrompt)]
             }
+            Some(Overlay::Page(page)) if page.subject == About::Servers => {
+                match self.serve_key(key) {
+                    Some(cmds) => cmds,
+                    None => self.over(action, area, key, leaving),
+                }
+            }
             Some(Overlay::Page(page)) if page.subject == About::Plan => {
                 let at = page.at;
                 match self.plan_key(action, typed, at) {

@@ -13,6 +13,7 @@ pub enum Command {
     Undo,
     Plan,
     Rename,
+    Move,
     Review,
     Trust,
     Copy,
@@ -79,6 +80,12 @@ pub const COMMANDS: &[Entry] = &[
         name: "rename",
         argument: "OLD NEW",
         help: "rename a symbol in all files",
+    },
+    Entry {
+        command: Command::Move,
+        name: "move",
+        argument: "NAME FILE",
+        help: "move a function, type or constant to another file (Rust, Python)",
     },
     Entry {
         command: Command::Review,

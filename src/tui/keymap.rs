@@ -21,6 +21,8 @@ pub(super) enum Context {
     Form,
     /// While anything else that a server asks is open.
     Question,
+    /// On the page of the servers.
+    Servers,
 }
 
 /// What a key does.
@@ -54,6 +56,17 @@ pub(super) enum Action {
     Expand,
     Review(Review),
     Ask(Ask),
+    Serve(Serve),
+}
+
+/// What is done about a server, or what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Serve {
+    Open,
+    /// Leaves it out, or takes it in; cancels a task.
+    Use,
+    Restart,
+    Remove,
 }
 
 /// What is done about a server's question.
@@ -183,7 +196,7 @@ const fn bind(
 /// All bindings. The first one that fits counts.
 #[rustfmt::skip] // A table is read by its columns.
 pub(super) const BINDINGS: &[Binding] = {
-    use Context::{Always, Approval, Composer, Form, Overlay, Question};
+    use Context::{Always, Approval, Composer, Form, Overlay, Question, Servers};
     use KeyCode::{
         BackTab, Backspace, Char, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp,
         Right, Tab, Up,
@@ -307,6 +320,10 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Char('y'), NONE, Question, Action::Ask(Ask::Reply(Reply::Accept)), "accept"),
         bind(Char('n'), NONE, Question, Action::Ask(Ask::Reply(Reply::Decline)), "decline: the server hears no"),
         bind(Char('e'), NONE, Question, Action::Ask(Ask::Reply(Reply::Change)), "change the text in $EDITOR"),
+        bind(Enter, NONE, Servers, Action::Serve(Serve::Open), "show a server whole, or as before"),
+        bind(Char(' '), NONE, Servers, Action::Serve(Serve::Use), "leave a server or a tool out, or take it in; cancel a task"),
+        bind(Char('r'), NONE, Servers, Action::Serve(Serve::Restart), "start a server again"),
+        bind(Delete, NONE, Servers, Action::Serve(Serve::Remove), "stop a server, and forget what was agreed to of it"),
         bind(Up, NONE, Question, Action::Scroll(Scroll::LineUp), UNLISTED),
         bind(Down, NONE, Question, Action::Scroll(Scroll::LineDown), UNLISTED),
         bind(Char(' '), NONE, Question, Action::Scroll(Scroll::PageDown), UNLISTED),
@@ -395,6 +412,7 @@ pub fn key_table() -> Vec<(String, String)> {
         Context::Approval,
         Context::Form,
         Context::Question,
+        Context::Servers,
     ]
     .into_iter()
     .flat_map(help)

@@ -104,7 +104,9 @@ impl App {
                 .filter(|(_, argument)| argument.is_empty())
                 .and_then(|(word, _)| commands::find(word))
                 .is_some_and(|entry| !entry.argument.is_empty());
-            let space = if wants_more { " " } else { "" };
+            let goes_on =
+                self.is_prompt_of_server(&candidate.line) && !candidate.line.contains(' ');
+            let space = if wants_more || goes_on { " " } else { "" };
             self.composer.set(&format!("{}{space}", candidate.line));
             self.edited();
         }
@@ -126,7 +128,14 @@ impl App {
         let known = commands::parse(&text)
             .and_then(|(word, _)| commands::find(word))
             .is_some();
-        if let Some(candidate) = found.get(self.chosen)
+        let prompt = found.get(self.chosen).map(|one| &one.line);
+        if let Some(line) = prompt.filter(|line| self.is_prompt_of_server(line)) {
+            // Hints for an argument are taken with Tab: Enter sends what is written.
+            if !self.is_prompt_of_server(&text) {
+                let line = line.clone();
+                self.composer.set(&line);
+            }
+        } else if let Some(candidate) = found.get(self.chosen)
             && (!known || self.chosen > 0 || text.contains(' '))
         {
             // What is chosen in the list is meant, not the letters that led to it.
@@ -225,6 +234,19 @@ impl App {
                     Vec::new()
                 }
             },
+            Command::Move => match argument.split_whitespace().collect::<Vec<_>>()[..] {
+                [name, file] => {
+                    let text = format!("Move `{name}` to `{file}`.");
+                    vec![Cmd::Send(Op::Submit { text })]
+                }
+                _ => {
+                    self.flash(
+                        Level::Warning,
+                        "`/move` takes a name and the file to move it to",
+                    );
+                    Vec::new()
+                }
+            },
             Command::Trust => vec![Cmd::Send(Op::Trust)],
             Command::Review => match ReviewTarget::parse(argument) {
                 Some(target) => vec![Cmd::Send(Op::Review { target })],
@@ -295,7 +317,8 @@ impl App {
             }
             Command::Servers => {
                 self.open_page(About::Servers);
-                Vec::new()
+                // The end of its log is asked for as it is now.
+                vec![Cmd::Send(Op::ReportServers)]
             }
             Command::New => self.switch(Switch::New),
             Command::Quit => self.quit(),
@@ -357,7 +380,8 @@ impl App {
             | Action::Answer(_)
             | Action::Review(_)
             | Action::Find(_)
-            | Action::Ask(_) => Vec::new(),
+            | Action::Ask(_)
+            | Action::Serve(_) => Vec::new(),
         }
     }
 

@@ -103,9 +103,18 @@ impl App {
                 .iter()
                 .map(|hit| offer(hit, &files[hit.at], String::new()))
                 .collect();
-            mention.written = hits
+            let resources = self.resources_for(query);
+            // With a colon, no path of a file is likely to be meant.
+            let at = if query.contains(':') {
+                0
+            } else {
+                mention.found.len()
+            };
+            mention.found.splice(at..at, resources);
+            mention.written = mention
+                .found
                 .iter()
-                .map(|hit| format!("@{}", clean_line(&files[hit.at])))
+                .map(|candidate| format!("@{}", candidate.line))
                 .collect();
         }
         self.mention = Some(mention);

@@ -40,6 +40,7 @@ mod review;
 mod role;
 mod run;
 mod screen;
+mod serving;
 mod status;
 mod terminal;
 mod text;

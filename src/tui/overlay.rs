@@ -156,6 +156,7 @@ fn help_rows(transcript: &Transcript, limit: usize) -> Vec<Row> {
     let asks = !sections.is_empty();
     sections.push(("Writing", Context::Composer));
     sections.push(("Anywhere", Context::Always));
+    sections.push(("On the page of the servers", Context::Servers));
     let sections = sections
         .into_iter()
         .map(|(title, context)| (title, keymap::help(context)));

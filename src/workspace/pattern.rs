@@ -60,6 +60,11 @@ impl Patterns {
         })
     }
 
+    /// Tells whether there is no glob at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.globs.is_empty()
+    }
+
     /// Tells whether a path is meant.
     pub fn matches(&self, path: &str) -> bool {
         self.globs.is_match(path) != self.negated

@@ -1,5 +1,7 @@
 //! Walking beneath a root as ripgrep does: on all cores, without what `.gitignore` leaves out.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -148,13 +150,14 @@ pub(super) fn matching(
     limit: usize,
 ) -> Walked {
     let mut builder = builder(place, &Narrow::default());
-    let base = place.root.path.join(&place.path);
-    let left_out = left_out.clone();
-    builder.filter_entry(move |entry| {
-        let below = entry.path().strip_prefix(&base).ok();
-        let below = below.and_then(|path| path.to_str()).unwrap_or_default();
-        entry.file_name() != ".git" && (below.is_empty() || !left_out.matches(below))
-    });
+    if !left_out.is_empty() {
+        let base = place.root.path.join(&place.path);
+        let left_out = left_out.clone();
+        builder.filter_entry(move |entry| {
+            let below = below(&base, entry.path()).unwrap_or_default();
+            entry.file_name() != ".git" && (below.is_empty() || !left_out.matches(below))
+        });
+    }
     let above = match place.path.as_str() {
         "" => 0,
         path => path.len() + 1,
@@ -212,9 +215,8 @@ fn collect(
             let Ok(entry) = entry else {
                 return WalkState::Continue;
             };
-            let inner = entry.path().strip_prefix(&place.root.path).ok();
             if let (Some(path), Some(kind)) =
-                (inner.and_then(|path| path.to_str()), entry.file_type())
+                (below(&place.root.path, entry.path()), entry.file_type())
                 && entry.depth() > 0
             {
                 if kind.is_dir() {
@@ -238,6 +240,19 @@ fn collect(
     }
     walked.truncated |= cancel.load(Ordering::Relaxed);
     walked
+}
+
+/// Returns what a walked path is below a folder that it begins with. `Path::strip_prefix` takes both apart name by name,
+/// which shows where there are very many; a walk only ever appends to what it was given.
+fn below<'a>(folder: &Path, path: &'a Path) -> Option<&'a str> {
+    let folder = folder.as_os_str().as_bytes();
+    let rest = path.as_os_str().as_bytes().strip_prefix(folder)?;
+    let rest = match rest.strip_prefix(b"/") {
+        Some(rest) => rest,
+        None if rest.is_empty() || folder.ends_with(b"/") => rest,
+        None => return None,
+    };
+    std::str::from_utf8(rest).ok()
 }
 
 /// What one thread found; handed over when the thread is done.

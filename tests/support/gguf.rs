@@ -4,6 +4,7 @@
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     U32(u32),
+    U64(u64),
     U16(u16),
     F32(f32),
     Text(String),
@@ -167,6 +168,10 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
         }
         Value::U32(number) => {
             out.extend(4u32.to_le_bytes());
+            out.extend(number.to_le_bytes());
+        }
+        Value::U64(number) => {
+            out.extend(10u32.to_le_bytes());
             out.extend(number.to_le_bytes());
         }
         Value::U16(number) => {

@@ -8,22 +8,22 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use walden::mcp::config::{Definition, Source, define};
 use walden::mcp::pins::Pins;
-use walden::mcp::{Attended, Host, Inspection, Options, Purpose};
+use walden::mcp::{Attended, Choices, Host, Inspection, Options, Purpose, Reload};
 use walden::protocol::{Answer, CallId, Outcome, ToolCall};
 use walden::sandbox::Launcher;
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub fn fixture() -> PathBuf {
+pub(crate) fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mcp_server.py")
 }
 
-pub fn definition(how: &str) -> Definition {
+pub(crate) fn definition(how: &str) -> Definition {
     with_keys(how, &json!({}))
 }
 
-pub fn with_keys(how: &str, keys: &Value) -> Definition {
+pub(crate) fn with_keys(how: &str, keys: &Value) -> Definition {
     let mut entry = json!({"command": "python3", "args": [fixture(), how]});
     for (key, value) in keys.as_object().into_iter().flatten() {
         entry[key] = value.clone();
@@ -32,19 +32,53 @@ pub fn with_keys(how: &str, keys: &Value) -> Definition {
 }
 
 /// A host with one server, and the folders that it has.
-pub struct World {
-    pub host: Host,
-    pub root: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) host: Host,
+    pub(crate) root: tempfile::TempDir,
     _scratch: tempfile::TempDir,
 }
 
-pub fn world(definition: Definition, attended: Attended, trusted: bool) -> World {
+pub(crate) fn world(definition: Definition, attended: Attended, trusted: bool) -> World {
     let pins = Pins::in_memory(if trusted { vec!["it".into()] } else { vec![] });
     world_with(definition, attended, pins)
 }
 
-pub fn world_with(definition: Definition, attended: Attended, pins: Pins) -> World {
+pub(crate) fn world_with(definition: Definition, attended: Attended, pins: Pins) -> World {
+    world_of(definition, attended, pins, None)
+}
+
+/// A world whose configuration is what the function returns, when it returns one.
+pub(crate) fn world_that_reloads(
+    definition: Definition,
+    pins: Pins,
+    mut read: impl FnMut() -> Option<(Vec<Definition>, Vec<String>)> + Send + Sync + 'static,
+) -> World {
+    world_of(
+        definition,
+        Attended::No,
+        pins,
+        Some(Box::new(move || read())),
+    )
+}
+
+fn world_of(
+    definition: Definition,
+    attended: Attended,
+    pins: Pins,
+    reload: Option<Reload>,
+) -> World {
     let root = tempfile::tempdir().expect("a folder");
+    world_in(root, definition, attended, pins, reload)
+}
+
+/// A world in a folder that was there before.
+pub(crate) fn world_in(
+    root: tempfile::TempDir,
+    definition: Definition,
+    attended: Attended,
+    pins: Pins,
+    reload: Option<Reload>,
+) -> World {
     let scratch = tempfile::tempdir().expect("a folder");
     let options = Options {
         attended,
@@ -53,6 +87,8 @@ pub fn world_with(definition: Definition, attended: Attended, pins: Pins) -> Wor
         scratch: scratch.path().join("servers"),
         pins,
         remote: None,
+        choices: Choices::in_memory(),
+        reload,
     };
     World {
         host: Host::with(vec![definition], options),
@@ -62,30 +98,30 @@ pub fn world_with(definition: Definition, attended: Attended, pins: Pins) -> Wor
 }
 
 /// A server that is trusted as it is, once it is up or down.
-pub async fn settled(definition: Definition) -> World {
+pub(crate) async fn settled(definition: Definition) -> World {
     let world = world(definition, Attended::No, true);
     world.host.settle(PATIENCE).await;
     world
 }
 
 impl World {
-    pub fn inspect(&self) -> Inspection {
+    pub(crate) fn inspect(&self) -> Inspection {
         self.host.inspect().remove(0)
     }
 
-    pub async fn call(&self, tool: &str, arguments: Value) -> Outcome {
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Outcome {
         let Value::Object(arguments) = arguments else {
             panic!("no object");
         };
         call(&self.host.caller(), tool, arguments).await
     }
 
-    pub async fn echo(&self) -> Outcome {
+    pub(crate) async fn echo(&self) -> Outcome {
         self.call("echo", json!({"text": "hi"})).await
     }
 }
 
-pub async fn call(
+pub(crate) async fn call(
     caller: &walden::mcp::Caller,
     tool: &str,
     arguments: Map<String, Value>,
@@ -101,7 +137,7 @@ pub async fn call(
     reply.expect("a call never hangs").outcome
 }
 
-pub fn accept(values: &Value) -> Answer {
+pub(crate) fn accept(values: &Value) -> Answer {
     let values = values.as_object().cloned().unwrap_or_default();
     Answer::Accept { values, text: None }
 }

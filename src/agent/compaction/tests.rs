@@ -164,3 +164,116 @@ fn a_result_has_its_share_of_the_window_and_says_how_to_go_on() {
     };
     assert_eq!(agent.fitted(&call(None), short.clone()), short);
 }
+
+/// What the model does in a step of a drawn conversation.
+#[derive(Debug, Clone)]
+enum Does {
+    Read { file: usize, bytes: usize },
+    Say { bytes: usize },
+}
+
+fn does() -> impl proptest::strategy::Strategy<Value = Does> {
+    use proptest::strategy::Strategy as _;
+    proptest::prop_oneof![
+        4 => (0..6_usize, 10..60_000_usize).prop_map(|(file, bytes)| Does::Read { file, bytes }),
+        1 => (1..3_000_usize).prop_map(|bytes| Does::Say { bytes }),
+    ]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(60))]
+    /// A model whose window is counted as a real one's is: whatever it reads, a turn ends, what is told anew fits, and
+    /// the instructions, the request, the plan and the file in work stay.
+    #[test]
+    fn at_every_window_a_turn_ends_and_what_matters_stays(
+        window in proptest::sample::select(vec![4_096_u32, 8_192, 32_768]),
+        notes in proptest::bool::ANY,
+        steps in proptest::collection::vec(does(), 1..24),
+    ) {
+        let mut agent = noting_agent();
+        agent.settings.max_steps = 30;
+        agent.settings.max_tokens = u32::MAX;
+        if let Some(model) = &mut agent.model {
+            model.context = window;
+            model.parameters = if notes { 0 } else { 500_000_000 };
+        }
+        agent.plan = Some(Plan::new("the goal", vec!["mend the parser".into(), "write a test".into()]));
+        let request_text = "Look for the bug in the parser of this project";
+        let mut out = submit(&mut agent, request_text);
+        let mut anew = 0;
+        let mut rounds = 0;
+        let mut steps = steps.into_iter();
+        let mut open: Option<String> = None;
+        while summary(&out).is_none() {
+            rounds += 1;
+            proptest::prop_assert!(rounds < 200, "it goes on for ever");
+            anew += out.iter().filter(|effect| **effect == Effect::Forget).count();
+            let running = out.iter().rev().find_map(|effect| match effect {
+                Effect::RunCall { call, .. } => Some(call.clone()),
+                _ => None,
+            });
+            if let Some(call) = running {
+                // The opening reads something as well.
+                out = agent.handle(Input::CallDone {
+                    call: call.id,
+                    outcome: Outcome::Done { text: "a.py".into() },
+                    change: None,
+                    passage: None,
+                });
+                continue;
+            }
+            let Some(request) = asked(&out) else { break };
+            let tokens = request
+                .messages
+                .iter()
+                .map(|message| size(message) / BYTES_PER_TOKEN)
+                .sum::<usize>();
+            if out.contains(&Effect::Forget) {
+                let told = texts(request);
+                proptest::prop_assert!(tokens < window as usize * 3 / 4, "{tokens} of {window}");
+                for part in ["You are walden", request_text, "mend the parser"] {
+                    proptest::prop_assert!(told.contains(part), "{part}: {told}");
+                }
+                if let Some(open) = &open {
+                    proptest::prop_assert!(told.contains(open.as_str()), "{open}: {told}");
+                }
+            }
+            if tokens > window as usize {
+                let failure = ModelFailure::ContextFull { needed: tokens as u32, context: window };
+                out = model(&mut agent, ModelEvent::Failed { failure });
+                continue;
+            }
+            let usage = Usage { prompt: tokens as u32, generated: 20, ..Usage::default() };
+            let end = |raw: &str, finish| ModelEvent::Done { raw: raw.into(), finish, usage };
+            if request.lane == Lane::Side {
+                out = model(&mut agent, end("notes", Finish::Stop));
+                continue;
+            }
+            let is_free = request.choice == ToolChoice::Auto;
+            match steps.next() {
+                Some(Does::Read { file, bytes }) if is_free => {
+                    let path = format!("src/file{file}_{rounds}.py");
+                    let name = "read".to_owned();
+                    model(&mut agent, ModelEvent::Call { name, arguments: arguments(&path) });
+                    let called = model(&mut agent, end("call", Finish::Call));
+                    let id = called.iter().find_map(|effect| match effect {
+                        Effect::RunCall { call, .. } => Some(call.id),
+                        _ => None,
+                    });
+                    let Some(id) = id else { out = called; continue };
+                    let text = "x = 1\n".repeat(bytes / 6);
+                    open = Some(path.clone());
+                    out = agent.handle(Input::CallDone {
+                        call: id,
+                        outcome: Outcome::Done { text: text.clone() },
+                        change: None,
+                        passage: Some((path, text)),
+                    });
+                }
+                Some(Does::Say { bytes }) => out = model(&mut agent, end(&"word ".repeat(bytes / 5), Finish::Stop)),
+                _ => out = model(&mut agent, end("It is line 2.", Finish::Stop)),
+            }
+        }
+        proptest::prop_assert!(anew <= MOST as usize + 1, "{anew}");
+    }
+}

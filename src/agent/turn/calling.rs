@@ -11,7 +11,7 @@ use super::super::repeats::Repetition;
 use super::{Agent, unmoved};
 use crate::protocol::{
     CallId, EndReason, Event, FileChange, LineKind, Mechanism, Message, Outcome, Risk, ToolCall,
-    ToolChoice,
+    ToolChoice, Why,
 };
 
 impl Agent {
@@ -163,7 +163,11 @@ impl Agent {
         let Some(verdict) = self.verdict(id, change.as_deref()) else {
             return;
         };
+        let by_class = |why: &Why| matches!(why, Why::Class { .. } | Why::Tainted { .. });
         match verdict {
+            Verdict::Ask(why) if self.keeps_own_words(id) && why.iter().all(by_class) => {
+                self.run_call(id, change, out);
+            }
             Verdict::Allow => self.run_call(id, change, out),
             Verdict::Deny(reason) => self.settle(id, Outcome::Denied { reason }, out),
             Verdict::Ask(why) => {

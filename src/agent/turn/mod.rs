@@ -21,7 +21,7 @@ use super::input::Effect;
 use super::intent::Intent;
 use super::repeats::Repeats;
 use super::review::Review;
-use super::{Agent, Located, intent, notice};
+use super::{Agent, Located, deciding, intent, notice};
 use crate::protocol::{
     CheckEnd, Effort, EndReason, Event, Finish, GenerationId, Level, Mechanism, Message, Mode,
     ModelEvent, Outcome, Risk, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
@@ -106,6 +106,8 @@ pub(super) struct Turn {
     pub(super) review: Option<Review>,
     /// The answer that is being asked for in a form.
     answering: Option<Answering>,
+    /// What the user said to remember.
+    pub(super) decision: Option<String>,
     /// Whether the turn comes to a plan.
     planning: Planning,
     /// The conversation was shrunk once in this turn.
@@ -143,11 +145,14 @@ impl Agent {
             files.extend(located.file.clone());
         }
         self.remember(Message::User { text: asked }, out);
+        let decision = self.decision_in(&text, out);
         let is_step = self.begin_step(&text);
-        let plans = self.policy.mode() == Mode::Plan && intent != Intent::Question;
+        let plans =
+            self.policy.mode() == Mode::Plan && intent != Intent::Question && decision.is_none();
         let wants_change = match (intent, self.policy.mode()) {
             // A step that asks for no change in so many words is done without one.
             (Intent::Unclear, _) if is_step => false,
+            _ if decision.is_some() && deciding::only_remembers(&text) => false,
             (_, Mode::Plan) | (Intent::Question, _) | (Intent::Unclear, Mode::Ask) => false,
             // Where edits need no question, somebody expects them.
             (Intent::Change, _) | (Intent::Unclear, Mode::Edit | Mode::Auto) => true,
@@ -186,6 +191,12 @@ impl Agent {
                 .iter()
                 .any(|tool| tool.name == *name && tool.risk == Risk::Read)
         });
+        if let Some(recall) = self.recalling(&text).filter(|_| decision.is_none()) {
+            opening.push_front(recall);
+        }
+        if let Some(decision) = &decision {
+            opening.push_front(Self::keeping(decision));
+        }
         if let Some(whole) = self.whole_request(&text).filter(|_| wants_change) {
             opening = VecDeque::from([whole]);
         }
@@ -203,6 +214,7 @@ impl Agent {
             wants_change,
             opening,
             planning: Planning::wanted(plans),
+            decision,
             next: just_answer.then_some(ToolChoice::None),
             ..Turn::default()
         });
@@ -588,6 +600,9 @@ impl Agent {
         out.push(Effect::Emit(Event::TurnMeasured {
             turn: turn.number,
             wall_ms: 0,
+            evaluated: turn.usage.prompt.saturating_sub(turn.usage.cached),
+            cached: turn.usage.cached,
+            generated: turn.usage.generated,
             effort: turn.effort,
         }));
         let summary = TurnSummary {

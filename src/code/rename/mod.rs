@@ -6,6 +6,7 @@
 mod decide;
 mod imports;
 mod modules;
+pub mod moving;
 mod receiver;
 mod role;
 mod scopes;

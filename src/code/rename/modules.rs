@@ -31,7 +31,7 @@ impl Home {
 }
 
 /// Returns a file's module path, from the root of its package.
-fn module_of(language: Language, file: &str) -> Vec<String> {
+pub(super) fn module_of(language: Language, file: &str) -> Vec<String> {
     let mut parts: Vec<&str> = file.split('/').collect();
     let name = parts.pop().unwrap_or(file);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);

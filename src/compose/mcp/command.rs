@@ -22,6 +22,9 @@ use crate::session::SessionFiles;
 /// How long servers may take to come up for a command.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// How long a server that is up is looked at for more.
+const LINGERING: Duration = Duration::from_millis(700);
+
 /// Runs `walden mcp …`.
 ///
 /// # Errors
@@ -140,6 +143,10 @@ impl Place<'_> {
         }
         file.servers().insert(name.clone(), entry);
         file.write()?;
+        // What was chosen about another one of that name does not count for this one.
+        super::choices(self.files)
+            .forget(name)
+            .map_err(UserError::failure)?;
         say(&format!("added `{name}` to `{}`\n", file.path().display()));
         if add.yes || std::io::stdin().is_terminal() {
             return self.trust(name, add.yes);
@@ -202,10 +209,13 @@ impl Place<'_> {
         };
         super::super::runtime()?.block_on(async {
             let mut host = host(definitions, self.root, self.files, &treatment)?;
+            let mut up = None;
             let ended = loop {
+                // Some servers offer more a moment after they came up.
+                let patience = up.map_or(PATIENCE, |_| LINGERING);
                 let event = tokio::select! {
                     event = host.event() => event,
-                    () = tokio::time::sleep(PATIENCE) => None,
+                    () = tokio::time::sleep(patience) => None,
                 };
                 match event {
                     Some(HostEvent::Asked(question)) => {
@@ -222,12 +232,12 @@ impl Place<'_> {
                     Some(HostEvent::Server {
                         state: ServerState::Up { tools },
                         ..
-                    }) => break Ok(tools),
+                    }) => up = Some(tools),
                     Some(HostEvent::Server {
                         state: ServerState::Down { reason },
                         ..
                     }) => break Err(reason),
-                    None => break Err("it did not come up in time".to_owned()),
+                    None => break up.ok_or("it did not come up in time".to_owned()),
                     Some(_) => {}
                 }
             };
@@ -447,6 +457,9 @@ impl Place<'_> {
         pins(self.files, &[])?
             .forget(name)
             .map_err(UserError::from_error)?;
+        super::choices(self.files)
+            .forget(name)
+            .map_err(UserError::failure)?;
         print(&format!("removed `{name}`\n"));
         Ok(ExitCode::Success)
     }

@@ -15,7 +15,7 @@ use crate::config;
 use crate::error::UserError;
 use crate::mcp::config::{Definition, Reach, Source, read};
 use crate::mcp::pins::Pins;
-use crate::mcp::{Attended, Host, Options, program_reads};
+use crate::mcp::{Attended, Choices, Host, Options, Reload, program_reads};
 use crate::sandbox::{Launcher, launchable, program_folders};
 use crate::session::SessionFiles;
 use crate::workspace::Roots;
@@ -84,6 +84,14 @@ pub(super) fn configured(root: &Path) -> Configured {
             }
         }
     }
+    if let Ok(files) = SessionFiles::open() {
+        let choices = choices(&files);
+        for definition in &mut found.definitions {
+            if let Some(chosen) = choices.disabled(&definition.key()) {
+                definition.disabled = chosen;
+            }
+        }
+    }
     found
 }
 
@@ -123,6 +131,41 @@ pub(super) fn pins(files: &SessionFiles, trusted: &[String]) -> Result<Pins, Use
     })
 }
 
+/// Opens what the user chose in sessions.
+pub(super) fn choices(files: &SessionFiles) -> Choices {
+    Choices::open(folder(files).join("choices.json"))
+}
+
+/// Reads the configuration again when one of its files is another one. It is looked at when something is asked of
+/// walden, so that an idle session stays idle.
+fn reload(root: &Path) -> Reload {
+    let root = root.to_owned();
+    let mut seen = stamps(&root);
+    Box::new(move || {
+        let now = stamps(&root);
+        if seen == now {
+            return None;
+        }
+        seen = now;
+        let Configured {
+            definitions,
+            problems,
+        } = configured(&root);
+        Some((definitions, problems))
+    })
+}
+
+/// Tells the files of servers apart from what they were: when each was written, and its size.
+fn stamps(root: &Path) -> Vec<Option<(std::time::SystemTime, u64)>> {
+    let files = user_file().into_iter().chain([root.join(".mcp.json")]);
+    files
+        .map(|path| {
+            let file = path.symlink_metadata().ok()?;
+            Some((file.modified().ok()?, file.len()))
+        })
+        .collect()
+}
+
 /// Starts to look after these servers.
 pub(super) fn host(
     definitions: Vec<Definition>,
@@ -140,6 +183,8 @@ pub(super) fn host(
         remote: Some(std::sync::Arc::new(remote::Remotes::new(files))),
         #[cfg(not(feature = "net"))]
         remote: None,
+        choices: choices(files),
+        reload: Some(reload(root)),
     };
     Ok(Host::with(definitions, options))
 }
@@ -154,11 +199,13 @@ pub(super) fn reach(root: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
         .and_then(|files| pins(&files, &[]).ok());
     let home = std::env::var_os("HOME").map(PathBuf::from);
     for definition in configured(root).definitions {
+        let is_pinned = agreed
+            .as_ref()
+            .is_some_and(|pins| pins.get(&definition.key()).is_some());
+        // One that is left out can be taken in while the session runs, where the user agreed to it before.
         let is_agreed = match definition.source {
-            Source::User => true,
-            Source::Project(_) => agreed
-                .as_ref()
-                .is_some_and(|pins| pins.get(&definition.key()).is_some()),
+            Source::User => is_pinned || !definition.disabled,
+            Source::Project(_) => is_pinned,
         };
         let Ok(Reach::Stdio {
             argv,
@@ -170,7 +217,7 @@ pub(super) fn reach(root: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
         else {
             continue;
         };
-        if !is_agreed || definition.disabled {
+        if !is_agreed {
             continue;
         }
         let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::ServeGit;
 use crate::error::UserError;
-use crate::servers::git::Git;
+use crate::servers::git::{ClientRoots, Git};
 use crate::workspace::Roots;
 
-/// Builds the server for the repositories that are named, or for the one of the current folder.
-pub(super) fn git(options: &ServeGit) -> Result<Git, UserError> {
+/// Returns what makes a server for each client: for the repositories that are named, or else for those in its roots, or
+/// else for that of the current folder.
+pub(super) fn git(options: &ServeGit) -> Result<impl Fn() -> Git + use<>, UserError> {
     let given = match options.repository.as_slice() {
         [] => vec![PathBuf::from(".")],
         given => given.to_vec(),
@@ -24,7 +25,13 @@ pub(super) fn git(options: &ServeGit) -> Result<Git, UserError> {
         }
         tops.push(top.map_or(full.clone(), Path::to_owned));
     }
-    Ok(Git::full(
-        Roots::open(&tops).map_err(UserError::from_error)?,
-    ))
+    let roots = Roots::open(&tops).map_err(UserError::from_error)?;
+    let chosen = options.ignore_client_roots || !options.repository.is_empty();
+    let client_roots = match (chosen, options.http.is_asked_for()) {
+        (true, _) => ClientRoots::Ignore,
+        (false, true) => ClientRoots::Narrow,
+        (false, false) => ClientRoots::Replace,
+    };
+    let server = Git::full(roots, client_roots);
+    Ok(move || server.for_another_client())
 }

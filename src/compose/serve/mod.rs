@@ -29,10 +29,7 @@ pub fn serve(command: &Serve) -> Result<ExitCode, UserError> {
             let _sweep = Sweep::start(roots.clone());
             over(&options.http, "filesystem", filesystem(roots, options))
         }
-        Serve::Git(options) => {
-            let server = git::git(options)?;
-            over(&options.http, "git", move || server.clone())
-        }
+        Serve::Git(options) => over(&options.http, "git", git::git(options)?),
         Serve::Memory(options) => {
             let server = memory(options)?;
             over(&options.http, "memory", move || server.clone())

@@ -1,16 +1,19 @@
 //! What a server says unasked: requests are answered, changes are noted, the rest goes to its log.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::Subscribed;
 use crate::mcp::answering::Answering;
+use crate::mcp::event::HostEvent;
 use crate::mcp::link::{Heard, Link};
 use crate::mcp::log::Log;
 use crate::mcp::text::short;
+use crate::protocol::Level;
 
 /// The most requests of a server that are answered at once.
 const AT_ONCE: usize = 8;
@@ -26,6 +29,9 @@ pub(super) struct Ears {
     /// Told when a list of the server's has changed.
     pub(super) changed: Arc<Notify>,
     pub(super) visit: Arc<watch::Sender<HashSet<String>>>,
+    /// Resources that the user named; each change is told once until it is named again.
+    pub(super) subscribed: Arc<Subscribed>,
+    pub(super) events: mpsc::UnboundedSender<HostEvent>,
 }
 
 /// Listens until the server has nothing more to say.
@@ -81,11 +87,30 @@ pub(super) async fn hear(ears: Ears, link: Link, mut heard: mpsc::Receiver<Heard
 }
 
 impl Ears {
+    /// Tells that a resource changed which is in the conversation as it was.
+    fn updated(&self, uri: Option<&str>) {
+        let Some(uri) = uri else { return };
+        let mut subscribed = self
+            .subscribed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if subscribed.remove(uri) {
+            let (server, uri) = (&self.server, short(uri, 200));
+            let _ = self.events.send(HostEvent::Notice {
+                level: Level::Info,
+                text: format!(
+                    "`{uri}` of the server `{server}` changed since you named it; `@{server}:{uri}` reads it again."
+                ),
+            });
+        }
+    }
+
     fn notification(&self, method: &str, params: &Value) {
         match method {
             "notifications/tools/list_changed"
             | "notifications/prompts/list_changed"
             | "notifications/resources/list_changed" => self.changed.notify_one(),
+            "notifications/resources/updated" => self.updated(params["uri"].as_str()),
             "notifications/message" => {
                 let level = params["level"].as_str().unwrap_or("info");
                 let data = match &params["data"] {

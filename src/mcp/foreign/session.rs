@@ -127,12 +127,15 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
     };
     let changed = Arc::new(Notify::new());
     let (visit, visited) = watch::channel(HashSet::new());
+    let subscribed = Arc::default();
     let ears = Ears {
         server: definition.name.clone(),
         answering: Arc::clone(&ground.answering),
         log: Arc::clone(&shared.log),
         changed: Arc::clone(&changed),
         visit: Arc::new(visit),
+        subscribed: Arc::clone(&subscribed),
+        events: ground.events.clone(),
     };
     let mut era = definition.era;
     let (link, hello) = loop {
@@ -230,7 +233,9 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
                 shared.log.note(&format!("left out: {problem}"));
             }
         }
-        let tools: Vec<_> = convert::foreign(definition, &catalog.tools, &shared.log);
+        let mut chosen = shared.left_out.subscribe();
+        let mut tools = convert::foreign(definition, &catalog.tools, &shared.log);
+        tools.retain(|tool| !chosen.borrow_and_update().contains(&tool.tool));
         let live = Arc::new(Live {
             link: link.clone(),
             hello,
@@ -238,14 +243,15 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
             tools: tools.clone(),
             offer,
             visited: visited.clone(),
+            subscribed: Arc::clone(&subscribed),
         });
         let _ = ground.events.send(super::HostEvent::Tools(tools));
         shared.now(ground, Stage::Up(live));
         tokio::select! {
             reason = link.ended() => return failed(reason),
-            () = changed.notified() => {}
+            () = changed.notified() => tokio::time::sleep(SETTLING).await,
+            _ = chosen.changed() => {}
         }
-        tokio::time::sleep(SETTLING).await;
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) struct Needs {
 
 impl Needs {
     pub(super) fn total(self) -> u64 {
-        self.weights + self.kv + self.compute
+        sum([self.weights, self.kv, self.compute])
     }
 }
 
@@ -105,7 +105,7 @@ impl Sizes {
             output,
             vocabulary: header.vocabulary().unwrap_or(0),
             embedding,
-            inner: dense.max(used * number("expert_feed_forward_length")),
+            inner: dense.max(used.saturating_mul(number("expert_feed_forward_length"))),
             trained: header
                 .number("context_length")
                 .and_then(|length| u32::try_from(length).ok()),
@@ -121,16 +121,17 @@ impl Sizes {
     pub(super) fn needs(&self, window: u32, setup: Setup) -> Needs {
         let window = padded(window);
         let batch = u64::from(setup.batch);
-        let weights = self.layers.iter().map(|layer| layer.weights).sum::<u64>();
+        let weights = sum(self.layers.iter().map(|layer| layer.weights));
         // One mask of half floats for all layers; the intermediate results of a layer are overwritten by the next.
-        let row = 4 * (self.vocabulary + self.inner + 4 * self.embedding) + 2 * window;
+        let numbers = [
+            self.vocabulary,
+            self.inner,
+            self.embedding.saturating_mul(4),
+        ];
+        let row = sum(numbers).saturating_mul(4).saturating_add(2 * window);
         Needs {
-            weights: weights + self.input + self.output,
-            kv: self
-                .layers
-                .iter()
-                .map(|layer| layer.kv(window, setup.kv))
-                .sum(),
+            weights: sum([weights, self.input, self.output]),
+            kv: sum(self.layers.iter().map(|layer| layer.kv(window, setup.kv))),
             compute: batch.saturating_mul(row),
         }
     }
@@ -174,7 +175,7 @@ impl Sizes {
     /// first, and then from the last layer to the first.
     pub(super) fn device_layers(&self, window: u32, setup: Setup, free: u64) -> u32 {
         // Device memory is handed out in pieces, and somebody's screen may grow.
-        let reserved = DEVICE_RESERVE + free / 20 + self.needs(window, setup).compute;
+        let reserved = sum([DEVICE_RESERVE, free / 20, self.needs(window, setup).compute]);
         let Some(mut left) = free
             .checked_sub(reserved)
             .and_then(|left| left.checked_sub(self.output))
@@ -184,7 +185,7 @@ impl Sizes {
         let window = padded(window);
         let mut count = 1;
         for layer in self.layers.iter().rev() {
-            let Some(rest) = left.checked_sub(layer.weights + layer.kv(window, setup.kv)) else {
+            let Some(rest) = left.checked_sub(layer.placed(window, setup.kv)) else {
                 break;
             };
             left = rest;
@@ -201,11 +202,14 @@ impl Sizes {
         };
         let window = padded(window);
         let layers = self.layers.iter().rev().take(count);
-        let placed: u64 = layers
-            .map(|layer| layer.weights + layer.kv(window, setup.kv))
-            .sum();
-        placed + self.output
+        let placed = layers.map(|layer| layer.placed(window, setup.kv));
+        sum(placed.chain([self.output]))
     }
+}
+
+/// Adds sizes up. A file may claim any: what no machine has is as good as without end.
+fn sum(sizes: impl IntoIterator<Item = u64>) -> u64 {
+    sizes.into_iter().fold(0, u64::saturating_add)
 }
 
 /// Returns the tokens that llama.cpp makes room for.
@@ -216,11 +220,16 @@ fn padded(window: u32) -> u64 {
 impl Layer {
     fn kv(self, window: u64, kind: KvType) -> u64 {
         let row = |numbers: u64| match kind {
-            KvType::F16 => numbers * 2,
+            KvType::F16 => numbers.saturating_mul(2),
             // Blocks of 32 bytes, each with a scale of two bytes.
-            KvType::Q8_0 => numbers.div_ceil(32) * 34,
+            KvType::Q8_0 => numbers.div_ceil(32).saturating_mul(34),
         };
-        window.saturating_mul(row(self.keys) + row(self.values))
+        window.saturating_mul(sum([row(self.keys), row(self.values)]))
+    }
+
+    /// Returns what the layer takes on a device.
+    fn placed(self, window: u64, kind: KvType) -> u64 {
+        self.weights.saturating_add(self.kv(window, kind))
     }
 }
 

@@ -107,7 +107,7 @@ fn a_fault_of_the_engine_is_told_and_the_next_answer_is_as_good_as_ever() {
     }
 }
 
-fn tool(name: &str, properties: serde_json::Value) -> ToolSpec {
+fn tool(name: &str, properties: &serde_json::Value) -> ToolSpec {
     let required: Vec<&String> = properties.as_object().unwrap().keys().collect();
     ToolSpec {
         server: "test".to_owned(),
@@ -125,10 +125,10 @@ fn weights_of_any_kind_write_every_form_and_name_only_what_is_there() {
     let marked = |kind: &str| serde_json::json!({"type": "string", "x-walden-known": kind});
     let text = serde_json::json!({"type": "string"});
     let tools = [
-        tool("read", serde_json::json!({"path": marked("file")})),
-        tool("git_show", serde_json::json!({"revision": marked("ref")})),
-        tool("recall", serde_json::json!({"who": marked("entity")})),
-        tool("cut", serde_json::json!({"path": text, "old": text})),
+        tool("read", &serde_json::json!({"path": marked("file")})),
+        tool("git_show", &serde_json::json!({"revision": marked("ref")})),
+        tool("recall", &serde_json::json!({"who": marked("entity")})),
+        tool("cut", &serde_json::json!({"path": text, "old": text})),
     ];
     let lists = [
         (KnownKind::File, vec!["docs/café.md", "src/main.rs"]),

@@ -43,7 +43,6 @@
 
 mod compact;
 mod full;
-mod granted;
 mod limits;
 
 #[cfg(test)]
@@ -60,7 +59,8 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer};
 
-use self::granted::{Granted, Grants};
+pub use super::granted::ClientRoots;
+use super::granted::{Granted, Grants};
 use crate::workspace::Roots;
 
 /// The filesystem server, bounded by its roots. A clone serves the same client.
@@ -84,17 +84,6 @@ pub struct Permits {
     pub executable_data: bool,
     /// Files that are marked read-only.
     pub read_only: bool,
-}
-
-/// What the roots of a client mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientRoots {
-    /// Nothing: the server's hold.
-    Ignore,
-    /// They take the place of the server's: the client started this process, and may do as much itself.
-    Replace,
-    /// Those that lie in the server's take their place: the client is somewhere else.
-    Narrow,
 }
 
 /// A tool of either face.

@@ -1,12 +1,8 @@
 //! The tools for a small model: the repository it works in, short answers, and how to get what was left out.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use super::arguments::Arguments;
 use crate::git::{DiffForm, DiffOf, GitError, LogQuery, Repo};
 use crate::protocol::clip;
-use crate::workspace::Roots;
 
 /// The most that one answer has.
 const MAX_TEXT: usize = 16_000;
@@ -17,20 +13,14 @@ const MAX_COMMITS: usize = 200;
 const LINES: usize = 100;
 const MAX_LINES: usize = 400;
 
-/// Carries out a call in the repository of the first root. The error is text that a model can act on.
-pub(super) fn call(
-    roots: &Roots,
-    tool: &str,
-    arguments: &Arguments,
-    stop: &Arc<AtomicBool>,
-) -> Result<String, String> {
-    let repo = Repo::discover(roots, ".").map(|repo| repo.until(stop));
-    let answer = repo.and_then(|repo| match tool {
-        "git_diff" => diff(&repo, arguments),
-        "git_log" => log(&repo, arguments),
-        "git_show" => show(&repo, arguments),
-        _ => blame(&repo, arguments),
-    });
+/// Carries out a call in the repository that was discovered. The error is text that a model can act on.
+pub(super) fn call(repo: &Repo, tool: &str, arguments: &Arguments) -> Result<String, String> {
+    let answer = match tool {
+        "git_diff" => diff(repo, arguments),
+        "git_log" => log(repo, arguments),
+        "git_show" => show(repo, arguments),
+        _ => blame(repo, arguments),
+    };
     answer.map_err(|error| error.to_string())
 }
 

@@ -1,35 +1,24 @@
 //! The tools for any host: the reference server's texts, and those of the tools that are new.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use super::arguments::Arguments;
 use crate::git::{
     BranchKind, DiffForm, DiffOf, Edge, GitError, Include, Keep, LogQuery, Repo, ResetMode,
     Resolution, Unmerged, now, parse_date,
 };
 use crate::protocol::clip;
-use crate::workspace::Roots;
 
 /// The most that one answer has.
 const MAX_TEXT: usize = 1024 * 1024;
 
 /// Carries out a call. The error is text that can be acted on.
-pub(super) fn call(
-    roots: &Roots,
-    tool: &str,
-    arguments: &Arguments,
-    stop: &Arc<AtomicBool>,
-) -> Result<String, String> {
-    let answer = Repo::open(roots, arguments.text("repo_path"))
-        .and_then(|repo| answer(repo.until(stop), tool, arguments));
-    match answer {
+pub(super) fn call(repo: &mut Repo, tool: &str, arguments: &Arguments) -> Result<String, String> {
+    match answer(repo, tool, arguments) {
         Ok(text) => Ok(clip(&text, MAX_TEXT)),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn answer(mut repo: Repo, tool: &str, arguments: &Arguments) -> Result<String, GitError> {
+fn answer(repo: &mut Repo, tool: &str, arguments: &Arguments) -> Result<String, GitError> {
     let text = |name| arguments.text(name);
     let optional = |name| arguments.optional_text(name);
     match tool {
@@ -69,7 +58,7 @@ fn answer(mut repo: Repo, tool: &str, arguments: &Arguments) -> Result<String, G
                 Ok("Staged changes of these files reset".to_owned())
             }
         },
-        "git_log" => log(&repo, arguments),
+        "git_log" => log(repo, arguments),
         "git_create_branch" => {
             let name = text("branch_name");
             let base = repo.create_branch(name, optional("base_branch"))?;

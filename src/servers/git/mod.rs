@@ -10,6 +10,8 @@
 //! | what | reference | here | why |
 //! | --- | --- | --- | --- |
 //! | which repositories | any on the host without `--repository` | those inside the roots; the current folder without `--repository` | a call must not reach what was not opened |
+//! | roots of the client | only listed | where no `--repository` is given they take the place of the current folder, but with `--ignore-client-roots` | the client says what may be touched |
+//! | a linked worktree | followed to its repository | works where the roots hold its repository's `.git`, too (`--repository` for both); refused by name otherwise | a commit in it writes there |
 //! | parts of a repository elsewhere (gitdir file, worktree, alternates, includes, symlinks in `.git`) | followed | refused with the name of the part | they read and write other repositories |
 //! | fsmonitor, hooks, filters, textconv, external diff | run | never run | a repository's contents must not run |
 //! | `git_add` of a file with a configured filter, such as LFS | runs it | refused, with the way out | its bytes as they are would be the wrong ones |
@@ -45,20 +47,28 @@ use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
     JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::service::{NotificationContext, RequestContext, RoleServer};
 
 use self::arguments::Arguments;
 use self::tools::Description;
+pub use super::granted::ClientRoots;
+use super::granted::{Granted, Grants};
+use crate::git::Repo;
 use crate::workspace::Roots;
 
 /// The git server, bounded by its roots.
 #[derive(Debug, Clone)]
 pub struct Git {
-    roots: Roots,
+    grants: Grants,
     face: Face,
     /// One call at a time: git work is a check followed by a change, and the index is shared.
-    turn: Arc<Mutex<()>>,
+    turn: Arc<Mutex<Warm>>,
 }
+
+/// The repository of the last call, open for as long as the next one takes to come. It is not used again: each call
+/// opens and checks its own. But libgit2 shares a pack, and what it unpacked of it, between all that have it open.
+#[derive(Debug, Default)]
+struct Warm(Option<Repo>);
 
 /// Which tools are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,19 +78,28 @@ enum Face {
 }
 
 impl Git {
-    /// Makes a server for any host: the reference server's tools and more.
-    pub fn full(roots: Roots) -> Self {
-        Self::with_face(roots, Face::Full)
+    /// Makes a server for any host: the reference server's tools and more, for these roots or those of the client.
+    pub fn full(roots: Roots, client_roots: ClientRoots) -> Self {
+        Self::with_face(Grants::new(roots, client_roots), Face::Full)
+    }
+
+    /// Returns the same server for another client, with roots of its own. Their calls take turns.
+    #[must_use]
+    pub fn for_another_client(&self) -> Self {
+        Self {
+            grants: self.grants.afresh(),
+            ..self.clone()
+        }
     }
 
     /// Makes a server for a small model that works in the repository of the first root.
     pub fn new(roots: Roots) -> Self {
-        Self::with_face(roots, Face::Compact)
+        Self::with_face(Grants::new(roots, ClientRoots::Ignore), Face::Compact)
     }
 
-    fn with_face(roots: Roots, face: Face) -> Self {
+    fn with_face(grants: Grants, face: Face) -> Self {
         Self {
-            roots,
+            grants,
             face,
             turn: Arc::default(),
         }
@@ -100,18 +119,29 @@ impl Git {
     /// Runs one call to its end, on a thread that may block.
     fn call(
         &self,
+        roots: &Roots,
         tool: &Description,
         arguments: JsonObject,
         stop: &Arc<AtomicBool>,
     ) -> Result<String, String> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.face {
-            Face::Full => Arguments::of(tool, arguments)
-                .and_then(|arguments| full::call(&self.roots, tool.name, &arguments, stop))
-                .map_err(|text| format!("Error executing tool {}: {text}", tool.name)),
-            Face::Compact => Arguments::of(tool, arguments)
-                .and_then(|arguments| compact::call(&self.roots, tool.name, &arguments, stop)),
-        }
+        let mut warm = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let arguments = Arguments::of(tool, arguments);
+        let answer = arguments.and_then(|arguments| {
+            let repo = match self.face {
+                Face::Full => Repo::open(roots, arguments.text("repo_path")),
+                Face::Compact => Repo::discover(roots, "."),
+            };
+            let repo = repo.map_err(|error| error.to_string())?.until(stop);
+            let repo = warm.0.insert(repo);
+            match self.face {
+                Face::Full => full::call(repo, tool.name, &arguments),
+                Face::Compact => compact::call(repo, tool.name, &arguments),
+            }
+        });
+        answer.map_err(|text| match self.face {
+            Face::Full => format!("Error executing tool {}: {text}", tool.name),
+            Face::Compact => text,
+        })
     }
 }
 
@@ -129,6 +159,16 @@ impl ServerHandler for Git {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(Implementation::new("walden-git", env!("CARGO_PKG_VERSION")))
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        // Early, so that the first call need not wait. What it comes to is asked again by each call.
+        self.grants.ask(&context.peer).await;
+    }
+
+    async fn on_roots_list_changed(&self, context: NotificationContext<RoleServer>) {
+        self.grants.forget();
+        self.grants.ask(&context.peer).await;
     }
 
     async fn list_tools(
@@ -153,11 +193,15 @@ impl ServerHandler for Git {
             let message = format!("Unknown tool: {}", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
+        let roots = match self.grants.for_call(&request, &context).await? {
+            Granted::Roots(roots) => roots,
+            Granted::Asked(question) => return Ok(question.into()),
+        };
         let server = self.clone();
         let stop = Stop::default();
         let heard = Arc::clone(&stop.0);
         let mut work = tokio::task::spawn_blocking(move || {
-            server.call(tool, request.arguments.unwrap_or_default(), &heard)
+            server.call(&roots, tool, request.arguments.unwrap_or_default(), &heard)
         });
         let answer = tokio::select! {
             answer = &mut work => answer,

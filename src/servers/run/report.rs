@@ -92,8 +92,36 @@ fn first_failure<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
             .position(|line| line.is_empty() || line.starts_with("Traceback"))
             .map_or(end, |offset| end + offset)
             .min(lines.len());
-        let from = at.max(end.saturating_sub(LINES / 2));
-        return Some(lines[from..end].to_vec());
+        let frames = own_frames(&lines[at..end]);
+        let from = frames.len().saturating_sub(LINES / 2);
+        return Some(frames[from..].to_vec());
+    }
+    // jest: what was expected and what came stand below the test's name.
+    if let Some(first) = lines
+        .iter()
+        .position(|line| line.trim_start().starts_with("● "))
+    {
+        let ends =
+            |line: &&str| line.trim_start().starts_with("● ") || line.starts_with("Test Suites:");
+        let rest = &lines[first + 1..];
+        let end = rest.iter().position(ends).unwrap_or(rest.len());
+        let told = lines[first..=first + end]
+            .iter()
+            .filter(|line| !line.trim().is_empty() && !line.contains("node_modules"));
+        return Some(told.take(LINES).copied().collect());
+    }
+    // TAP, which Node's own tests write: a block below the test, whose stack ends in the test program.
+    if let Some(first) = lines
+        .iter()
+        .position(|line| line.trim_start().starts_with("not ok "))
+    {
+        let rest = &lines[first..];
+        let end = rest.iter().position(|line| line.trim() == "...");
+        let told = rest[..end.unwrap_or(rest.len())].iter().filter(|line| {
+            let line = line.trim();
+            !line.contains("node:") && !line.starts_with("duration_ms") && line != "---"
+        });
+        return Some(told.take(LINES).copied().collect());
     }
     // pytest: the marked lines of the first failure.
     if lines.iter().any(|line| line.starts_with("E  ")) {
@@ -115,6 +143,7 @@ fn first_failure<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
             || line.starts_with("AssertionError")
             || line.contains(": error")
             || line.contains(": fatal error")
+            || is_place(line)
     };
     let first = lines.iter().position(begins)?;
     let end = lines[first..]
@@ -127,6 +156,42 @@ fn first_failure<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
         })
         .map_or(lines.len(), |offset| first + 1 + offset);
     Some(lines[first..end.min(first + LINES)].to_vec())
+}
+
+/// Leaves out the frames of a traceback that are not of the project, where some are.
+fn own_frames<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let file = |line: &str| {
+        let rest = line.trim_start().strip_prefix("File \"")?;
+        Some(!rest.starts_with('/') && !rest.starts_with('<'))
+    };
+    if !lines.iter().any(|line| file(line) == Some(true)) {
+        return lines.to_vec();
+    }
+    let mut own = true;
+    let mut kept = Vec::new();
+    for line in lines {
+        match file(line) {
+            Some(is_own) => own = is_own,
+            // The code of a frame stands deeper than the frame; the error begins its line.
+            None if !line.starts_with("    ") => own = true,
+            None => {}
+        }
+        if own {
+            kept.push(*line);
+        }
+    }
+    kept
+}
+
+/// Tells whether a line is a compiler's message with its place: `./a.go:4:9: undefined: y`.
+fn is_place(line: &str) -> bool {
+    let mut parts = line.splitn(4, ':');
+    let (file, row, column) = (parts.next(), parts.next(), parts.next());
+    let is_number = |part: Option<&str>| {
+        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let is_file = file.is_some_and(|file| file.contains('.') && !file.contains(' '));
+    is_file && is_number(row) && is_number(column) && parts.next().is_some()
 }
 
 /// Adds up what test programs say: how many passed, how many failed.
@@ -151,6 +216,24 @@ fn counts(output: &str) -> Option<(u32, u32)> {
                 })
                 .sum();
             return Some((u32::saturating_sub(ran, failed), failed));
+        }
+        // jest counts its files as well.
+        if line.starts_with("Test Suites:") {
+            continue;
+        }
+        let tap = |what: &str| {
+            let number = line.strip_prefix(what)?.trim();
+            number.parse::<u32>().ok()
+        };
+        if let Some(passed) = tap("# pass ") {
+            let (all_passed, all_failed) = sum.unwrap_or((0, 0));
+            sum = Some((all_passed + passed, all_failed));
+            continue;
+        }
+        if let Some(failed) = tap("# fail ") {
+            let (all_passed, all_failed) = sum.unwrap_or((0, 0));
+            sum = Some((all_passed, all_failed + failed));
+            continue;
         }
         let words: Vec<&str> = line
             .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '=' | '('))
@@ -262,6 +345,78 @@ mod tests {
         let output = "running 1 test\nthread 'a' panicked at tests/it.rs:4:5:\nassertion `left == right` failed\n  left: 1\n right: 2\nnote: run with `RUST_BACKTRACE=1`\n\nfailures:\n";
         let text = judge(output, 101).text;
         assert!(text.ends_with("right: 2"), "{text}");
+    }
+
+    /// What each program writes of one test that passes and one that fails, or of code that does not compile.
+    #[test]
+    fn each_program_s_output_is_cut_to_what_matters() {
+        let unittest = ".F\n======\nFAIL: test_two (test_cart.TotalTest.test_two)\n------\nTraceback (most recent call last):\n  File \"/usr/lib/python3.11/unittest/mock.py\", line 1369, in patched\n    return func(*newargs, **newkeywargs)\n           ^^^^^^\n  File \"/scratch/copy/test_cart.py\", line 8, in test_two\n    self.assertEqual(total([1, 2]), 3)\nAssertionError: 1 != 3\n\n------\nRan 2 tests in 0.028s\n\nFAILED (failures=1)\n";
+        let pytest = "F.   [100%]\n======== FAILURES ========\n________ test_two ________\n\n    def test_two():\n>       assert total([1, 2]) == 3\nE       assert 1 == 3\nE        +  where 1 = total([1, 2])\n\ntest_cart.py:5: AssertionError\n======== short test summary info ========\nFAILED test_cart.py::test_two - assert 1 == 3\n1 failed, 1 passed in 0.02s\n";
+        let node = "TAP version 13\n# Subtest: two\nnot ok 1 - two\n  ---\n  duration_ms: 51.879733\n  location: '/scratch/copy/a.test.js:3:1'\n  failureType: 'testCodeFailure'\n  error: |-\n    Expected values to be strictly equal:\n    \n    2 !== 3\n    \n  code: 'ERR_ASSERTION'\n  stack: |-\n    TestContext.<anonymous> (/scratch/copy/a.test.js:3:28)\n    Test.runInAsyncScope (node:async_hooks:206:9)\n    node:internal/test_runner/harness:255:12\n  ...\n# Subtest: none\nok 2 - none\n1..2\n# tests 2\n# pass 1\n# fail 1\n";
+        let jest = "FAIL ./cart.test.js\n  ✕ two (3 ms)\n  ✓ none (1 ms)\n\n  ● two\n\n    expect(received).toBe(expected) // Object.is equality\n\n    Expected: 3\n    Received: 2\n\n    > 3 | test('two', () => expect(total([1, 2])).toBe(3));\n\n      at Object.toBe (cart.test.js:3:43)\n      at run (node_modules/jest-circus/build/run.js:1:2)\n\nTest Suites: 1 failed, 1 total\nTests:       1 failed, 1 passed, 2 total\n";
+        let go = "--- FAIL: TestTwo (0.00s)\n    cart_test.go:7: Total = 2, want 3\nFAIL\nFAIL\tcart\t0.002s\nFAIL\n";
+        let go_build = "# cart\n./cart.go:4:9: undefined: sum\nFAIL\tcart [build failed]\nFAIL\n";
+        let make = "cc -o m m.c\nm.c: In function ‘f’:\nm.c:1:22: error: ‘x’ undeclared (first use in this function)\n    1 | int f(void) { return x; }\n      |                      ^\nmake: *** [Makefile:3: m] Error 1\n";
+        let cargo = "   Compiling cart v0.1.0\n    Finished `test` profile\n     Running unittests src/lib.rs\n\nrunning 2 tests\ntest tests::none ... ok\ntest tests::two ... FAILED\n\nfailures:\n\n---- tests::two stdout ----\n\nthread 'tests::two' (71) panicked at src/lib.rs:16:9:\nassertion `left == right` failed\n  left: 2\n right: 3\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n\nfailures:\n    tests::two\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n\nerror: test failed, to rerun pass `--lib`\n";
+        /// An output, what it is cut to, what is cut, and what passed and failed.
+        type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], Option<(u32, u32)>);
+        let each: [Case<'_>; 8] = [
+            (
+                unittest,
+                &["test_cart.py\", line 8", "1 != 3"],
+                &["mock.py", "newargs"],
+                Some((1, 1)),
+            ),
+            (
+                pytest,
+                &["total([1, 2]) == 3", "where 1"],
+                &["summary"],
+                Some((1, 1)),
+            ),
+            (
+                node,
+                &["not ok 1 - two", "2 !== 3", "a.test.js:3:28"],
+                &["node:", "none"],
+                Some((1, 1)),
+            ),
+            (
+                jest,
+                &["● two", "Expected: 3", "Received: 2"],
+                &["node_modules", "Suites"],
+                Some((1, 1)),
+            ),
+            (go, &["TestTwo", "want 3"], &[], None),
+            (
+                go_build,
+                &["cart.go:4:9: undefined: sum"],
+                &["# cart"],
+                None,
+            ),
+            (make, &["‘x’ undeclared", "return x"], &["cc -o"], None),
+            (
+                cargo,
+                &["src/lib.rs:16:9", "left: 2", "right: 3"],
+                &["Compiling", "RUST_BACKTRACE"],
+                Some((1, 1)),
+            ),
+        ];
+        for (output, has, lacks, counted) in each {
+            let verdict = judge(output, 1);
+            for part in has {
+                assert!(verdict.text.contains(part), "{part}: {}", verdict.text);
+            }
+            for part in lacks {
+                assert!(!verdict.text.contains(part), "{part}: {}", verdict.text);
+            }
+            if let Some((passed, failed)) = counted {
+                let result = verdict.result;
+                assert_eq!(
+                    (result.reached, result.failed),
+                    (passed, failed),
+                    "{output}"
+                );
+            }
+        }
     }
 
     #[test]

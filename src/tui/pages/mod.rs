@@ -9,6 +9,7 @@ mod servers;
 mod trace;
 
 pub(super) use context::Cost;
+pub(super) use servers::Target;
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
@@ -38,20 +39,29 @@ pub(super) enum Subject {
 #[derive(Debug)]
 pub(super) struct Page {
     pub subject: Subject,
-    /// The first row in sight; on the queue, the chosen message.
+    /// The first row in sight; on the queue, the chosen message; among the servers, the chosen row.
     pub at: usize,
+    /// The server that is shown whole.
+    pub open: Option<String>,
+    /// The server that is forgotten when its key is pressed once more.
+    pub removing: Option<String>,
 }
 
 impl Page {
     /// Opens a page at its top.
     pub(super) fn new(subject: Subject) -> Self {
-        Self { subject, at: 0 }
+        Self {
+            subject,
+            at: 0,
+            open: None,
+            removing: None,
+        }
     }
 
     fn rows(&self, transcript: &Transcript, wide: usize) -> Vec<Row> {
         match self.subject {
             Subject::Model => model::rows(transcript, wide),
-            Subject::Servers => servers::rows(transcript, wide),
+            Subject::Servers => servers::rows(transcript, self.at, self.open.as_deref(), wide),
             Subject::Context => context::rows(transcript, wide),
             Subject::Queue => queue::rows(transcript, self.at, wide),
             Subject::Trace => trace::rows(transcript, wide),
@@ -65,6 +75,11 @@ impl Page {
         let wide = usize::from(wide(area));
         let (last, page) = match self.subject {
             Subject::Queue => (transcript.queued.len().saturating_sub(1), 5),
+            Subject::Servers => {
+                self.removing = None;
+                let lines = servers::lines(transcript, self.open.as_deref(), wide);
+                (lines.len().saturating_sub(1), 10)
+            }
             Subject::Plan => {
                 let steps = transcript.plan.as_ref().map_or(0, |plan| plan.steps.len());
                 (steps.saturating_sub(1), 5)
@@ -104,13 +119,35 @@ impl Page {
             Subject::Plan => "Plan",
         };
         let rows = self.rows(transcript, usize::from(wide(area)));
-        let inner = draw_frame(buffer, area, WIDE, rows.len() as u16, title, theme);
+        let servers = self.subject == Subject::Servers;
+        let high = rows.len() + if servers { 2 } else { 0 };
+        let mut inner = draw_frame(buffer, area, WIDE, high as u16, title, theme);
+        if servers && inner.height > 2 {
+            let last = Rect {
+                y: inner.bottom() - 1,
+                height: 1,
+                ..inner
+            };
+            servers::keys(&target(self, transcript))
+                .cut(inner.width.into())
+                .draw(buffer, last, theme);
+            inner.height -= 2;
+        }
         let first = match self.subject {
             Subject::Queue | Subject::Plan => 0,
+            // The chosen row is in sight.
+            Subject::Servers => (self.at + 1).saturating_sub(inner.height.into()),
             _ => self.at.min(rows.len().saturating_sub(inner.height.into())),
         };
         draw_rows(rows.iter().skip(first), buffer, inner, theme);
     }
+}
+
+/// Returns what the chosen row of the page of the servers belongs to.
+pub(super) fn target(page: &Page, transcript: &Transcript) -> Target {
+    let mut lines = servers::lines(transcript, page.open.as_deref(), usize::from(WIDE));
+    let at = page.at.min(lines.len().saturating_sub(1));
+    lines.swap_remove(at).target
 }
 
 const WIDE: u16 = 84;

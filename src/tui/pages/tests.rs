@@ -6,18 +6,16 @@ use crate::protocol::{Item, Usage};
 
 #[test]
 fn the_parts_of_the_context_add_up_to_what_was_counted() {
-    let transcript = Transcript {
-        items: vec![
-            Item::User {
-                turn: 1,
-                text: "a".repeat(3_600),
-            },
-            Item::Assistant {
-                text: "b".repeat(360),
-            },
-        ],
-        ..Transcript::default()
-    };
+    let mut transcript = Transcript::default();
+    transcript.items.extend([
+        Item::User {
+            turn: 1,
+            text: "a".repeat(3_600),
+        },
+        Item::Assistant {
+            text: "b".repeat(360),
+        },
+    ]);
     assert_eq!(
         parts(&transcript, 2_000),
         Parts {

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use super::super::fit::{Setup, Sizes, Window};
 use super::*;
+use crate::protocol::KvType;
 use draft::{Draft, Value as Set, mutate};
 
 #[path = "../../../../tests/support/gguf.rs"]
@@ -264,7 +266,9 @@ fn no_header_makes_the_look_fail_in_any_other_way_than_by_saying_so() {
             bytes.extend(&seed[header..]);
             match read_header(bytes.as_slice(), bytes.len() as u64) {
                 Ok(header) => {
-                    sound::problem(&header);
+                    if sound::problem(&header).is_none() {
+                        add_up(&header);
+                    }
                     passed += 1;
                 }
                 Err(_) => refused += 1,
@@ -272,4 +276,43 @@ fn no_header_makes_the_look_fail_in_any_other_way_than_by_saying_so() {
         }
     }
     assert!(passed > 100 && refused > 10_000, "{passed} {refused}");
+}
+
+/// Computes what memory a model takes, in every way that it is asked for.
+fn add_up(header: &Header) -> u64 {
+    let sizes = Sizes::of(header);
+    let mut most = 0;
+    for kv in [KvType::F16, KvType::Q8_0] {
+        let setup = Setup { batch: 512, kv };
+        most = most.max(sizes.needs(u32::MAX, setup).total());
+        let layers = sizes.device_layers(4096, setup, 1 << 40);
+        sizes.on_device(layers, 4096, setup);
+        // Either of them is an answer.
+        let _ = sizes.window(Window::Usual(16_384), setup, Some(1 << 40));
+    }
+    most
+}
+
+#[test]
+fn a_model_that_claims_to_be_without_end_is_larger_than_any_memory() {
+    for key in [
+        "llama.embedding_length",
+        "llama.feed_forward_length",
+        "llama.attention.head_count_kv",
+        "llama.attention.key_length",
+        "llama.expert_feed_forward_length",
+        "llama.context_length",
+    ] {
+        for number in [u64::MAX, u64::MAX / 2, 1 << 60] {
+            let draft = Draft::small().set(key, Set::U64(number));
+            let header = draft.bytes();
+            let header = read_header(header.as_slice(), header.len() as u64).unwrap();
+            let total = add_up(&header);
+            let is_counted = !matches!(
+                key,
+                "llama.context_length" | "llama.expert_feed_forward_length"
+            );
+            assert!(!is_counted || total > 1 << 50, "{key} {number}: {total}");
+        }
+    }
 }

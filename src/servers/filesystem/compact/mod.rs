@@ -1,7 +1,8 @@
-//! The compact face: seven tools in few words, for a small model.
+//! The compact face: seven tools in few words, for a small model, and one for the host.
 
 mod arguments;
 mod change;
+mod moving;
 mod read;
 mod rename;
 mod tools;
@@ -41,5 +42,6 @@ pub(super) fn call(
         ToolName::Edit => change::edit(roots, &arguments, meta, cancel),
         ToolName::Write => change::write(roots, &arguments, meta, cancel),
         ToolName::Rename => rename::rename(roots, &arguments, &Manner::of(meta)?, cancel),
+        ToolName::Move => moving::move_item(roots, &arguments, &Manner::of(meta)?, cancel),
     }
 }

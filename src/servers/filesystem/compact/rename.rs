@@ -1,5 +1,6 @@
 //! The tool that renames: one change of many files, made together or not at all.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::limits::compact as limits;
@@ -31,7 +32,7 @@ pub(super) fn rename(
         unsure: Unsure::Leave,
     };
     let planned = rename::plan(roots, &request, cancel).map_err(|error| error.to_string())?;
-    let set = change_set(roots, &planned)?;
+    let set = change_set(roots, &planned.files)?;
     let change = set.change();
     let text = match manner {
         Manner::Preview => clip(&change.to_unified(), limits::DIFF),
@@ -52,9 +53,12 @@ pub(super) fn rename(
     Ok(Said::from(text).structured(structured))
 }
 
-fn change_set(roots: &Roots, planned: &Rename) -> Result<ChangeSet, String> {
-    let plans = planned
-        .files
+/// Puts the files that change together.
+pub(super) fn change_set(
+    roots: &Roots,
+    files: &BTreeMap<String, String>,
+) -> Result<ChangeSet, String> {
+    let plans = files
         .iter()
         .map(|(path, text)| plan_exactly(roots, path, text, Guarded::ReadOnly))
         .collect::<Result<Vec<_>, _>>()
@@ -73,7 +77,8 @@ fn done(symbol: &str, to: &str, planned: &Rename, change: &FileChange) -> String
     text
 }
 
-fn left(what: &str, sights: &[Sight]) -> String {
+/// Lists places that were left.
+pub(super) fn left(what: &str, sights: &[Sight]) -> String {
     if sights.is_empty() {
         return String::new();
     }

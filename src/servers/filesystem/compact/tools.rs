@@ -15,6 +15,8 @@ pub(in super::super) enum ToolName {
     Edit,
     Write,
     Rename,
+    /// For the host: a model is not told of it.
+    Move,
 }
 
 /// An argument: its name, its JSON type, whether it must be given, and what to know about it.
@@ -73,7 +75,7 @@ const fn known(argument: Argument, kind: &'static str) -> Argument {
 
 impl ToolName {
     /// All tools; the order never changes, since it stands in the model's prompt.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Read,
         Self::List,
         Self::Find,
@@ -81,6 +83,7 @@ impl ToolName {
         Self::Edit,
         Self::Write,
         Self::Rename,
+        Self::Move,
     ];
 
     /// Finds a tool by its name.
@@ -98,6 +101,7 @@ impl ToolName {
             Self::Edit => "edit",
             Self::Write => "write",
             Self::Rename => "rename",
+            Self::Move => "move_item",
         }
     }
 
@@ -125,6 +129,11 @@ impl ToolName {
             required("to"),
             known(optional("path", Kind::Text), "file"),
         ];
+        const MOVE: &[Argument] = &[
+            required("symbol"),
+            known(required("to"), "file"),
+            known(optional("path", Kind::Text), "file"),
+        ];
         match self {
             Self::Read => READ,
             Self::List => LIST,
@@ -133,6 +142,7 @@ impl ToolName {
             Self::Edit => EDIT,
             Self::Write => WRITE,
             Self::Rename => RENAME,
+            Self::Move => MOVE,
         }
     }
 
@@ -145,12 +155,13 @@ impl ToolName {
             Self::Edit => "Replaces the passage `old`, copied exactly from the file, by `new`.",
             Self::Write => "Creates a file or replaces all of it.",
             Self::Rename => "Renames a function, type or variable in all files.",
+            Self::Move => "Moves a function, type or constant to another file.",
         }
     }
 
     fn changes_files(self) -> bool {
         match self {
-            Self::Edit | Self::Write | Self::Rename => true,
+            Self::Edit | Self::Write | Self::Rename | Self::Move => true,
             Self::Read | Self::List | Self::Find | Self::Search => false,
         }
     }

@@ -42,6 +42,7 @@ async fn the_tools_are_described_in_few_words_and_rated() {
             "edit(path, old, new) \"edit\" true",
             "write(path, content) \"edit\" true",
             "rename(symbol, to, path) \"edit\" true",
+            "move_item(symbol, to, path) \"edit\" true",
         ]
     );
     session.end().await;
@@ -346,5 +347,46 @@ async fn a_long_file_is_read_with_an_outline_of_its_rest() {
         .call("read", json!({"path": "a.rs", "from": 2, "lines": 2}))
         .await;
     assert!(!part.contains("goes on with]"), "{part}");
+    session.end().await;
+}
+
+#[tokio::test]
+async fn a_rename_over_many_files_is_one_change_and_so_is_a_move() {
+    let users: Vec<(String, String)> = (0..25)
+        .map(|n| {
+            (
+                format!("m{n:02}.py"),
+                "from a import old\n\nold()\n".to_owned(),
+            )
+        })
+        .collect();
+    let mut files = vec![("a.py", "def old():\n    pass\n"), ("b.py", "")];
+    files.extend(
+        users
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str())),
+    );
+    let session = session(&files).await;
+    let preview = |tool, arguments| {
+        let meta = json!({"walden/preview": true});
+        session.call_with(tool, arguments, meta)
+    };
+    let renamed = preview("rename", json!({"symbol": "old", "to": "fresh"})).await;
+    let shown = change(&renamed.expect("a preview"));
+    assert_eq!(shown.files().count(), 26, "all files in one change");
+    let moved = preview("move_item", json!({"symbol": "old", "to": "b.py"})).await;
+    let shown = change(&moved.expect("a preview"));
+    assert_eq!(shown.files().count(), 27);
+    assert_eq!(
+        session.text("m07.py"),
+        users[7].1,
+        "a preview changes nothing"
+    );
+    let said = session
+        .call("move_item", json!({"symbol": "old", "to": "b.py"}))
+        .await;
+    assert_eq!(said, "moved `old` from `a.py` to `b.py`, 27 files changed");
+    assert_eq!(session.text("b.py"), "def old():\n    pass\n");
+    assert_eq!(session.text("m07.py"), "from b import old\n\nold()\n");
     session.end().await;
 }

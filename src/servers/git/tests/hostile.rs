@@ -147,7 +147,7 @@ async fn refused(named: &str, harm: impl Fn(&Path, &Path)) {
     git(&outside, &["commit", "-q", "-m", "secret"]);
     let before = git(&outside, &["status", "--porcelain", "--ignored"]);
     harm(&repo, &outside);
-    let world = World::over(Git::full, folder, &[root]).await;
+    let world = World::over(full, folder, &[root]).await;
     for (tool, mut arguments) in every_call() {
         arguments["repo_path"] = repo.to_string_lossy().into();
         let said = world.call_plainly(tool, arguments).await;
@@ -376,7 +376,7 @@ async fn only_what_was_opened_can_be_reached() {
 async fn without_a_root_nothing_can_be_reached() {
     let folder = laid();
     let repo = folder.path().join("r");
-    let world = World::over(Git::full, folder, &[]).await;
+    let world = World::over(full, folder, &[]).await;
     for (tool, mut arguments) in every_call() {
         arguments["repo_path"] = repo.to_string_lossy().into();
         has(
@@ -723,7 +723,7 @@ async fn a_repository_of_another_hash_is_read_or_refused_in_words() {
         &repo,
         &["init", "-q", "-b", "main", "--object-format=sha256"],
     );
-    let world = World::over(Git::full, folder, &[repo]).await;
+    let world = World::over(full, folder, &[repo]).await;
     let said = world.call("git_status", json!({})).await;
     assert!(
         said.contains("On branch main") || said.starts_with("error: "),

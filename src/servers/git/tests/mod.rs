@@ -5,9 +5,11 @@
     reason = "a test lays its own files and its own repositories, with git itself"
 )]
 
+mod client_roots;
 mod hostile;
 mod own;
 mod reference;
+mod worktrees;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +31,7 @@ struct World {
 impl World {
     /// One commit with `a.txt` (`one`, `two`) and `sub/b.txt`.
     async fn new() -> Self {
-        Self::with(Git::full, laid()).await
+        Self::with(full, laid()).await
     }
 
     async fn with(make: fn(Roots) -> Git, folder: tempfile::TempDir) -> Self {
@@ -103,6 +105,11 @@ impl World {
             _ => text,
         }
     }
+}
+
+/// Makes a server that keeps to its roots.
+fn full(roots: Roots) -> Git {
+    Git::full(roots, ClientRoots::Ignore)
 }
 
 fn laid() -> tempfile::TempDir {

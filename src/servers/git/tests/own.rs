@@ -783,14 +783,15 @@ async fn a_compact_answer_is_cut_and_says_how_to_go_on() {
 fn a_cancelled_look_into_the_history_ends_and_a_change_does_not() {
     let folder = laid();
     let repo = folder.path().join("r");
-    let server = Git::full(Roots::open(std::slice::from_ref(&repo)).expect("roots"));
+    let roots = Roots::open(std::slice::from_ref(&repo)).expect("roots");
+    let server = full(roots.clone());
     let stop = Arc::new(AtomicBool::new(true));
     let call = |name: &str, mut arguments: Value| {
         arguments["repo_path"] = repo.to_string_lossy().into();
         let Value::Object(arguments) = arguments else {
             panic!("arguments are an object");
         };
-        server.call(server.find(name).expect("a tool"), arguments, &stop)
+        server.call(&roots, server.find(name).expect("a tool"), arguments, &stop)
     };
     for (name, arguments) in [
         ("git_log", json!({})),

@@ -293,7 +293,7 @@ async fn both_eras_of_the_protocol_are_spoken() {
     let folder = laid();
     let repo = folder.path().join("r");
     let roots = Roots::open(std::slice::from_ref(&repo)).expect("roots");
-    let world = World::connected(Git::full(roots), folder, ClientLifecycleMode::Initialize).await;
+    let world = World::connected(full(roots), folder, ClientLifecycleMode::Initialize).await;
     has(&world.call("git_status", json!({})).await, "On branch main");
     let info = world.client.peer_info().expect("an introduction");
     check(

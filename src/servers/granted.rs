@@ -17,7 +17,6 @@ use rmcp::model::{
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use tokio::sync::OnceCell;
 
-use super::ClientRoots;
 use crate::workspace::Roots;
 
 /// How long a client may take to name its roots.
@@ -25,6 +24,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The name of the question for roots in a call's own exchange.
 const QUESTION: &str = "roots";
+
+/// What the roots of a client mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientRoots {
+    /// Nothing: the server's hold.
+    Ignore,
+    /// They take the place of the server's: the client started this process, and may do as much itself.
+    Replace,
+    /// Those that lie in the server's take their place: the client is somewhere else.
+    Narrow,
+}
 
 /// What a call may touch, or what must be asked first.
 pub(super) enum Granted {
@@ -50,6 +60,11 @@ impl Grants {
             client,
             answer: Arc::default(),
         }
+    }
+
+    /// Returns the same for another client, of which nothing is known yet.
+    pub(super) fn afresh(&self) -> Self {
+        Self::new(self.own.clone(), self.client)
     }
 
     /// Returns the server's own roots.
