@@ -51,14 +51,9 @@ pub(crate) fn world_with(definition: Definition, attended: Attended, pins: Pins)
 pub(crate) fn world_that_reloads(
     definition: Definition,
     pins: Pins,
-    mut read: impl FnMut() -> Option<(Vec<Definition>, Vec<String>)> + Send + Sync + 'static,
+    read: impl FnMut() -> Option<(Vec<Definition>, Vec<String>)> + Send + Sync + 'static,
 ) -> World {
-    world_of(
-        definition,
-        Attended::No,
-        pins,
-        Some(Box::new(move || read())),
-    )
+    world_of(definition, Attended::No, pins, Some(Box::new(read)))
 }
 
 fn world_of(

@@ -11,7 +11,7 @@ const LISTS: [&str; 3] = ["tools", "prompts", "templates"];
 /// Returns what was agreed to without the items that are not offered now.
 pub(super) fn narrowed(mut then: Value, now: &Value) -> Value {
     for list in LISTS {
-        if let Some(items) = then[list].as_object_mut() {
+        if let Some(items) = then.get_mut(list).and_then(Value::as_object_mut) {
             items.retain(|name, _| now[list].get(name).is_some());
         }
     }
@@ -26,7 +26,7 @@ pub(super) fn narrowed(mut then: Value, now: &Value) -> Value {
 pub(super) fn with_absent(then: &Value, now: &Value) -> Value {
     let mut all = now.clone();
     for list in LISTS {
-        let Some(items) = all[list].as_object_mut() else {
+        let Some(items) = all.get_mut(list).and_then(Value::as_object_mut) else {
             continue;
         };
         for (name, item) in then[list].as_object().into_iter().flatten() {
@@ -42,7 +42,7 @@ pub(super) fn with_absent(then: &Value, now: &Value) -> Value {
 pub(super) fn part(then: &Value, now: &Value) -> Option<Value> {
     let mut part = now.clone();
     for list in LISTS {
-        if let Some(items) = part[list].as_object_mut() {
+        if let Some(items) = part.get_mut(list).and_then(Value::as_object_mut) {
             items.retain(|name, item| then[list].get(name) == Some(item));
         }
     }
