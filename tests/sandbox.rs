@@ -271,7 +271,7 @@ async fn where_there_are_no_tests_the_examples_in_strings_are_tried() {
     assert_eq!(passed(&reply), Some(false), "{reply:?}");
     let said = reply.outcome.for_model();
     for part in [
-        "`python3 -c (the examples (>>>) in the strings of Python files)` fails",
+        "`python3 -c (the examples (>>>) in the strings of Python files) a.py:2 b.py:1` fails",
         "half(4)",
         "Expected:\n    2.0",
     ] {
@@ -281,6 +281,9 @@ async fn where_there_are_no_tests_the_examples_in_strings_are_tried() {
     assert_eq!(counted, Some((1, 1)));
     let mended = check_with(&ground, "n / 3", "n / 2").await;
     assert_eq!(passed(&mended), Some(true), "{mended:?}");
+    let fewer = check_with(&ground, "    >>> half(6)\n    3.0\n", "").await;
+    let said = fewer.outcome.for_model();
+    assert!(said.contains("2 examples were there, 1 are left"), "{said}");
     let endless = check_with(&ground, "n < 0", "n > 0").await;
     let said = endless.outcome.for_model();
     assert!(said.contains("something runs for ever"), "{said}");

@@ -2,6 +2,7 @@
 
 mod answering;
 mod calling;
+mod keeping;
 mod planning;
 mod rewriting;
 mod searching;

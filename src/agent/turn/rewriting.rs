@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::super::input::Effect;
 use super::Agent;
+use super::keeping::with_prose;
 use crate::protocol::{Lane, Mechanism, Message, Risk, ToolChoice};
 
 /// The longest file that is asked for as a whole, in bytes.
@@ -180,6 +181,11 @@ impl Agent {
         let content = match ended {
             true => format!("{}\n", content.trim_end_matches('\n')),
             false => content.trim_end_matches('\n').to_owned(),
+        };
+        let request = self.turn.as_ref().map_or("", |turn| turn.request.as_str());
+        let content = match before {
+            Some(before) => with_prose(&before.text, &content, request),
+            None => content,
         };
         let arguments = Map::from_iter([
             ("path".to_owned(), Value::from(rewriting.path.clone())),

@@ -59,9 +59,14 @@ fn python(roots: &Roots, index: &Index, has: &dyn Fn(&str) -> bool) -> Option<Ve
         Some(String::from_utf8_lossy(&file.bytes).into_owned())
     };
     let python = ["python3", "python"].into_iter().find(|name| has(name))?;
-    let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+    let words = |words: &[&str]| -> Option<Vec<String>> {
+        Some(words.iter().map(|word| (*word).to_owned()).collect())
+    };
     if tests.is_empty() {
-        return has_examples(index, &text).then(|| words(&[python, "-c", EXAMPLES]))?;
+        let files = with_examples(index, &text)?;
+        let mut command: Vec<String> = words(&[python, "-c", EXAMPLES])?;
+        command.extend(files);
+        return Some(command);
     }
     let mut kinds = tests
         .iter()
@@ -79,19 +84,23 @@ fn python(roots: &Roots, index: &Index, has: &dyn Fn(&str) -> bool) -> Option<Ve
     }
 }
 
-fn has_examples(index: &Index, text: &dyn Fn(&str) -> Option<String>) -> bool {
+/// Names the Python files with examples, as `PATH:EXAMPLES`, where there are some and not too many.
+fn with_examples(index: &Index, text: &dyn Fn(&str) -> Option<String>) -> Option<Vec<String>> {
     let is_python = |path: &&String| path.ends_with(".py");
     let files: Vec<&String> = index.files().iter().filter(is_python).collect();
     if files.len() > MOST_SEARCHED {
-        return false;
+        return None;
     }
-    let shows = |path: &&&String| {
-        text(path).is_some_and(|text| {
-            text.lines()
-                .any(|line| line.trim_start().starts_with(">>> "))
-        })
+    let named = |path: &&String| {
+        let text = text(path)?;
+        let begins = |line: &&str| line.trim_start().starts_with(">>> ");
+        let examples = text.lines().filter(begins).count();
+        (examples > 0).then(|| format!("{path}:{examples}"))
     };
-    (1..=MOST_WITH_EXAMPLES).contains(&files.iter().filter(shows).count())
+    let found: Vec<String> = files.iter().filter_map(named).collect();
+    (1..=MOST_WITH_EXAMPLES)
+        .contains(&found.len())
+        .then_some(found)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
