@@ -29,6 +29,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ROWS: u16 = 30;
 const COLUMNS: u16 = 90;
 
+/// How fast the terminal takes what is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Fast,
+    Slow,
+}
+
 /// The program at a terminal of its own.
 struct Desk {
     child: Child,
@@ -51,6 +58,15 @@ impl Desk {
 
     /// Starts another program, with more in its environment.
     fn with(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::at(Line::Fast, program, arguments, environment)
+    }
+
+    /// Starts a program at a terminal that takes some 10 kB a second.
+    fn slow(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::at(Line::Slow, program, arguments, environment)
+    }
+
+    fn at(line: Line, program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         let repository = home.path().join("repository");
         std::fs::create_dir_all(repository.join(".git")).expect("a folder");
@@ -101,10 +117,14 @@ impl Desk {
         let mut reader = near.try_clone().expect("a handle");
         let (sender, written) = channel();
         std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
+            let mut buffer = [0; 1024];
             while let Ok(length @ 1..) = reader.read(&mut buffer) {
                 if sender.send(buffer[..length].to_vec()).is_err() {
                     break;
+                }
+                if line == Line::Slow {
+                    // This is the line, not a wait for anything.
+                    std::thread::sleep(Duration::from_micros(100 * length as u64));
                 }
             }
         });
@@ -377,6 +397,59 @@ fn a_wrong_folder_is_said_on_a_terminal_that_was_never_touched() {
     );
 }
 
+#[test]
+fn suspended_the_terminal_is_the_shells_and_fg_brings_the_screen_back() {
+    // A shell that controls jobs, as a user's does: without one nothing can be stopped.
+    let script = "set -m; \"$0\"; echo it has stopped; read go; fg; echo it has ended";
+    let mut desk = Desk::with(
+        Path::new("sh"),
+        &["-c", script, env!("CARGO_BIN_EXE_walden")],
+        &[],
+    );
+    desk.until_shown(WELCOME);
+    desk.write("a message");
+    desk.until_shown("› a message");
+    desk.write("\x1a");
+    desk.until(|screen| screen.contents().contains("it has stopped") && !screen.alternate_screen());
+    let modes = tcgetattr(&desk.far).expect("modes").local_modes;
+    assert!(
+        modes.contains(LocalModes::ICANON | LocalModes::ECHO),
+        "{modes:?}"
+    );
+    desk.write("go\r");
+    desk.until(|screen| screen.contents().contains("› a message") && screen.alternate_screen());
+    desk.write(" goes on");
+    desk.until_shown("› a message goes on");
+    // The first one empties the message.
+    desk.write("\x03\x03\x03");
+    desk.until(|screen| screen.contents().contains("it has ended") && !screen.alternate_screen());
+}
+
+/// Tokens that the child writes as fast as they come, for a terminal that does not.
+const FLOOD: usize = 4_000;
+
+#[test]
+fn over_a_thin_line_frames_are_left_out_and_keys_are_heard() {
+    let program = std::env::current_exe().expect("this program");
+    let mut desk = Desk::slow(
+        &program,
+        &["--exact", "the_child_that_dies", "--nocapture"],
+        &[(DIES, "flood")],
+    );
+    desk.until_shown(WELCOME);
+    desk.write("go");
+    desk.until_shown("› go");
+    desk.write("\r");
+    desk.until_shown("token 2");
+    let before = desk.all.len();
+    desk.write("heard");
+    desk.until_shown("› heard");
+    desk.until_shown("that was all");
+    // A frame for each token would be more than this for the text alone.
+    let written = desk.all.len() - before;
+    assert!(written < FLOOD * 20, "{written} bytes");
+}
+
 /// Names the way to die to a copy of this program, which is then a terminal UI whose engine dies of what is submitted.
 const DIES: &str = "WALDEN_TEST_DIES";
 
@@ -391,12 +464,21 @@ fn the_child_that_dies() {
     llama::on_abort(|_| tui::restore());
     let (ops, mut asked) = tokio::sync::mpsc::channel(4);
     let (told, events) = tokio::sync::mpsc::unbounded_channel();
+    let tells = told.clone();
     std::thread::spawn(move || {
         while let Some(op) = asked.blocking_recv() {
             if !matches!(op, Op::Submit { .. }) {
                 continue;
             }
-            if way == "assertion" {
+            if way == "flood" {
+                for number in 0..FLOOD {
+                    let text = format!("token {number} ");
+                    let _ = tells.send(walden::protocol::Event::Text { text });
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                let text = "\n\nthat was all\n".to_owned();
+                let _ = tells.send(walden::protocol::Event::Text { text });
+            } else if way == "assertion" {
                 // SAFETY: the texts end with a zero byte, and the format takes no values.
                 unsafe { llama_cpp_sys_2::ggml_abort(c"here".as_ptr(), 1, c"on purpose".as_ptr()) }
             } else if way == "abort" {

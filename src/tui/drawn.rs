@@ -1,17 +1,23 @@
-//! What real frames cost in bytes, and that the terminal shows what was meant: they go through a terminal's own
-//! interpreter, `vt100`.
+//! Whatever happens, at any size: what the terminal shows is what was meant, and nothing panics. The bytes of real
+//! frames go through a terminal's own interpreter, `vt100`.
 
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use proptest::prelude::*;
 use ratatui::{buffer::Buffer, layout::Rect};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::app::{App, Facts, Msg};
+use super::picker::{Defined, Found};
 use super::screen::Screen;
 use super::theme::{Depth, Theme};
 use super::view;
-use crate::protocol::Event;
+use crate::protocol::{
+    CallId, ChangeKind, Decision, EndReason, Event, FileChange, Finding, Hunk, Level, Line,
+    LineKind, Message, Mode, ModelFailure, Outcome, Question, QuestionId, QuestionKind, ReviewNews,
+    Risk, Sent, Severity, ToolCall, TurnSummary, Usage,
+};
 
 /// The program, and the terminal that its bytes reach.
 struct Desk {
@@ -50,6 +56,13 @@ impl Desk {
         self.app.update(Msg::Session { event, at });
     }
 
+    fn resize(&mut self, width: u16, height: u16) {
+        self.screen.resize(width, height);
+        self.app.update(Msg::Resize { width, height });
+        let terminal = self.terminal.screen_mut();
+        terminal.set_size(height.max(2), width.max(2));
+    }
+
     /// Draws a frame, and checks that it is what the terminal shows. Returns what it took.
     fn frame(&mut self) -> usize {
         let area = self.screen.area();
@@ -64,7 +77,9 @@ impl Desk {
         });
         // The interpreter has no screens of one column or line.
         if area.width > 1 && area.height > 1 {
-            self.terminal.process(&bytes);
+            // The interpreter leaves out the character that stands for what is none.
+            let text = String::from_utf8_lossy(&bytes).replace('\u{fffd}', "?");
+            self.terminal.process(text.as_bytes());
             self.shows(&meant, area);
             if let Some(at) = cursor {
                 let shown = self.terminal.screen().cursor_position();
@@ -83,10 +98,296 @@ impl Desk {
                 // About what is put together from several characters, terminals disagree; so may this one.
                 if symbol.chars().count() == 1 {
                     let cell = self.terminal.screen().cell(y, x).expect("a cell");
+                    let symbol = symbol.replace('\u{fffd}', "?");
                     assert_eq!(cell.contents().trim(), symbol.trim(), "at {x}, {y}");
                 }
                 x += symbol.width().max(1) as u16;
             }
+        }
+    }
+}
+
+/// What may happen.
+#[derive(Debug, Clone)]
+enum Act {
+    Key(KeyCode, KeyModifiers),
+    Paste(String),
+    Event(Event),
+    Found(Found),
+    Resize(u16, u16),
+    Wait(u64),
+}
+
+fn act(desk: &mut Desk, act: Act) {
+    match act {
+        Act::Key(code, modifiers) => desk.key(code, modifiers),
+        Act::Paste(text) => {
+            let at = desk.now;
+            drop(desk.app.update(Msg::Paste { text, at }));
+        }
+        Act::Event(event) => desk.event(event),
+        Act::Found(found) => drop(desk.app.update(Msg::Found(found))),
+        Act::Resize(width, height) => desk.resize(width, height),
+        Act::Wait(milliseconds) => {
+            desk.now += Duration::from_millis(milliseconds);
+            let now = desk.now;
+            drop(desk.app.update(Msg::Tick { now }));
+        }
+    }
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![
+        // Of rare characters a terminal's tables may be older than the program's: common ones, of one and two columns.
+        "[ -~äöüßñéЖλ世界日本語가]{0,40}",
+        "[a-z ]{0,200}",
+        proptest::sample::select(vec![
+            "世界👩\u{200d}💻 e\u{301}a\u{301} 🇩🇪".to_owned(),
+            "\u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{202e}abc\u{202c} \u{645}\u{631}".to_owned(),
+            "a\tb\r\nc\x1b[31m\x07\x1b]0;x\x07d".to_owned(),
+            "```rust\nfn x() -> u32 {\n\t世界\n}\n```\n- one\n  - two\n\n| a | b |\n|--|--|\n| 1 | 世 |".to_owned(),
+            "x".repeat(700),
+            "line\n".repeat(120),
+        ]),
+    ]
+}
+
+fn keys() -> impl Strategy<Value = Act> {
+    let key = |modifiers, characters: &str| {
+        let characters: Vec<char> = characters.chars().collect();
+        proptest::sample::select(characters)
+            .prop_map(move |c| Act::Key(KeyCode::Char(c), modifiers))
+    };
+    let named = proptest::sample::select(vec![
+        KeyCode::Enter,
+        KeyCode::Esc,
+        KeyCode::Tab,
+        KeyCode::BackTab,
+        KeyCode::Up,
+        KeyCode::Down,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::PageUp,
+        KeyCode::PageDown,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::Backspace,
+        KeyCode::Delete,
+        KeyCode::F(1),
+    ]);
+    prop_oneof![
+        3 => key(KeyModifiers::NONE, "abefjknopsvxy[]/@#? 1世\u{301}"),
+        2 => key(KeyModifiers::CONTROL, "pctoyfulgsn_wkj"),
+        1 => key(KeyModifiers::ALT, "torf"),
+        3 => named.prop_map(|code| Act::Key(code, KeyModifiers::NONE)),
+        1 => Just(Act::Key(KeyCode::Up, KeyModifiers::ALT)),
+    ]
+}
+
+fn commands() -> impl Strategy<Value = Vec<Act>> {
+    let names: Vec<&str> = super::COMMANDS.iter().map(|entry| entry.name).collect();
+    proptest::sample::select(names).prop_map(|name| {
+        let typed = format!("/{name}");
+        let mut acts: Vec<Act> = typed
+            .chars()
+            .map(|c| Act::Key(KeyCode::Char(c), KeyModifiers::NONE))
+            .collect();
+        acts.push(Act::Key(KeyCode::Enter, KeyModifiers::NONE));
+        acts
+    })
+}
+
+fn change(text: &str, lines: usize) -> FileChange {
+    let kinds = [LineKind::Context, LineKind::Removed, LineKind::Added];
+    let lines: Vec<Line> = (0..lines)
+        .map(|at| Line {
+            kind: kinds[at % 3],
+            text: text.lines().nth(at % 4).unwrap_or("let x = 1;").to_owned(),
+        })
+        .collect();
+    let of = |kind| lines.iter().filter(|line| line.kind == kind).count();
+    let (added, removed) = (of(LineKind::Added), of(LineKind::Removed));
+    let context = of(LineKind::Context);
+    FileChange {
+        path: format!("src/{}.rs", text.chars().take(9).collect::<String>()),
+        kind: ChangeKind::Modify,
+        base: None,
+        after: None,
+        hunks: vec![Hunk {
+            old_start: 7,
+            old_lines: context + removed,
+            new_start: 7,
+            new_lines: context + added,
+            lines,
+        }],
+        added,
+        removed,
+        notes: Vec::new(),
+        others: Vec::new(),
+    }
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    (0..22_u8, 1..4_u64, texts(), 0..50_usize).prop_map(|(kind, id, text, size)| {
+        let call = CallId(id);
+        let number = size as u32;
+        match kind {
+            0 => Event::TurnStarted { turn: number, text },
+            1 => Event::PromptProgressed {
+                done: number * 20,
+                total: 1_000,
+                cached: number,
+            },
+            2 | 3 => Event::Text { text },
+            4 => Event::Reasoning { text },
+            5 | 6 => Event::CallProposed {
+                call: ToolCall {
+                    id: call,
+                    server: "fs".to_owned(),
+                    tool: "edit".to_owned(),
+                    arguments: std::iter::once(("path".to_owned(), text.into())).collect(),
+                },
+                risk: Risk::Edit,
+            },
+            7 | 8 => Event::ApprovalRequested {
+                call,
+                change: (size > 3).then(|| change(&text, size)),
+                reason: text,
+                ask: None,
+            },
+            9 => Event::Decided {
+                call,
+                decision: Decision::Deny { reason: Some(text) },
+            },
+            10 => Event::CallProgressed { call, text },
+            11 => Event::CallFinished {
+                call,
+                outcome: Outcome::Done { text },
+            },
+            12 => Event::ChangeApplied {
+                call,
+                change: change(&text, size),
+            },
+            13 => Event::Generated {
+                usage: Usage {
+                    prompt: number * 100,
+                    cached: number * 40,
+                    generated: number,
+                    prompt_ms: number * 30,
+                    generate_ms: number * 70,
+                    ..Usage::default()
+                },
+            },
+            14 => Event::Notice {
+                level: Level::Warning,
+                text,
+            },
+            15 => Event::Queued { text },
+            16 => Event::Asked {
+                question: Question {
+                    id: QuestionId(id),
+                    server: text.clone(),
+                    kind: QuestionKind::Page {
+                        message: text,
+                        url: "https://example.org/login".to_owned(),
+                    },
+                },
+            },
+            17 => Event::Reviewed {
+                news: ReviewNews::Found {
+                    finding: Finding {
+                        path: "src/a.rs".to_owned(),
+                        from: number,
+                        to: number + 2,
+                        severity: Severity::Error,
+                        title: text.clone(),
+                        explanation: text,
+                        suggestion: String::new(),
+                        votes: 1,
+                        passes: 2,
+                    },
+                },
+            },
+            18 => Event::ModelFailed {
+                failure: ModelFailure::Engine { message: text },
+            },
+            19 => Event::PromptTold {
+                sent: Some(Box::new(Sent {
+                    messages: vec![Message::User { text }],
+                    tools: vec!["read".to_owned()],
+                })),
+            },
+            20 => Event::SessionStarted {
+                id: "1".to_owned(),
+                root: text,
+                mode: Mode::Edit,
+                resumed: false,
+            },
+            _ => Event::TurnEnded {
+                turn: number,
+                summary: TurnSummary {
+                    wanted_change: false,
+                    reason: EndReason::Failed { message: text },
+                    changed: Vec::new(),
+                    calls: number,
+                    denied: 0,
+                    usage: Usage::default(),
+                    check: None,
+                },
+            },
+        }
+    })
+}
+
+fn found() -> impl Strategy<Value = Found> {
+    (0..3_u8, texts(), 0..80_usize).prop_map(|(kind, text, many)| match kind {
+        0 => Found::Files(vec![text; many].into()),
+        1 => Found::Preview(text.clone(), vec![text; many]),
+        _ => {
+            let symbol = Defined {
+                name: text.clone(),
+                kind: "function",
+                container: Some(text.clone()),
+                path: text,
+                line: many,
+                end: many + 9,
+            };
+            Found::Symbols(vec![symbol; many].into())
+        }
+    })
+}
+
+fn sizes() -> impl Strategy<Value = (u16, u16)> {
+    prop_oneof![
+        (1..12_u16, 1..8_u16),
+        (12..60_u16, 3..20_u16),
+        (60..140_u16, 10..40_u16)
+    ]
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let one = prop_oneof![
+        6 => keys().prop_map(|act| vec![act]),
+        6 => events().prop_map(|event| vec![Act::Event(event)]),
+        2 => commands(),
+        1 => texts().prop_map(|text| vec![Act::Paste(text)]),
+        1 => found().prop_map(|found| vec![Act::Found(found)]),
+        1 => sizes().prop_map(|(width, height)| vec![Act::Resize(width, height)]),
+        1 => (0..2_000_u64).prop_map(|ms| vec![Act::Wait(ms)]),
+    ];
+    proptest::collection::vec(one, 1..40).prop_map(|acts| acts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_the_terminal_shows_what_was_meant(size in sizes(), acts in acts()) {
+        let mut desk = Desk::new(size.0, size.1);
+        desk.frame();
+        for one in acts {
+            act(&mut desk, one);
+            desk.frame();
         }
     }
 }
