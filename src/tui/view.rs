@@ -217,9 +217,22 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) -> Option<Positio
         };
         cursor = overlay.draw(&app.transcript, buffer, over, theme);
     }
+    drop_half_covered(buffer, area);
     cursor
         .map(Position::from)
         .filter(|cursor| area.contains(*cursor))
+}
+
+/// Blanks the wide characters whose right half was drawn over: a terminal shows the whole one or none of it.
+fn drop_half_covered(buffer: &mut Buffer, area: Rect) {
+    for y in area.top()..area.bottom() {
+        for x in area.left()..area.right().saturating_sub(1) {
+            let symbol = buffer[(x, y)].symbol();
+            if symbol.len() > 1 && width(symbol) > 1 && buffer[(x + 1, y)].symbol() != " " {
+                buffer[(x, y)].set_symbol(" ");
+            }
+        }
+    }
 }
 
 fn draw_welcome(app: &App, buffer: &mut Buffer, area: Rect) {
