@@ -173,9 +173,11 @@ fn working_lines(function: Node<'_>, text: &str) -> Vec<usize> {
     });
     let lines = text.lines().enumerate();
     let (from, to) = (body.start_position().row, body.end_position().row);
+    // The line with its opening brace is the function's head.
+    let from = from + usize::from(text[body.byte_range()].starts_with('{'));
     lines
         .skip(from)
-        .take(to + 1 - from)
+        .take((to + 1).saturating_sub(from))
         .filter(|(row, line)| {
             let says = line.split("//").next().unwrap_or(line);
             let words = says.trim().trim_matches(|c: char| !c.is_alphanumeric());

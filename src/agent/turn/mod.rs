@@ -3,10 +3,12 @@
 mod answering;
 mod calling;
 mod keeping;
+mod placing;
 mod planning;
 mod rewriting;
 mod searching;
 mod together;
+mod wording;
 
 use std::collections::VecDeque;
 
@@ -15,7 +17,7 @@ use serde_json::{Map, Value};
 use self::answering::Answering;
 use self::calling::Next;
 use self::planning::Planning;
-use self::rewriting::Rewriting;
+use self::rewriting::{Focused, Reading, Rewriting};
 use self::searching::{Checking, Search};
 use super::compaction::Compacting;
 use super::input::Effect;
@@ -85,6 +87,9 @@ pub(super) struct Turn {
     search: Option<Search>,
     /// The running generation is a draw beside the conversation.
     rewriting: Option<Rewriting>,
+    /// What is being asked about code, and what was told of the file that is written.
+    reading: Option<Reading>,
+    focused: Option<Focused>,
     /// The file that the model's first edit was of.
     aimed_at: Option<String>,
     /// The files that the request names, and whether one of them was asked for beside the conversation.
@@ -225,7 +230,7 @@ impl Agent {
     /// Does the next thing: an opening call, a pending call, or a generation.
     pub(super) fn advance(&mut self, out: &mut Vec<Effect>) {
         let Some(turn) = &mut self.turn else { return };
-        if !self.calls.is_empty() || turn.generation.is_some() {
+        if !self.calls.is_empty() || turn.generation.is_some() || turn.reading.is_some() {
             return;
         }
         if let Some((name, arguments)) = turn.opening.pop_front() {

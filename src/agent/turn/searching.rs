@@ -9,12 +9,14 @@
 use serde_json::Map;
 
 use super::super::calls::Stage;
-use super::super::input::Effect;
-use super::calling::unparsable;
+use super::super::input::{Effect, Focus};
+use super::calling::{Fit, unparsable};
+use super::rewriting::{Focused, Rewriting};
+use super::wording::Manner;
 use super::{Agent, Next, RETRY_TEMPERATURE, intent};
 use crate::protocol::{
-    CallId, CheckResult, Event, FileChange, Hash, Mechanism, Message, Mode, Outcome, Risk,
-    Sampling, ToolCall, ToolChoice,
+    CallId, CheckResult, Event, FileChange, Hash, LineKind, Mechanism, Message, Mode, Outcome,
+    Risk, Sampling, ToolCall, ToolChoice,
 };
 
 /// How many edits are drawn before it is looked which of them came the furthest.
@@ -23,6 +25,13 @@ const ROUND: usize = 4;
 /// How many edits are drawn before one that only gets the check further is made. A wrong edit can make a test pass, too:
 /// what passes as a whole is looked for first.
 const PATIENCE: u32 = 8;
+
+/// How many edits are drawn beside the conversation where nothing checks them, until one changes something.
+const UNCHECKED: u32 = 3;
+
+/// How many of the edits that were tried in vain a draw is told of, and how long a line of one may be, in characters.
+const MOST_TOLD: usize = 4;
+const LONGEST_TOLD: usize = 120;
 
 /// How a turn stands with the project's check.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +59,19 @@ pub(super) struct Search {
     current: Option<Candidate>,
     /// Edits are drawn in the conversation only.
     inside: bool,
+    /// What was tried in vain, the latest last: small changes, as they would be said.
+    vain: Vec<String>,
 }
 
 impl Search {
     /// Returns how many edits were drawn.
     pub(super) fn drawn(&self) -> u32 {
         self.drawn
+    }
+
+    /// Returns what was tried in vain, the latest few.
+    pub(super) fn tried(&self) -> &[String] {
+        &self.vain[self.vain.len().saturating_sub(MOST_TOLD)..]
     }
 }
 
@@ -144,16 +160,46 @@ impl Agent {
         searching || can_start
     }
 
-    /// Takes an edit that the model wrote, and learns what it would change.
-    pub(super) fn try_edit(&mut self, mut raw: String, out: &mut Vec<Effect>) {
+    /// Takes what the model wrote beside the conversation or in it.
+    pub(super) fn try_edit(&mut self, raw: String, out: &mut Vec<Effect>) {
         let beside = self.turn.as_mut().and_then(|turn| turn.rewriting.take());
-        let written = beside.and_then(|beside| self.rewritten(&beside, &raw));
-        let Some(turn) = &mut self.turn else { return };
-        if let Some(written) = written {
-            turn.pending.clear();
-            turn.pending.push_back((written.name, written.arguments));
-            raw = written.raw;
+        let Some(beside) = beside else {
+            return self.try_call(raw, out);
+        };
+        if let Some(placed) = self.place(beside, &raw, out) {
+            self.try_written(&placed.rewriting, placed.after, out);
         }
+    }
+
+    /// Takes what a file would be by what was written beside the conversation.
+    pub(super) fn try_written(
+        &mut self,
+        rewriting: &Rewriting,
+        after: Option<String>,
+        out: &mut Vec<Effect>,
+    ) {
+        let written = after
+            .as_deref()
+            .filter(|after| !rewriting.is_unchanged(after))
+            .and_then(|after| self.written(rewriting, after));
+        let Some(turn) = &mut self.turn else { return };
+        turn.pending.clear();
+        match written {
+            Some(written) => {
+                turn.pending.push_back((written.name, written.arguments));
+                self.try_call(written.raw, out);
+            }
+            None => {
+                turn.effort.edits += u32::from(after.is_some());
+                turn.effort.same += u32::from(after.is_some());
+                self.try_call(String::new(), out);
+            }
+        }
+    }
+
+    /// Takes an edit that the model wrote, and learns what it would change.
+    fn try_call(&mut self, raw: String, out: &mut Vec<Effect>) {
+        let Some(turn) = &mut self.turn else { return };
         let search = turn.search.get_or_insert_default();
         search.drawn += 1;
         turn.bad_call = None;
@@ -180,7 +226,7 @@ impl Agent {
             });
         }
         if kept {
-            self.note_edit(false);
+            self.note_edit(Fit::Unfit);
             let text = format!(
                 "`{}` holds tests, which are to stay as they are; change the code that they test",
                 call.argument("path").unwrap_or_default()
@@ -207,7 +253,14 @@ impl Agent {
         change: Result<Box<FileChange>, Outcome>,
         out: &mut Vec<Effect>,
     ) {
-        self.note_edit(change.is_ok());
+        let search = self.turn.as_ref().and_then(|turn| turn.search.as_ref());
+        let candidate = search.and_then(|search| search.current.as_ref());
+        let unchanged = candidate.is_some_and(|candidate| self.changes_nothing(&candidate.call));
+        self.note_edit(match (&change, unchanged) {
+            (Ok(_), _) => Fit::Made,
+            (Err(_), true) => Fit::Unchanged,
+            (Err(_), false) => Fit::Unfit,
+        });
         let change = match change {
             Ok(change) => change,
             Err(outcome) => {
@@ -362,6 +415,11 @@ impl Agent {
         if let Some(search) = self.search()
             && let Some(candidate) = search.current.take()
         {
+            if result.is_some()
+                && let Some(said) = said(&candidate, &text)
+            {
+                search.vain.push(said);
+            }
             search.round.push(Tried {
                 candidate,
                 text,
@@ -390,6 +448,11 @@ impl Agent {
         let most = self.tries();
         let Some(turn) = &mut self.turn else { return };
         if !matches!(turn.checking, Checking::Known(_)) {
+            let drawn = turn.search.as_ref().map_or(0, Search::drawn);
+            if drawn < UNCHECKED && self.draw_beside(drawn, out) {
+                return;
+            }
+            let Some(turn) = &mut self.turn else { return };
             // The conversation goes on where it would have begun.
             turn.search = None;
             return self.generate(ToolChoice::Auto, out);
@@ -410,11 +473,13 @@ impl Agent {
         let reached = |tried: &Tried| tried.result.map_or(0, |result| result.reached);
         // A check that says the same whatever is edited (no such test, no such program) cannot choose.
         let first = turn.checked_first.as_deref();
+        // One that counts what fails did look.
+        let failed = |tried: &Tried| tried.result.map_or(0, |result| result.failed);
         let is_blind = base == 0
             && !round.is_empty()
-            && round
-                .iter()
-                .all(|tried| reached(tried) == 0 && first == Some(tried.text.as_str()));
+            && round.iter().all(|tried| {
+                reached(tried) == 0 && failed(tried) == 0 && first == Some(tried.text.as_str())
+            });
         // The first of the best: it was drawn with the least chance in it.
         let mut made = round
             .into_iter()
@@ -454,8 +519,9 @@ impl Agent {
         }
         let search = self.turn.as_ref().and_then(|turn| turn.search.as_ref());
         let (drawn, beside) = search.map_or((0, false), |search| (search.drawn, !search.inside));
-        // Every third one is made in the conversation: what is not found as a whole file may be found as a line.
-        if beside && drawn % 3 != 2 && self.draw_beside(drawn, out) {
+        let focus = self.turn.as_ref().and_then(super::Turn::focus);
+        let inside = Manner::is_inside(drawn, focus);
+        if beside && !inside && self.draw_beside(drawn, out) {
             return;
         }
         let names = self.changing_tools();
@@ -536,7 +602,36 @@ impl Agent {
     }
 }
 
+/// Says what an edit that was tried in vain changed, where that is one line for another.
+fn said(candidate: &Candidate, told: &str) -> Option<String> {
+    let change = candidate.change.as_ref()?;
+    let lines = |kind: LineKind| -> Vec<&str> {
+        let lines = change.hunks.iter().flat_map(|hunk| &hunk.lines);
+        lines
+            .filter(|line| line.kind == kind)
+            .map(|line| line.text.trim())
+            .collect()
+    };
+    let (old, new) = (lines(LineKind::Removed), lines(LineKind::Added));
+    let ([old], [new]) = (old.as_slice(), new.as_slice()) else {
+        return None;
+    };
+    if old.chars().count() > LONGEST_TOLD || new.chars().count() > LONGEST_TOLD {
+        return None;
+    }
+    let end = match told.contains("something runs for ever") {
+        true => " (it runs for ever)",
+        false => "",
+    };
+    Some(format!("- `{old}` to `{new}`{end}"))
+}
+
 impl super::Turn {
+    /// Returns the function that the turn is about, where it is known.
+    pub(super) fn focus(&self) -> Option<&Focus> {
+        self.focused.as_ref().and_then(Focused::focus)
+    }
+
     /// Tells whether the project's check fails as things stand.
     pub(super) fn is_failing(&self) -> bool {
         matches!(self.checking, Checking::Known(Some(result)) if !result.passed)
