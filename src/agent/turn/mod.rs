@@ -2,6 +2,7 @@
 
 mod answering;
 mod calling;
+mod checking;
 mod keeping;
 mod placing;
 mod planning;
@@ -16,9 +17,10 @@ use serde_json::{Map, Value};
 
 use self::answering::Answering;
 use self::calling::Next;
+use self::checking::Checking;
 use self::planning::Planning;
 use self::rewriting::{Focused, Reading, Rewriting};
-use self::searching::{Checking, Search};
+use self::searching::Search;
 use super::compaction::Compacting;
 use super::input::Effect;
 use super::intent::Intent;
@@ -251,7 +253,7 @@ impl Agent {
     }
 
     pub(super) fn generate(&mut self, choice: ToolChoice, out: &mut Vec<Effect>) {
-        let (max_steps, max_tokens) = (self.settings.max_steps, self.settings.max_tokens);
+        let (max_steps, max_tokens) = (self.settings.max_steps, self.most_tokens());
         let Some(turn) = &mut self.turn else { return };
         let spent = turn.spent();
         if turn.steps >= max_steps {

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::super::input::{CodeAnswer, CodeQuestion, Effect, Focus};
+use super::Agent;
+use super::checking::Checking;
 use super::keeping::with_prose;
 use super::placing::{passage, replace_line};
 use super::wording::{Manner, Part, Subject, prompt};
-use super::{Agent, Checking};
 use crate::protocol::{Lane, Mechanism, Message, Risk, ToolChoice};
 
 /// The longest file that is asked for as a whole, or shown as a whole, in bytes.
@@ -45,9 +46,10 @@ pub(super) struct Focused {
     focus: Option<Focus>,
 }
 
-impl Focused {
+impl super::Turn {
+    /// Returns the function that the turn is about, where it is known.
     pub(super) fn focus(&self) -> Option<&Focus> {
-        self.focus.as_ref()
+        self.focused.as_ref()?.focus.as_ref()
     }
 }
 

@@ -6,17 +6,16 @@
 //! user sees. An edit that only gets the check further is made as well, and the search goes on from there. What the
 //! model wrote in vain never enters the conversation: a model that sees what it did wrong does it again.
 
-use serde_json::Map;
-
 use super::super::calls::Stage;
-use super::super::input::{Effect, Focus};
+use super::super::input::Effect;
 use super::calling::{Fit, unparsable};
-use super::rewriting::{Focused, Rewriting};
-use super::wording::Manner;
+use super::checking::Checking;
+use super::rewriting::Rewriting;
+use super::wording::{Manner, said};
 use super::{Agent, Next, RETRY_TEMPERATURE, intent};
 use crate::protocol::{
-    CallId, CheckResult, Event, FileChange, Hash, LineKind, Mechanism, Message, Mode, Outcome,
-    Risk, Sampling, ToolCall, ToolChoice,
+    CallId, CheckResult, Event, FileChange, Hash, Mechanism, Message, Outcome, Risk, Sampling,
+    ToolCall, ToolChoice,
 };
 
 /// How many edits are drawn before it is looked which of them came the furthest.
@@ -29,22 +28,8 @@ const PATIENCE: u32 = 8;
 /// How many edits are drawn beside the conversation where nothing checks them, until one changes something.
 const UNCHECKED: u32 = 3;
 
-/// How many of the edits that were tried in vain a draw is told of, and how long a line of one may be, in characters.
+/// How many of the edits that were tried in vain a draw is told of.
 const MOST_TOLD: usize = 4;
-const LONGEST_TOLD: usize = 120;
-
-/// How a turn stands with the project's check.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Checking {
-    /// There is no check, or nothing to be checked.
-    #[default]
-    Off,
-    /// It is to be run before the model is asked, so that the model reads what fails.
-    Wanted,
-    Running(CallId),
-    /// What the tree as it is gives; `None` when the check could not be run to its end.
-    Known(Option<CheckResult>),
-}
 
 /// The edits drawn so far.
 #[derive(Debug, Default)]
@@ -67,6 +52,12 @@ impl Search {
     /// Returns how many edits were drawn.
     pub(super) fn drawn(&self) -> u32 {
         self.drawn
+    }
+
+    /// Tells whether a check is of the edit that is being tried.
+    pub(super) fn awaits(&self, check: CallId) -> bool {
+        let candidate = self.current.as_ref();
+        candidate.is_some_and(|candidate| candidate.check == Some(check))
     }
 
     /// Returns what was tried in vain, the latest few.
@@ -93,57 +84,12 @@ struct Tried {
 }
 
 impl Agent {
-    /// Tells whether the check may be run: the user named it, or lets edits be made without a question. It changes
-    /// nothing but a copy and reaches no network.
-    pub(super) fn may_check(&self) -> bool {
-        self.checker.is_some()
-            && self.helps(Mechanism::Check)
-            && (self.settings.check_is_named
-                || matches!(self.policy.mode(), Mode::Edit | Mode::Auto))
-            && self.policy.mode() != Mode::Plan
-    }
-
     /// Returns how many edits may be tried.
     fn tries(&self) -> u32 {
         match self.helps(Mechanism::Search) {
             true => self.settings.tries,
             false => 1,
         }
-    }
-
-    /// Runs the check on the tree as it is.
-    pub(super) fn check_first(&mut self, out: &mut Vec<Effect>) {
-        let Some(id) = self.open_check("the project as it is", out) else {
-            return self.advance(out);
-        };
-        if let Some(turn) = &mut self.turn {
-            turn.checking = Checking::Running(id);
-        }
-        if let Some(open) = self.calls.get_mut(id) {
-            out.push(Effect::Check {
-                call: open.call.clone(),
-                trial: None,
-            });
-        }
-    }
-
-    /// Opens a call of the check that is shown with what it is for.
-    fn open_check(&mut self, what: &str, out: &mut Vec<Effect>) -> Option<CallId> {
-        let spec = self.checker.clone()?;
-        let call = ToolCall {
-            id: self.calls.mint(),
-            server: spec.server,
-            tool: spec.tool,
-            arguments: Map::from_iter([("name".to_owned(), what.into())]),
-        };
-        let id = call.id;
-        out.push(Effect::Emit(Event::CallProposed {
-            call: call.clone(),
-            risk: Risk::Command,
-        }));
-        out.push(Effect::Emit(Event::CallStarted { call: id }));
-        self.calls.open(call, Risk::Command, Stage::Running);
-        Some(id)
     }
 
     /// Tells whether what the model has just written is an edit to be tried before it is shown.
@@ -272,7 +218,14 @@ impl Agent {
             self.turn.as_ref().map(|turn| turn.checking),
             Some(Checking::Known(_))
         ) {
-            // Nothing chooses between edits here: the first one it is.
+            // Nothing chooses between edits here: the first one it is that can be read.
+            let breaks = change.files().find(|file| file.breaks_syntax().is_some());
+            if let (Some(file), true) = (breaks, self.helps(Mechanism::Syntax))
+                && self.search().is_some_and(|search| search.drawn < UNCHECKED)
+            {
+                let text = unparsable(file);
+                return self.failed_candidate(text, None, out);
+            }
             if let Some(search) = self.search()
                 && let Some(candidate) = &mut search.current
             {
@@ -324,60 +277,8 @@ impl Agent {
         }
     }
 
-    /// Takes what a check told.
-    pub(in crate::agent) fn checked(
-        &mut self,
-        id: CallId,
-        outcome: Outcome,
-        result: Option<CheckResult>,
-        out: &mut Vec<Effect>,
-    ) {
-        if self.calls.settle(id).is_none() {
-            return;
-        }
-        let text = outcome.for_model().to_owned();
-        let passed = result.is_some_and(|result| result.passed);
-        let shown = match outcome {
-            Outcome::Done { text } if !passed => Outcome::Failed { text },
-            outcome => outcome,
-        };
-        out.push(Effect::Emit(Event::CallFinished {
-            call: id,
-            outcome: shown,
-        }));
-        let Some(turn) = &mut self.turn else { return };
-        if turn.checking == Checking::Running(id) {
-            turn.checking = match result {
-                None => Checking::Off,
-                known => Checking::Known(known),
-            };
-            turn.has_check = result.is_some();
-            if result.is_some_and(|result| !result.passed) {
-                turn.checked_first = Some(text.clone());
-                let text = format!("{text}\n\nMake the change now.");
-                self.remember(Message::User { text }, out);
-            }
-            return self.advance(out);
-        }
-        let is_current = turn
-            .search
-            .as_ref()
-            .and_then(|search| search.current.as_ref())
-            .is_some_and(|candidate| candidate.check == Some(id));
-        if !is_current {
-            return;
-        }
-        if passed {
-            turn.checking = Checking::Known(result);
-            turn.verified = turn.search.as_ref().map(|search| search.drawn);
-            self.adopt_current(out);
-        } else {
-            self.failed_candidate(text, result, out);
-        }
-    }
-
     /// Makes the edit that is being tried the one that the model made: it is judged, shown and written like any other.
-    fn adopt_current(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn adopt_current(&mut self, out: &mut Vec<Effect>) {
         let Some(candidate) = self.search().and_then(|search| search.current.take()) else {
             return;
         };
@@ -403,7 +304,7 @@ impl Agent {
         self.judge(id, candidate.change, out);
     }
 
-    fn failed_candidate(
+    pub(super) fn failed_candidate(
         &mut self,
         text: String,
         result: Option<CheckResult>,
@@ -416,7 +317,8 @@ impl Agent {
             && let Some(candidate) = search.current.take()
         {
             if result.is_some()
-                && let Some(said) = said(&candidate, &text)
+                && let Some(change) = &candidate.change
+                && let Some(said) = said(change, &text)
             {
                 search.vain.push(said);
             }
@@ -513,7 +415,7 @@ impl Agent {
 
     /// Asks the model for an edit, more freely each time.
     pub(super) fn draw(&mut self, out: &mut Vec<Effect>) {
-        let most = self.settings.max_tokens;
+        let most = self.most_tokens();
         if self.turn.as_ref().is_some_and(|turn| turn.spent() >= most) {
             return self.give_up_search(out);
         }
@@ -599,41 +501,5 @@ impl Agent {
             ));
         }
         Some((text, Next::Change))
-    }
-}
-
-/// Says what an edit that was tried in vain changed, where that is one line for another.
-fn said(candidate: &Candidate, told: &str) -> Option<String> {
-    let change = candidate.change.as_ref()?;
-    let lines = |kind: LineKind| -> Vec<&str> {
-        let lines = change.hunks.iter().flat_map(|hunk| &hunk.lines);
-        lines
-            .filter(|line| line.kind == kind)
-            .map(|line| line.text.trim())
-            .collect()
-    };
-    let (old, new) = (lines(LineKind::Removed), lines(LineKind::Added));
-    let ([old], [new]) = (old.as_slice(), new.as_slice()) else {
-        return None;
-    };
-    if old.chars().count() > LONGEST_TOLD || new.chars().count() > LONGEST_TOLD {
-        return None;
-    }
-    let end = match told.contains("something runs for ever") {
-        true => " (it runs for ever)",
-        false => "",
-    };
-    Some(format!("- `{old}` to `{new}`{end}"))
-}
-
-impl super::Turn {
-    /// Returns the function that the turn is about, where it is known.
-    pub(super) fn focus(&self) -> Option<&Focus> {
-        self.focused.as_ref().and_then(Focused::focus)
-    }
-
-    /// Tells whether the project's check fails as things stand.
-    pub(super) fn is_failing(&self) -> bool {
-        matches!(self.checking, Checking::Known(Some(result)) if !result.passed)
     }
 }

@@ -6,12 +6,16 @@
 //! its lines, one after the other, with the function again in between.
 
 use super::super::input::Focus;
+use crate::protocol::{FileChange, LineKind};
 
 /// The temperature of a draw that is to differ from the likeliest one.
 const FREE: f32 = 0.8;
 
 /// How many lines an answer in place of one line may take, in tokens.
 const LINE_TOKENS: u32 = 160;
+
+/// How long a line of a change may be that is told, in characters.
+const LONGEST_TOLD: usize = 120;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +165,29 @@ pub(super) fn prompt(manner: &Manner, subject: &Subject<'_>) -> String {
         ),
     });
     prompt
+}
+
+/// Says what an edit that was tried in vain changed, where that is one line for another.
+pub(super) fn said(change: &FileChange, told: &str) -> Option<String> {
+    let lines = |kind: LineKind| -> Vec<&str> {
+        let lines = change.hunks.iter().flat_map(|hunk| &hunk.lines);
+        lines
+            .filter(|line| line.kind == kind)
+            .map(|line| line.text.trim())
+            .collect()
+    };
+    let (old, new) = (lines(LineKind::Removed), lines(LineKind::Added));
+    let ([old], [new]) = (old.as_slice(), new.as_slice()) else {
+        return None;
+    };
+    if old.chars().count() > LONGEST_TOLD || new.chars().count() > LONGEST_TOLD {
+        return None;
+    }
+    let end = match told.contains("something runs for ever") {
+        true => " (it runs for ever)",
+        false => "",
+    };
+    Some(format!("- `{old}` to `{new}`{end}"))
 }
 
 fn lines_of(text: &str, focus: Option<&Focus>) -> String {
