@@ -5,6 +5,7 @@
 
 mod acting;
 mod answering;
+pub mod bundle;
 mod calling;
 mod catalog;
 mod choices;

@@ -52,7 +52,10 @@ fn about(definition: &Definition, pins: &Pins) -> ServerReport {
     ServerReport {
         name: definition.name.clone(),
         source: source.to_owned(),
-        era: definition.era.name().to_owned(),
+        era: match definition.min_protocol {
+            Some(least) => format!("{}, {least} or later", definition.era.name()),
+            None => definition.era.name().to_owned(),
+        },
         sandbox: sandbox(definition),
         pinned,
         ..ServerReport::default()

@@ -1,6 +1,7 @@
 //! Running `walden mcp …`.
 
 mod adding;
+mod bundles;
 mod consent;
 mod looking;
 
@@ -55,6 +56,7 @@ pub fn mcp(options: &Options, command: &McpCommand) -> Result<ExitCode, UserErro
             Ok(ExitCode::Success)
         }
         McpCommand::Remove { name } => place.remove(name),
+        McpCommand::Install(install) => place.install(install),
         McpCommand::Import { from, file, write } => place.import(*from, file.as_deref(), *write),
     }
 }

@@ -171,6 +171,10 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
             Err(problem) => return failed(problem),
         }
     };
+    if let Err(problem) = hello.check(definition.min_protocol) {
+        // It is no other server the next time.
+        return End::Useless(problem);
+    }
     if hello.era == Era::Legacy && hello.can("/logging") {
         let _ = link
             .request(

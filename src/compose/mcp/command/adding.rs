@@ -68,13 +68,13 @@ impl Place<'_> {
 
     pub(super) fn remove(&self, name: &str) -> Result<ExitCode, UserError> {
         let mut file = File::open()?;
-        if file.servers().shift_remove(name).is_none() {
+        let Some(entry) = file.servers().shift_remove(name) else {
             return Err(UserError::usage(format!(
                 "there is no server `{}` in `{}`",
                 sanitize_line(name),
                 file.path().display()
             )));
-        }
+        };
         file.write()?;
         pins(self.files, &[])?
             .forget(name)
@@ -82,6 +82,7 @@ impl Place<'_> {
         choices(self.files)
             .forget(name)
             .map_err(UserError::failure)?;
+        self.remove_bundle(&entry, file.servers())?;
         print(&format!("removed `{name}`\n"));
         Ok(ExitCode::Success)
     }

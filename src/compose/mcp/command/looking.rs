@@ -106,10 +106,11 @@ impl Place<'_> {
                 ));
                 if good {
                     print(&format!(
-                        "    {} · {} {} · {} tools, {} prompts, {} resources\n",
+                        "    {} · {} {}{} · {} tools, {} prompts, {} resources\n",
                         server.title,
                         server.era,
                         server.version,
+                        held(server),
                         server.tools.len(),
                         server.prompts.len(),
                         server.resources.len() + server.templates.len(),
@@ -179,14 +180,23 @@ fn tool_table(server: &Inspection) -> String {
     text
 }
 
+/// Says what a server is held to, and where the user could hold it to more.
+fn held(server: &Inspection) -> String {
+    match server.min_protocol {
+        Some(least) => format!(" (held to {least} or later)"),
+        None => String::new(),
+    }
+}
+
 fn described(server: &Inspection) -> String {
     let mut text = format!(
-        "{}: {}\n{} · {} {}\ncapabilities: {}\n",
+        "{}: {}\n{} · {} {}{}\ncapabilities: {}\n",
         server.name,
         sanitize_line(&server.state),
         server.title,
         server.era,
         server.version,
+        held(server),
         server.capabilities.join(", "),
     );
     text.push('\n');
