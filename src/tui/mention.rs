@@ -117,6 +117,8 @@ impl App {
             for resource in self.resources_for(&query) {
                 // Of an address with variables, what stands before the first one is written.
                 written.push(match beginning(&resource.line) {
+                    // That much is written already; the values of its variables are what is offered.
+                    Some(line) if query.len() >= line.len() => continue,
                     Some(line) => format!("@{line}"),
                     None => format!("@{} ", resource.line),
                 });

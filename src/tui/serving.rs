@@ -89,6 +89,7 @@ impl App {
             (Serve::Restart, Target::Server(server) | Target::Tool { server, .. }) => {
                 act(server, ServerAction::Restart)
             }
+            (Serve::LogIn, Target::Server(server)) => act(server, ServerAction::LogIn),
             (Serve::Remove, Target::Server(server)) if removing == Some(server.clone()) => {
                 act(server, ServerAction::Remove)
             }
