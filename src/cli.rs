@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::Part;
 use crate::config::Config;
 use crate::error::ExitCode;
 use crate::mcp::command::McpCommand;
@@ -507,6 +508,9 @@ pub struct Bench {
     /// Measure less of everything
     #[arg(long)]
     pub quick: bool,
+    /// Measure this alone; can be given several times
+    #[arg(long, value_name = "PART")]
+    pub only: Vec<Part>,
 }
 
 #[derive(Debug, Args)]
