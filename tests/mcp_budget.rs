@@ -138,8 +138,8 @@ impl Play {
             }
             Event::ServerChanged {
                 state: walden::protocol::ServerState::Up { tools },
-                ..
-            } => self.up.push(*tools),
+                server,
+            } if server == "it" => self.up.push(*tools),
             _ => {}
         }
         event

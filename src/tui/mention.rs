@@ -88,11 +88,14 @@ impl App {
                 .map(|(_, symbol)| format!("{} ", symbol.named()))
                 .collect();
         } else {
-            let Some(files) = self.files.clone() else {
-                if !std::mem::replace(&mut self.listing, true) {
-                    self.later.push(Cmd::Find(Want::Files));
-                }
-                return;
+            if self.files.is_none() && !std::mem::replace(&mut self.listing, true) {
+                self.later.push(Cmd::Find(Want::Files));
+            }
+            let files = match &self.files {
+                Some(files) => files.clone(),
+                // A server's resource is no file: nobody waits for the list of files to name one.
+                None if query.contains(':') => Arc::from(Vec::new()),
+                None => return,
             };
             let (mut hits, _) = mention.ranker.best(query, &files, MOST);
             // What is written out already needs no list below it.
