@@ -92,6 +92,7 @@ pub(super) enum Serve {
     /// Leaves it out, or takes it in; cancels a task.
     Use,
     Restart,
+    LogIn,
     Remove,
 }
 
@@ -349,6 +350,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Enter, NONE, Servers, Action::Serve(Serve::Open), "show a server whole, or as before"),
         bind(Char(' '), NONE, Servers, Action::Serve(Serve::Use), "leave a server or a tool out, or take it in; cancel a task"),
         bind(Char('r'), NONE, Servers, Action::Serve(Serve::Restart), "start a server again"),
+        bind(Char('l'), NONE, Servers, Action::Serve(Serve::LogIn), "log in to a server that wants it"),
         bind(Delete, NONE, Servers, Action::Serve(Serve::Remove), "stop a server, and forget what was agreed to of it"),
         bind(Up, NONE, Question, Action::Scroll(Scroll::LineUp), UNLISTED),
         bind(Down, NONE, Question, Action::Scroll(Scroll::LineDown), UNLISTED),

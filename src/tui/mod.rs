@@ -44,6 +44,7 @@ mod run;
 mod screen;
 mod serving;
 mod status;
+mod templates;
 mod terminal;
 mod text;
 mod theme;
