@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use git2::{Delta, Diff, DiffFindOptions, DiffOptions, DiffStatsFormat, Patch, Tree};
+use git2::{Delta, Diff, DiffFindOptions, DiffOptions, DiffStatsFormat, Tree};
 
-use super::printed::MAX_TEXT;
 use super::touched::Strangers;
 use super::{GitError, Repo};
-use crate::workspace::Tracked;
 
 /// The mode of an index entry that is a submodule.
 const GITLINK: u32 = 0o160_000;
@@ -242,49 +240,6 @@ impl Repo {
             .copies(matches!(value, "copies" | "copy"))
             .rename_limit(1_000);
         Ok(diff.find_similar(Some(&mut options))?)
-    }
-
-    /// Compares unmerged files with our side of them, as `git diff --ours` does.
-    fn unmerged_files(&self, form: &DiffForm) -> Result<String, GitError> {
-        let index = self.git.index()?;
-        let mut text = String::new();
-        if !index.has_conflicts() {
-            return Ok(text);
-        }
-        let wanted: Vec<String> = form
-            .paths
-            .iter()
-            .map(|path| self.inner_path(path))
-            .collect::<Result<_, _>>()?;
-        for conflict in index.conflicts()? {
-            let conflict = conflict?;
-            let sides = [&conflict.our, &conflict.their, &conflict.ancestor];
-            let Some(entry) = sides.into_iter().flatten().next() else {
-                continue;
-            };
-            let name = String::from_utf8_lossy(&entry.path).into_owned();
-            let beneath = |wanted: &String| Path::new(&name).starts_with(wanted);
-            if !wanted.is_empty() && !wanted.iter().any(beneath) {
-                continue;
-            }
-            text += &format!("* Unmerged path {}\n", self.shown(&entry.path));
-            let full = self.workdir()?.join(&name);
-            let now = self
-                .roots
-                .tracked(&full.to_string_lossy(), MAX_TEXT as u64)?;
-            if let (Some(our), Tracked::File { bytes, .. }) = (&conflict.our, now) {
-                let blob = self.git.find_blob(our.id)?;
-                let path = Some(Path::new(&name));
-                let mut options = self.diff_options(&DiffForm {
-                    paths: Vec::new(),
-                    ..form.clone()
-                })?;
-                let mut patch =
-                    Patch::from_blob_and_buffer(&blob, path, &bytes, path, Some(&mut options))?;
-                text += &String::from_utf8_lossy(&patch.to_buf()?);
-            }
-        }
-        Ok(text)
     }
 
     /// Returns the differences of submodules that stand at another commit than the index says.

@@ -37,6 +37,7 @@ mod start;
 mod stash;
 mod status;
 mod touched;
+mod unmerged;
 
 #[cfg(test)]
 mod tests;

@@ -270,14 +270,14 @@ fn is_same(entry: &IndexEntry, now: &Stat, written: (i64, i64)) -> bool {
     let time = |known: IndexTime, (seconds, nanoseconds): (i64, i64)| {
         i64::from(known.seconds()) == seconds && i64::from(known.nanoseconds()) == nanoseconds
     };
-    let changed = (now.st_mtime as i64, now.st_mtime_nsec as i64);
+    let changed = (now.st_mtime, now.st_mtime_nsec as i64);
     stage == 0
         && same_kind(entry.mode, now.st_mode)
         && now.st_size as u64 == u64::from(entry.file_size)
         && entry.file_size > 0
         && now.st_ino as u32 == entry.ino
         && time(entry.mtime, changed)
-        && time(entry.ctime, (now.st_ctime as i64, now.st_ctime_nsec as i64))
+        && time(entry.ctime, (now.st_ctime, now.st_ctime_nsec as i64))
         && changed < written
 }
 
