@@ -127,7 +127,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "git",
         &["workspace", "protocol"],
-        &["git2", "rustix", "thiserror"],
+        &["flate2", "git2", "memchr", "rustix", "thiserror"],
     ),
     (
         "servers",
@@ -167,6 +167,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("mcp/command.rs", &[], &["clap"]),
+    // Looks at and unpacks a stranger's archive; starts nothing.
+    (
+        "mcp/bundle",
+        &["mcp", "protocol"],
+        &["serde_json", "sha2", "thiserror", "zip"],
+    ),
     ("mcp/config", &["mcp"], &["serde_json", "toml"]),
     // Third-party servers are started by the sandbox alone.
     (
