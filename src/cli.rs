@@ -757,11 +757,15 @@ impl Options {
 
 /// Writes the keys and slash commands of the terminal UI, from the tables that it uses.
 fn tui_help() -> String {
-    let mut text = "Keys:\n".to_owned();
-    for (keys, help) in crate::tui::key_table() {
-        text.push_str(&format!("  {keys:<29} {help}\n"));
+    let mut text = String::new();
+    for (when, keys) in crate::tui::key_table() {
+        text.push_str(&format!("{when}:\n"));
+        for (keys, help) in keys {
+            text.push_str(&format!("  {keys:<29} {help}\n"));
+        }
+        text.push('\n');
     }
-    text.push_str("\nCommands in the composer:\n");
+    text.push_str("Commands in the composer:\n");
     for command in crate::tui::COMMANDS {
         let call = format!("/{} {}", command.name, command.argument);
         text.push_str(&format!("  {call:<29} {}\n", command.help));

@@ -127,7 +127,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "git",
         &["workspace", "protocol"],
-        &["git2", "rustix", "thiserror"],
+        &["flate2", "git2", "memchr", "rustix", "thiserror"],
     ),
     (
         "servers",

@@ -25,6 +25,32 @@ pub(super) enum Context {
     Servers,
 }
 
+/// The contexts whose keys are listed: in the others a pane says itself what its few keys do.
+pub(super) const LISTED: [Context; 6] = [
+    Context::Composer,
+    Context::Always,
+    Context::Approval,
+    Context::Form,
+    Context::Question,
+    Context::Servers,
+];
+
+impl Context {
+    /// Says when the context counts, as a heading.
+    pub(super) fn when(self) -> &'static str {
+        match self {
+            Self::Always => "Anywhere",
+            Self::Composer => "While you write",
+            Self::Approval => "While a call asks",
+            Self::Overlay => "In a list or on a page",
+            Self::Find => "While a text is looked for",
+            Self::Form => "In a server's form",
+            Self::Question => "At a server's other questions",
+            Self::Servers => "On the page of the servers",
+        }
+    }
+}
+
 /// What a key does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
@@ -406,20 +432,12 @@ pub(super) fn anywhere() -> Vec<(Action, String, String)> {
         .collect()
 }
 
-/// Lists all keys and what they do, for the documentation and `--help`.
-pub fn key_table() -> Vec<(String, String)> {
-    [
-        Context::Composer,
-        Context::Always,
-        Context::Approval,
-        Context::Form,
-        Context::Question,
-        Context::Servers,
-    ]
-    .into_iter()
-    .flat_map(help)
-    .map(|(keys, help)| (keys, help.to_owned()))
-    .collect()
+/// Lists all keys, under when they count, and what they do: for the documentation and `--help`.
+pub fn key_table() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
+    LISTED
+        .into_iter()
+        .map(|context| (context.when(), help(context)))
+        .collect()
 }
 
 /// Returns the first key of an action, for a hint.
@@ -496,14 +514,14 @@ mod tests {
     #[test]
     fn the_table_names_each_key_with_its_help() {
         let table = key_table();
-        assert!(table.contains(&(
+        let newline = (
             "Ctrl-J Alt-Enter Shift-Enter".to_owned(),
-            "begin a new line".to_owned()
-        )));
-        assert!(
-            table
-                .iter()
-                .all(|(keys, help)| !keys.is_empty() && !help.is_empty())
+            "begin a new line",
         );
+        assert!(table[0].0 == "While you write" && table[0].1.contains(&newline));
+        for (when, keys) in table {
+            let told = |(keys, help): &(String, &str)| !keys.is_empty() && !help.is_empty();
+            assert!(!keys.is_empty() && keys.iter().all(told), "{when}");
+        }
     }
 }

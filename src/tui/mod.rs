@@ -49,6 +49,7 @@ mod terminal;
 mod text;
 mod theme;
 mod transcript;
+mod unsure;
 mod view;
 mod vim;
 mod waiting;
