@@ -321,7 +321,10 @@ async fn everything_that_a_server_can_ask_and_give_goes_through_the_screen() {
         )
         .await;
     stage.key(KeyCode::Tab).await;
-    stage.writes(" name=Alice").await;
+    stage.writes(" name=A").await;
+    // Who there is depends on the department.
+    stage.sees(&["name=Alice"]).await;
+    stage.key(KeyCode::Tab).await;
     stage.key(KeyCode::Enter).await;
     let request = stage.request().await;
     let text = format!("{:?}", request.messages);
