@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Map, json};
@@ -19,34 +19,37 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connections to a server that wants a login: the test is what would be the network.
 struct Played {
-    opened: Arc<AtomicUsize>,
+    authorized: Arc<AtomicBool>,
 }
 
 impl OpenRemote for Played {
     fn open(&self, remote: &Remote) -> Opening {
-        let before = self.opened.fetch_add(1, Ordering::SeqCst);
+        let authorized = self.authorized.load(Ordering::SeqCst);
         let name = remote.name.clone();
         Box::pin(async move {
-            Err(match before {
-                0 => format!("`it` asks for authorization; run `walden mcp login {name}`"),
-                _ => "it is reached again".to_owned(),
+            Err(match authorized {
+                false => format!("`it` asks for authorization; run `walden mcp login {name}`"),
+                true => "it is reached again".to_owned(),
             })
         })
     }
 
     fn log_in(&self, remote: &Remote, ask: AskPerson) -> LoggingIn {
-        let url = remote.url.clone();
+        let (url, authorized) = (remote.url.clone(), Arc::clone(&self.authorized));
         Box::pin(async move {
             let message = "Open it.".to_owned();
             match ask(QuestionKind::Page { message, url }).await {
-                Answer::Accept { .. } => Ok("`it` takes walden's authorization".to_owned()),
+                Answer::Accept { .. } => {
+                    authorized.store(true, Ordering::SeqCst);
+                    Ok("`it` takes walden's authorization".to_owned())
+                }
                 _ => Err("the authorization was called off".to_owned()),
             }
         })
     }
 }
 
-fn host(folder: &Path, opened: &Arc<AtomicUsize>) -> Host {
+fn host(folder: &Path, authorized: &Arc<AtomicBool>) -> Host {
     let entry = json!({"type": "http", "url": "https://docs.example.com/mcp"});
     let definition = define("it", &entry, &Source::User, &|_| None);
     let options = Options {
@@ -56,7 +59,7 @@ fn host(folder: &Path, opened: &Arc<AtomicUsize>) -> Host {
         scratch: folder.join("servers"),
         pins: Pins::in_memory(vec!["it".to_owned()]),
         remote: Some(Arc::new(Played {
-            opened: Arc::clone(opened),
+            authorized: Arc::clone(authorized),
         })),
         choices: Choices::in_memory(),
         reload: None,
@@ -84,8 +87,7 @@ async fn down(host: &mut Host) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_asks_the_person_and_the_server_is_reached_again() {
     let folder = tempfile::tempdir().expect("a folder");
-    let opened = Arc::default();
-    let mut host = host(folder.path(), &opened);
+    let mut host = host(folder.path(), &Arc::default());
     down(&mut host).await;
     let needs = |host: &Host| host.reports(&|_| (0, 0))[0].needs_login;
     assert!(needs(&host));
@@ -117,8 +119,7 @@ async fn a_login_asks_the_person_and_the_server_is_reached_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_is_called_off_is_told_and_an_open_one_does_not_hold_up_the_end() {
     let folder = tempfile::tempdir().expect("a folder");
-    let opened = Arc::default();
-    let mut host = host(folder.path(), &opened);
+    let mut host = host(folder.path(), &Arc::default());
     down(&mut host).await;
     host.act("it", &ServerAction::LogIn).expect("begun");
     loop {

@@ -341,7 +341,7 @@ async fn everything_that_a_server_can_ask_and_give_goes_through_the_screen() {
     stage
         .records(
             "A resource with a variable in its address",
-            &["everything:demo://resource/dynamic/text/{resourceId}"],
+            &["everything:demo://resource/dynamic/text/{"],
         )
         .await;
     stage.key(KeyCode::Tab).await;
