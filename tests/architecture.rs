@@ -177,7 +177,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "mcp/foreign",
         &["mcp", "protocol", "sandbox"],
-        &["serde_json", "sha2", "tokio", "tokio_util"],
+        &["rustix", "serde_json", "sha2", "tokio", "tokio_util"],
     ),
     (
         "mcp/host.rs",
@@ -366,7 +366,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "main.rs",
-        &["cli", "compose", "error", "model", "sandbox"],
+        &["cli", "compose", "error", "model", "protocol", "sandbox"],
         &["clap", "clap_complete", "tracing"],
     ),
     (

@@ -9,7 +9,7 @@ use crate::cli::{FailOn, Options, ReviewArguments};
 use crate::error::{ExitCode, UserError};
 use crate::git::{ChangeOf, Repo};
 use crate::mcp::Attended;
-use crate::protocol::{Mode, ReviewTarget};
+use crate::protocol::{Harmless, Mode, ReviewTarget};
 use crate::review::{self, Form};
 use crate::session::{ChangeReader, SessionFiles};
 use crate::workspace::Roots;
@@ -57,8 +57,8 @@ pub fn review(options: &Options, asked: &ReviewArguments) -> Result<ExitCode, Us
         review::run(
             handle,
             request,
-            &mut std::io::stdout().lock(),
-            &mut std::io::stderr().lock(),
+            &mut Harmless::new(std::io::stdout().lock()),
+            &mut Harmless::new(std::io::stderr().lock()),
         )
         .await
     })

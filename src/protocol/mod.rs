@@ -9,11 +9,14 @@ mod ask;
 mod call;
 mod change;
 mod command;
+mod door;
 mod effort;
 mod event;
 mod form;
 mod glob;
 mod guidance;
+#[cfg(test)]
+pub(crate) mod hostile;
 mod mechanism;
 mod mode;
 mod model;
@@ -21,6 +24,7 @@ mod op;
 mod part;
 mod plan;
 mod question;
+mod quoted;
 mod review;
 mod risk;
 mod rule;
@@ -36,6 +40,7 @@ pub use change::{
     BREAKS_SYNTAX, ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind,
 };
 pub use command::command_of;
+pub use door::{Harmless, harmless_json};
 pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
@@ -52,6 +57,7 @@ pub use plan::{Plan, Step, StepState};
 pub use question::{
     Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
 };
+pub use quoted::{quoted_secret, redact_quoted};
 pub use review::{Finding, ReviewNews, ReviewTarget, Severity};
 pub use risk::Risk;
 pub use rule::{Example, KeptRule, Rule, Ruling, Subject};

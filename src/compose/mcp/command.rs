@@ -15,8 +15,8 @@ use crate::mcp::config::{Definition, Reach, Source, check_name, import};
 use crate::mcp::pins::{launch_text, offer_text};
 use crate::mcp::{Attended, Host, HostEvent, Inspection, Purpose};
 use crate::protocol::{
-    Answer, CallId, Outcome, Question, QuestionKind, ServerState, ToolCall, ToolSpec, sanitize,
-    sanitize_line,
+    Answer, CallId, Harmless, Outcome, Question, QuestionKind, ServerState, ToolCall, ToolSpec,
+    harmless_json, sanitize, sanitize_line,
 };
 use crate::session::SessionFiles;
 
@@ -123,6 +123,7 @@ impl Place<'_> {
         };
         let mut entry = match &add.url {
             Some(url) => json!({"type": "http", "url": url}),
+            None if add.command.is_empty() => json!({}),
             None => json!({"command": add.command.first(), "args": add.command[1..]}),
         };
         for (key, list) in [("env", &add.env), ("headers", &add.header)] {
@@ -134,6 +135,12 @@ impl Place<'_> {
             if !list.is_empty() {
                 entry["sandbox"][key] = json!(list);
             }
+        }
+        if let Some(image) = &add.container {
+            entry["sandbox"]["container"] = json!(image);
+        }
+        if add.weaker {
+            entry["sandbox"]["weaker"] = json!(true);
         }
         let mut file = File::open()?;
         if file.servers().contains_key(name) {
@@ -166,8 +173,10 @@ impl Place<'_> {
             let how = match (&definition.reach, definition.disabled) {
                 (_, true) => "disabled".to_owned(),
                 (Err(problem), _) => format!("not usable: {problem}"),
-                (Ok(Reach::Stdio { .. }), _) => {
-                    let mut words: Vec<String> = vec![word(&definition.written["command"])];
+                (Ok(Reach::Stdio { container, .. }), _) => {
+                    let mut words: Vec<String> = Vec::new();
+                    words.extend(container.iter().map(|one| format!("[{}]", one.image)));
+                    words.extend(definition.written.get("command").map(word));
                     let arguments = definition.written.get("args").and_then(Value::as_array);
                     words.extend(arguments.into_iter().flatten().map(word));
                     words.join(" ")
@@ -306,7 +315,8 @@ impl Place<'_> {
                                "description": tool.description, "schema": tool.schema, "tokens": Cost::of(tool).line})
                     })
                     .collect();
-                print(&(serde_json::to_string_pretty(&list).unwrap_or_default() + "\n"));
+                let text = serde_json::to_string_pretty(&list).unwrap_or_default();
+                print(&(harmless_json(&text) + "\n"));
                 return Ok(ExitCode::Success);
             }
             for server in &inspections {
@@ -632,14 +642,14 @@ fn agree(yes: bool) -> Answer {
 }
 
 fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
+    let mut out = Harmless::new(std::io::stdout().lock());
     // Somebody who closed it does not wait for it.
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }
 
 fn say(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = Harmless::new(std::io::stderr().lock()).write_all(text.as_bytes());
 }
 
 /// Says what a question about a server is, for the log.

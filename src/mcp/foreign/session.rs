@@ -1,12 +1,6 @@
 //! One life of a server: from its start to its end.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "looks at the programs that a server is made of"
-)]
-
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::hearing::{self, Ears};
+use super::launching::launch;
 use super::{Command, End, Ground, Live, Shared, Stage};
-use crate::mcp::config::{Definition, Reach, Source};
+use crate::mcp::config::Reach;
 use crate::mcp::era::{self, Era, Hello};
 use crate::mcp::link::{Link, Patience};
 use crate::mcp::pins::{self, Part, Standing};
@@ -25,14 +20,11 @@ use crate::mcp::stdio::{self, Process, Program};
 use crate::mcp::wire::Wire;
 use crate::mcp::{catalog, convert};
 use crate::protocol::{Answer, Level, QuestionKind};
-use crate::sandbox::launchable;
 
 /// How long a list that was said to have changed is left alone before it is read again: changes come in bursts.
 const SETTLING: Duration = Duration::from_millis(300);
 /// How long a list may take.
 const LIST: Duration = Duration::from_secs(60);
-/// The largest program that is hashed, in bytes.
-const HASHED: u64 = 512 << 20;
 
 /// Runs a server until it ends.
 pub(super) async fn run(
@@ -291,6 +283,15 @@ async fn connect(
                 .map_err(|_| "it did not answer in time".to_owned())??;
             Ok((wire, None))
         }
+        (Reach::Stdio { .. }, Some(program)) if program.in_container => {
+            let containers = ground
+                .containers
+                .as_ref()
+                .ok_or("this walden starts no containers")?;
+            let started = containers.start(&shared.definition.name, &program.argv, &program.env)?;
+            let (wire, process) = stdio::speak(started, program, &shared.log);
+            Ok((wire, Some(process)))
+        }
         (Reach::Stdio { .. }, Some(program)) => {
             let scratch = ground.scratch.join(&shared.definition.name);
             let (wire, process) = stdio::start(program, &ground.launcher, &scratch, &shared.log)?;
@@ -298,131 +299,6 @@ async fn connect(
         }
         (Reach::Stdio { .. }, None) => Err("it has no program".to_owned()),
     }
-}
-
-/// Describes how a server is started, as it is pinned and shown.
-async fn launch(
-    definition: &Definition,
-    reach: &Reach,
-    ground: &Ground,
-) -> Result<(Value, Option<Program>), String> {
-    let written = &definition.written;
-    let from = match &definition.source {
-        Source::User => "your configuration".to_owned(),
-        Source::Project(folder) => format!("the repository's `{}/.mcp.json`", folder.display()),
-    };
-    match reach {
-        Reach::Remote(remote) => {
-            let names: Vec<&String> = remote.headers.iter().map(|(name, _)| name).collect();
-            let url = written.get("url").or_else(|| written.get("httpUrl"));
-            Ok((
-                json!({"from": from, "url": url, "headers": names, "network": "it is reached over the network"}),
-                None,
-            ))
-        }
-        Reach::Stdio {
-            argv,
-            env,
-            folder,
-            read,
-            write,
-        } => {
-            let root = ground.roots.first().cloned();
-            let folder = match folder {
-                Some(folder) => root.as_deref().unwrap_or(Path::new("/")).join(folder),
-                None => root.unwrap_or_else(|| ground.scratch.join(&definition.name)),
-            };
-            let found = launchable(&argv[0], &folder).ok_or_else(|| {
-                format!(
-                    "there is no program `{}`; install it, or give its whole path",
-                    crate::protocol::sanitize_line(&argv[0])
-                )
-            })?;
-            let mut reads: Vec<PathBuf> = ground.roots.clone();
-            reads.extend(super::program_reads(argv, &folder, &found));
-            reads.extend(read.iter().cloned());
-            let mut files: Vec<PathBuf> = vec![found.clone()];
-            files.extend(
-                argv.iter()
-                    .skip(1)
-                    .map(|argument| folder.join(argument))
-                    .filter(|path| path.is_file()),
-            );
-            let hashes = tokio::task::spawn_blocking(move || {
-                files
-                    .iter()
-                    .map(|path| (path.display().to_string(), json!(hash(path))))
-                    .collect::<Map<_, _>>()
-            })
-            .await
-            .unwrap_or_default();
-            let env_shown: Map<String, Value> = env
-                .iter()
-                .map(|(name, value)| {
-                    let as_written = written.get("env").and_then(|env| env.get(name));
-                    let as_written = as_written.and_then(Value::as_str).unwrap_or(value);
-                    // A repository's file is no place for secrets; the user's own may hold some.
-                    let shown = match &definition.source {
-                        Source::Project(_) => as_written.to_owned(),
-                        Source::User => format!("sha256 {}", &digest(as_written.as_bytes())[..12]),
-                    };
-                    (name.clone(), json!(shown))
-                })
-                .collect();
-            let mut command = vec![written.get("command").cloned().unwrap_or_default()];
-            command.extend(
-                written
-                    .get("args")
-                    .and_then(Value::as_array)
-                    .cloned()
-                    .unwrap_or_default(),
-            );
-            let shown = |paths: &[PathBuf]| -> Vec<String> {
-                paths
-                    .iter()
-                    .map(|path| path.display().to_string())
-                    .collect()
-            };
-            let mut described = json!({
-                "from": from,
-                "command": command,
-                "folder": folder.display().to_string(),
-                "env": env_shown,
-                "reads": shown(&reads),
-                "writes": shown(write),
-                "programs": hashes,
-                "network": "none",
-            });
-            if let (Source::Project(_), Some(wish)) = (&definition.source, written.get("sandbox")) {
-                described["wishes"] = json!(format!("{wish} (not granted)"));
-            }
-            let program = Program {
-                argv: argv.clone(),
-                env: env.clone(),
-                folder,
-                read: reads,
-                write: write.clone(),
-            };
-            Ok((described, Some(program)))
-        }
-    }
-}
-
-/// Hashes a program, so that another one under its name is noticed.
-fn hash(path: &Path) -> String {
-    let known = path.metadata().is_ok_and(|file| file.len() <= HASHED);
-    match std::fs::read(path) {
-        Ok(bytes) if known => format!("sha256 {}", digest(&bytes)),
-        _ => "cannot be read".to_owned(),
-    }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// Lets a part of a definition pass that was agreed to, and asks the user about any other, but not about one that was
