@@ -8,10 +8,11 @@ use std::io::{self, Write};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::door::Harmless;
 use crate::error::{ExitCode, UserError};
 use crate::protocol::{
-    Answer, Ask, CallState, Decision, EndReason, Event, Harmless, Item, Level, Op, Outcome,
-    Transcript, TurnSummary, harmless_json, sanitize, sanitize_line,
+    Answer, Ask, CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript,
+    TurnSummary, harmless_json, sanitize, sanitize_line,
 };
 use crate::session::Handle;
 

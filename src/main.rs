@@ -7,9 +7,9 @@ use std::process::ExitCode as Status;
 use clap::{CommandFactory as _, Parser as _};
 use walden::cli::{BenchCommand, Cli, Command, SessionsCommand};
 use walden::compose;
+use walden::door::Harmless;
 use walden::error::{ExitCode, UserError};
 use walden::model::llama;
-use walden::protocol::Harmless;
 use walden::sandbox;
 
 /// Writes to the user before and after the screen: nothing of it acts on the terminal, whoever's text is in it.

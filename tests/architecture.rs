@@ -290,6 +290,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
+    ("door.rs", &["protocol"], &[]),
     ("threat_model.rs", &[], &[]),
     (
         "audit",
@@ -338,6 +339,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "code",
             "config",
             "doctor",
+            "door",
             "error",
             "exec",
             "export",
@@ -366,7 +368,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "main.rs",
-        &["cli", "compose", "error", "model", "protocol", "sandbox"],
+        &["cli", "compose", "door", "error", "model", "sandbox"],
         &["clap", "clap_complete", "tracing"],
     ),
     (
@@ -379,6 +381,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "compose",
             "config",
             "doctor",
+            "door",
             "error",
             "exec",
             "export",
@@ -437,6 +440,7 @@ const NETWORK: &[&str] = &[
 const PROCESS: &[&str] = &[
     "bench",
     "compose/brokering.rs",
+    "compose/containing.rs",
     // The editor that the user names, for a text that is long to write.
     "compose/editor.rs",
     "model/store",

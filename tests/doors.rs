@@ -162,7 +162,8 @@ impl World {
             .stdin(Stdio::null())
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            .env("HOME", self.path("home"))
+            // Interpreters are found beneath it.
+            .envs(std::env::var_os("HOME").map(|home| ("HOME", home)))
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("WALDEN_STATE", self.path("state"))
             .output()
@@ -260,6 +261,10 @@ fn no_command_prints_what_acts_on_the_terminal() {
     ] {
         shown.push_str(&world.prints(arguments));
     }
+    assert!(
+        shown.contains("`it` is up and agreed to"),
+        "the server was heard: {shown}"
+    );
     assert!(
         shown.contains("⟨U+001B⟩") && shown.contains("⟨U+202E⟩"),
         "{shown}"

@@ -88,7 +88,8 @@ impl Host {
             .stdin(Stdio::null())
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            .env("HOME", self.path("home"))
+            // Interpreters are found beneath it.
+            .envs(std::env::var_os("HOME").map(|home| ("HOME", home)))
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("WALDEN_STATE", self.path("state"));
         let filter: seccompiler::BpfProgram = self.lacking.filter().try_into().expect("a program");

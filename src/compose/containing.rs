@@ -20,7 +20,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde::{Deserialize, Serialize};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 use crate::error::UserError;
@@ -41,17 +40,9 @@ const KEEPERS: usize = 3;
 /// How long a server may take to end once its input is closed, and once it was told to.
 const PARTING: Duration = Duration::from_secs(3);
 
-/// A keeper, as the worker is told of it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Keeper {
-    server: String,
-    /// The hash of the command line and the variables that it knows.
-    knows: String,
-    input: i32,
-    output: i32,
-    errors: i32,
-    control: i32,
-}
+/// A keeper, as the worker is told of it: its server, the hash of the command line and the variables that it knows, and
+/// the worker's ends of its input, its output, its errors and what it is told by.
+type Keeper = (String, String, [i32; 4]);
 
 /// The pipes to a keeper.
 struct Pipes {
@@ -79,7 +70,7 @@ pub(super) fn start(root: &Path) -> Result<Option<(&'static str, String)>, UserE
             "cannot start the process that keeps a container: {error}"
         ))
     };
-    let mut keepers = Vec::new();
+    let mut keepers: Vec<Keeper> = Vec::new();
     let mut open: Vec<OwnedFd> = Vec::new();
     for definition in super::mcp::configured(root).definitions {
         if definition.disabled || definition.source != Source::User {
@@ -119,15 +110,11 @@ pub(super) fn start(root: &Path) -> Result<Option<(&'static str, String)>, UserE
                 OwnedFd::from(errors),
                 OwnedFd::from(told),
             ];
-            let [input, output, errors, control] = ends.each_ref().map(|end| end.as_raw_fd());
-            keepers.push(Keeper {
-                server: definition.name.clone(),
-                knows: hash_of(&argv, &env),
-                input,
-                output,
-                errors,
-                control,
-            });
+            keepers.push((
+                definition.name.clone(),
+                hash_of(&argv, &env),
+                ends.each_ref().map(|end| end.as_raw_fd()),
+            ));
             open.extend(ends);
         }
     }
@@ -150,8 +137,7 @@ pub(super) fn take_pipes() -> Vec<i32> {
     let keepers: Vec<Keeper> = serde_json::from_str(&told).unwrap_or_default();
     let mut kept = Vec::new();
     let mut pipes = PIPES.lock().unwrap_or_else(PoisonError::into_inner);
-    for keeper in keepers {
-        let numbers = [keeper.input, keeper.output, keeper.errors, keeper.control];
+    for (server, knows, numbers) in keepers {
         let [Some(input), Some(output), Some(errors), Some(control)] =
             numbers.map(sandbox::inherited_pipe)
         else {
@@ -159,8 +145,8 @@ pub(super) fn take_pipes() -> Vec<i32> {
         };
         kept.extend(numbers);
         pipes.push(Pipes {
-            server: keeper.server,
-            knows: keeper.knows,
+            server,
+            knows,
             input,
             output,
             errors,

@@ -363,7 +363,7 @@ pub fn model(command: &ModelCommand) -> Result<ExitCode, UserError> {
     store::run(
         command,
         &store,
-        &mut crate::protocol::Harmless::new(std::io::stdout().lock()),
+        &mut crate::door::Harmless::new(std::io::stdout().lock()),
         &mut Meter::new(&mut stderr, look),
     )
     .map_err(|error| store_error(&error))?;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Cli, Command, Options, Serve};
 use crate::config::{self, Config};
+use crate::door::Harmless;
 use crate::error::UserError;
-use crate::protocol::{Event, Harmless, Level};
+use crate::protocol::{Event, Level};
 use crate::sandbox::{self, Files, Network, Seal, program_folders};
 use crate::session::SessionFiles;
 

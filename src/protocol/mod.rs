@@ -9,7 +9,6 @@ mod ask;
 mod call;
 mod change;
 mod command;
-mod door;
 mod effort;
 mod event;
 mod form;
@@ -17,6 +16,7 @@ mod glob;
 mod guidance;
 #[cfg(test)]
 pub(crate) mod hostile;
+mod json;
 mod mechanism;
 mod mode;
 mod model;
@@ -40,11 +40,11 @@ pub use change::{
     BREAKS_SYNTAX, ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind,
 };
 pub use command::command_of;
-pub use door::{Harmless, harmless_json};
 pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
 pub use guidance::{Guidance, Instructions, Skill};
+pub use json::harmless_json;
 pub use mechanism::Mechanism;
 pub use mode::Mode;
 pub use model::{
@@ -66,6 +66,6 @@ pub use server::{
     CompletionOf, Job, JobState, ReportedArgument, ReportedPrompt, ReportedTool, ServerAction,
     ServerReport,
 };
-pub use text::{clip, looks_like_another, sanitize, sanitize_line};
+pub use text::{clip, looks_like_another, sanitize, sanitize_after, sanitize_line};
 pub use trace::{Sent, Traced};
 pub use transcript::{CallState, Item, Transcript, TurnState};

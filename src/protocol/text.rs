@@ -10,7 +10,7 @@ pub fn sanitize(text: &str) -> String {
 }
 
 /// Makes the next piece of a text harmless, of which this is the character before.
-pub(super) fn sanitize_after(mut before: Option<char>, text: &str) -> String {
+pub fn sanitize_after(mut before: Option<char>, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -29,7 +29,7 @@ pub(super) fn sanitize_after(mut before: Option<char>, text: &str) -> String {
 }
 
 /// Joins emoji, and letters of some scripts.
-pub(super) const JOINER: char = '\u{200D}';
+const JOINER: char = '\u{200D}';
 /// Picks the picture form of the character before it.
 const PICTURE: char = '\u{FE0F}';
 

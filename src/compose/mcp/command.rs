@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use super::edit::File;
 use super::{Configured, Treatment, configured, host, pins};
 use crate::cli::Options;
+use crate::door::Harmless;
 use crate::error::{ExitCode, UserError};
 use crate::mcp::command::{Add, McpCommand, Origin};
 use crate::mcp::config::{Definition, Reach, Source, check_name, import};
 use crate::mcp::pins::{launch_text, offer_text};
 use crate::mcp::{Attended, Host, HostEvent, Inspection, Purpose};
 use crate::protocol::{
-    Answer, CallId, Harmless, Outcome, Question, QuestionKind, ServerState, ToolCall, ToolSpec,
+    Answer, CallId, Outcome, Question, QuestionKind, ServerState, ToolCall, ToolSpec,
     harmless_json, sanitize, sanitize_line,
 };
 use crate::session::SessionFiles;

@@ -1,11 +1,13 @@
 //! The door to a terminal: what is written through it acts on nothing, whoever wrote it.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::text::{JOINER, is_hidden, sanitize_after};
+use crate::protocol::sanitize_after;
 
-/// A way to a terminal on which everything is made harmless, as [`sanitize`] does it.
+/// Joins two characters into one picture: whether it stands in its place, the next piece tells.
+const JOINER: char = '\u{200D}';
+
+/// A way to a terminal on which everything is made harmless, as [`sanitize`](crate::protocol::sanitize) does it.
 ///
 /// It is the last door and not the only one: a text that is cut or put on one line has passed `sanitize` before, which
 /// changes nothing that it has changed already. Bytes that are no text come out as `�`.
@@ -84,30 +86,12 @@ impl<W: Write> Drop for Harmless<W> {
     }
 }
 
-/// Writes a JSON text so that it says the same and acts on no terminal: what is hidden stands in it by its number,
-/// as JSON itself can write it.
-pub fn harmless_json(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        // Outside of strings JSON has no other controls than these, and inside of them none.
-        let is_layout = matches!(c, '\n' | '\t' | '\r');
-        if !is_layout && (is_hidden(c) || matches!(c, '\u{200d}' | '\u{fe0f}')) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::protocol::{hostile, sanitize};
+    use crate::protocol::hostile;
 
     proptest! {
         #[test]
@@ -122,18 +106,6 @@ mod tests {
             drop(door);
             let out = String::from_utf8(out).expect("text");
             prop_assert_eq!(hostile::acting(&out), None);
-        }
-
-        #[test]
-        fn json_says_the_same_and_acts_on_nothing(text in hostile::bytes()) {
-            let text = String::from_utf8_lossy(&text).into_owned();
-            let plain = serde_json::to_string_pretty(&[&text]).expect("JSON");
-            let harmless = harmless_json(&plain);
-            prop_assert_eq!(hostile::acting(&harmless), None);
-            let back: Vec<String> = serde_json::from_str(&harmless).expect("JSON");
-            prop_assert_eq!(back, vec![text]);
-            // The door of texts finds nothing more to do.
-            prop_assert_eq!(sanitize(&harmless), harmless);
         }
     }
 
