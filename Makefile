@@ -151,7 +151,8 @@ conformance:
 		rm -rf "$$results"
 	done
 
-# Each of the seven reference servers is added, agreed to, listed, called and looked after.
+# Each of the seven reference servers is added, agreed to, listed, called and looked after; a session with the one that has
+# everything goes through the screen (UPDATE_RECORDING=1 writes its frames to assets/servers.txt).
 interop:
 	if [ ! -f $(INTEROP)/ready ] && command -v npm >/dev/null && command -v node >/dev/null; then
 		mkdir -p $(INTEROP)
@@ -167,7 +168,7 @@ interop:
 		echo 'skipped: the reference servers need node, npm and python with venv, and the registries'
 		exit 0
 	fi
-	cargo test --locked --test interop -- --nocapture
+	cargo test --locked --test interop --test recording -- --nocapture
 
 # The official inspector and the official Python client must get from the three servers what they ask for.
 hosts:

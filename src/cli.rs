@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::Part;
 use crate::config::Config;
 use crate::error::ExitCode;
 use crate::mcp::command::McpCommand;
@@ -507,6 +508,9 @@ pub struct Bench {
     /// Measure less of everything
     #[arg(long)]
     pub quick: bool,
+    /// Measure this alone; can be given several times
+    #[arg(long, value_name = "PART")]
+    pub only: Vec<Part>,
 }
 
 #[derive(Debug, Args)]
@@ -753,11 +757,15 @@ impl Options {
 
 /// Writes the keys and slash commands of the terminal UI, from the tables that it uses.
 fn tui_help() -> String {
-    let mut text = "Keys:\n".to_owned();
-    for (keys, help) in crate::tui::key_table() {
-        text.push_str(&format!("  {keys:<29} {help}\n"));
+    let mut text = String::new();
+    for (when, keys) in crate::tui::key_table() {
+        text.push_str(&format!("{when}:\n"));
+        for (keys, help) in keys {
+            text.push_str(&format!("  {keys:<29} {help}\n"));
+        }
+        text.push('\n');
     }
-    text.push_str("\nCommands in the composer:\n");
+    text.push_str("Commands in the composer:\n");
     for command in crate::tui::COMMANDS {
         let call = format!("/{} {}", command.name, command.argument);
         text.push_str(&format!("  {call:<29} {}\n", command.help));

@@ -127,7 +127,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "git",
         &["workspace", "protocol"],
-        &["git2", "rustix", "thiserror"],
+        &["flate2", "git2", "memchr", "rustix", "thiserror"],
     ),
     (
         "servers",
@@ -167,6 +167,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("mcp/command.rs", &[], &["clap"]),
+    // Looks at and unpacks a stranger's archive; starts nothing.
+    (
+        "mcp/bundle",
+        &["mcp", "protocol"],
+        &["serde_json", "sha2", "thiserror", "zip"],
+    ),
     ("mcp/config", &["mcp"], &["serde_json", "toml"]),
     // Third-party servers are started by the sandbox alone.
     (
@@ -264,7 +270,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("review/sarif.rs", &["protocol"], &["serde_json"]),
     (
         "exec.rs",
-        &["error", "protocol", "session"],
+        &["door", "error", "protocol", "session"],
         &["serde_json", "tokio"],
     ),
     (
@@ -316,7 +322,11 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &[],
         &["rustix", "serde", "serde_json", "sha2", "thiserror"],
     ),
-    ("bench", &["model", "protocol"], &["serde", "serde_json"]),
+    (
+        "bench",
+        &["model", "protocol"],
+        &["clap", "serde", "serde_json"],
+    ),
     (
         "bench/tasks",
         &["git", "protocol", "sandbox"],
@@ -325,7 +335,9 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("config.rs", &["error", "protocol"], &["serde", "toml"]),
     (
         "cli.rs",
-        &["config", "error", "mcp", "model", "protocol", "tui"],
+        &[
+            "bench", "config", "error", "mcp", "model", "protocol", "tui",
+        ],
         &["clap", "clap_complete"],
     ),
     (

@@ -557,3 +557,32 @@ async fn the_host_adds_little_to_a_call() {
     assert!(times[100] < Duration::from_millis(20), "{:?}", times[100]);
     world.host.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_held_to_a_revision_of_the_protocol() {
+    // How the server behaves, what it is held to, and whether it comes up.
+    for (how, least, up) in [
+        ("good", "2025-06-18", true),
+        ("good", "2025-11-25", true),
+        ("good", "2026-07-28", false),
+        ("good", "modern", false),
+        ("modern", "modern", true),
+        ("oldest", "2024-11-05", true),
+        ("oldest", "2025-03-26", false),
+    ] {
+        let world = settled(with_keys(how, &json!({"min_protocol": least}))).await;
+        let state = world.inspect().state;
+        assert_eq!(state == "up", up, "{how} {least}: {state}");
+        assert!(
+            up || state.contains("(`min_protocol`)"),
+            "{how} {least}: {state}"
+        );
+        world.host.close().await;
+    }
+    // A limit that says nothing is no limit: the server is not used.
+    for odd in [json!("2025-99-99"), json!("newest"), json!(7)] {
+        let definition = with_keys("good", &json!({"min_protocol": odd}));
+        let problem = definition.reach.expect_err("refused");
+        assert!(problem.contains("`min_protocol`"), "{problem}");
+    }
+}

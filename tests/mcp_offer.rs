@@ -318,3 +318,34 @@ async fn what_a_prompt_needs_is_asked_for_in_a_form() {
     assert_eq!(trip.expect("got").text, "Plan a trip to New York.");
     world.host.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_a_server_keeps_from_before_are_shown_followed_and_can_be_called_off() {
+    let pins = Pins::in_memory(vec!["it".into()]);
+    let mut world = world_with(definition("kept-tasks"), Attended::Yes, pins);
+    let mut states: Vec<(String, JobState)> = Vec::new();
+    let mut result = None;
+    let is =
+        |states: &[(String, JobState)], id: &str, state| states.contains(&(id.to_owned(), state));
+    while result.is_none() || !is(&states, "old-endless", JobState::Cancelled) {
+        let event = tokio::time::timeout(PATIENCE, world.host.event()).await;
+        match event.expect("in time").expect("the host is there") {
+            HostEvent::Job(job) => {
+                if job.id == "old-endless" && job.state == JobState::Working {
+                    assert!(world.host.cancel_job("it", &job.id));
+                }
+                states.push((job.id, job.state));
+            }
+            HostEvent::Notice { text, .. } => result = Some(text),
+            _ => {}
+        }
+    }
+    let result = result.expect("told");
+    assert!(
+        result.contains("old-long") && result.contains("the work is done"),
+        "{result}"
+    );
+    assert!(is(&states, "old-long", JobState::Working), "{states:?}");
+    assert!(is(&states, "old-long", JobState::Done), "{states:?}");
+    world.host.close().await;
+}

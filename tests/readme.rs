@@ -20,6 +20,18 @@ fn table(head: &str, rows: impl Iterator<Item = (String, String)>) -> String {
     text
 }
 
+/// A table in which each context is named where its keys begin.
+fn keys() -> String {
+    let mut text = "| when | key | |\n| --- | --- | --- |\n".to_owned();
+    for (when, keys) in tui::key_table() {
+        for (at, (keys, help)) in keys.into_iter().enumerate() {
+            let when = if at == 0 { when } else { "" };
+            let _ = writeln!(text, "| {when} | {keys} | {} |", help.replace('|', "\\|"));
+        }
+    }
+    text
+}
+
 fn families() -> String {
     let mut text =
         "| family | a call looks like | tools are told | tested |\n| --- | --- | --- | --- |\n"
@@ -61,7 +73,7 @@ fn section(name: &str) -> String {
                 .into_iter()
                 .map(|mode| (format!("`{mode}`"), mode.meaning().to_owned())),
         ),
-        "keys" => table("key", tui::key_table().into_iter()),
+        "keys" => keys(),
         "subcommands" => table(
             "command line",
             Cli::command()

@@ -831,11 +831,11 @@ fn the_help_shows_a_questions_keys_while_one_waits() {
     let mut desk = Desk::plain((90, 40), "default");
     start(&mut desk);
     desk.key(KeyCode::F(1));
-    assert!(!desk.frame().contains("The call that asks"));
+    assert!(!desk.frame().contains("While a call asks"));
     desk.key(KeyCode::Esc);
     ask(&mut desk);
     desk.key(KeyCode::F(1));
-    assert!(desk.frame().contains("The call that asks"));
+    assert!(desk.frame().contains("While a call asks"));
 }
 
 #[test]

@@ -125,3 +125,32 @@ fn an_interrupted_turn_gives_no_answer() {
     let effects = answer(&mut agent, "No form is asked for.");
     assert!(asked(&effects).is_none());
 }
+
+#[test]
+fn the_budget_keeps_a_part_for_the_answer() {
+    let spent = |answer: bool| {
+        let mut agent = Agent::new(Settings {
+            max_tokens: 1_000,
+            answer: answer.then(|| json!({"type": "object"})),
+            ..Settings::default()
+        });
+        agent.handle(Input::Tools(vec![spec("read", Risk::Read)]));
+        agent.handle(Input::ModelReady(info()));
+        submit(&mut agent, "what is it?");
+        let usage = crate::protocol::Usage {
+            prompt: 700,
+            generated: 100,
+            ..crate::protocol::Usage::default()
+        };
+        let arguments = serde_json::Map::from_iter([("path".to_owned(), json!("a.py"))]);
+        let name = "read".to_owned();
+        model(&mut agent, ModelEvent::Call { name, arguments });
+        let raw = String::new();
+        let finish = Finish::Call;
+        model(&mut agent, ModelEvent::Done { raw, finish, usage });
+        let out = succeed(&mut agent, 1, None);
+        is_asked_for_answer(&out)
+    };
+    assert!(spent(true), "800 of 1000: the rest is for the answer");
+    assert!(!spent(false));
+}

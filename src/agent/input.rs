@@ -1,5 +1,7 @@
 //! The agent's boundary: what goes in, what comes out.
 
+use std::sync::Arc;
+
 use crate::protocol::{
     AllowedPart, CallId, CheckResult, Event, FileChange, GenerationId, Guidance, Hash, KeptRule,
     Message, ModelEvent, ModelInfo, ModelRequest, Op, Outcome, ReviewTarget, Target, ToolCall,
@@ -72,6 +74,11 @@ pub enum Input {
         outcome: Outcome,
         result: Option<CheckResult>,
     },
+    /// What was asked about code. An answer to a question that nobody waits for any more is dropped.
+    CodeTold {
+        question: u64,
+        answer: CodeAnswer,
+    },
     /// What the repository tells the model, which the user has come to trust.
     Guided(Guidance),
     /// Something that the next message brings along.
@@ -93,6 +100,48 @@ pub struct Located {
     pub file: Option<String>,
     /// The likeliest files and symbols, a line each.
     pub map: String,
+}
+
+/// What is asked about code, whose syntax the agent does not read. Answered by [`Input::CodeTold`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeQuestion {
+    /// The function of a file that a request is about.
+    Focus {
+        path: String,
+        text: Arc<str>,
+        request: String,
+        /// What a check said.
+        failing: String,
+    },
+    /// A file with the definitions of a block in it.
+    Weave {
+        path: String,
+        text: Arc<str>,
+        block: String,
+        /// The block was asked for as the whole file.
+        is_file: bool,
+    },
+}
+
+/// The answer to a [`CodeQuestion`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeAnswer {
+    Focus(Option<Focus>),
+    /// `None` where the block has no certain place.
+    Woven(Option<String>),
+}
+
+/// A function to be written anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Focus {
+    pub name: String,
+    /// Its first and its last line, counted from 1.
+    pub from: usize,
+    pub to: usize,
+    /// The lines of its body that do something, counted from 1.
+    pub lines: Vec<usize>,
+    /// What is shown instead of the file, where that is too long.
+    pub around: Option<String>,
 }
 
 /// What a call would do.
@@ -134,6 +183,11 @@ pub enum Effect {
     Check {
         call: ToolCall,
         trial: Option<ToolCall>,
+    },
+    /// Asks something about code.
+    ReadCode {
+        question: u64,
+        about: CodeQuestion,
     },
     /// Reads the change that is to be reviewed.
     ReadChange(ReviewTarget),

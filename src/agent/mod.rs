@@ -35,7 +35,7 @@ mod tests;
 use std::collections::VecDeque;
 
 pub use deciding::DECISIONS;
-pub use input::{Effect, Input, Located, Preview};
+pub use input::{CodeAnswer, CodeQuestion, Effect, Focus, Input, Located, Preview};
 pub use policy::{Facts, Policy, Verdict};
 pub use prompt::{system_text, told_as};
 
@@ -163,6 +163,8 @@ pub struct Agent {
     turn: Option<Turn>,
     turns: u32,
     generations: u64,
+    /// Questions about code so far.
+    reads: u64,
     queued: VecDeque<(String, Vec<String>)>,
     /// Where messages that come next may be about.
     located: Vec<(String, Located)>,
@@ -214,6 +216,7 @@ impl Agent {
             turn: None,
             turns: memory.turns,
             generations: 0,
+            reads: 0,
             queued: VecDeque::new(),
             located: Vec::new(),
             queued_reviews: VecDeque::new(),
@@ -285,6 +288,7 @@ impl Agent {
                 outcome,
                 result,
             } => self.checked(call, outcome, result, &mut out),
+            Input::CodeTold { question, answer } => self.code_told(question, answer, &mut out),
             Input::Guided(guidance) => self.guided(guidance, &mut out),
             Input::Brought(text) => self.attach(&text),
             Input::ChangeRead(change) => self.read_change(change, &mut out),

@@ -74,6 +74,32 @@ fn begin(agent: &mut Agent, request: &str, reached: u32) -> Vec<Effect> {
     check(agent, &out, false, reached)
 }
 
+/// Answers what is asked about code, as where the language is not known: no function is meant, and a block is the file.
+fn told(agent: &mut Agent, out: Vec<Effect>) -> Vec<Effect> {
+    told_of(agent, out, None, None)
+}
+
+/// Answers what is asked about code.
+fn told_of(
+    agent: &mut Agent,
+    out: Vec<Effect>,
+    focus: Option<Focus>,
+    woven: Option<&str>,
+) -> Vec<Effect> {
+    let asked = out.iter().find_map(|effect| match effect {
+        Effect::ReadCode { question, about } => Some((*question, about.clone())),
+        _ => None,
+    });
+    let Some((question, about)) = asked else {
+        return out;
+    };
+    let answer = match about {
+        CodeQuestion::Focus { .. } => CodeAnswer::Focus(focus),
+        CodeQuestion::Weave { .. } => CodeAnswer::Woven(woven.map(str::to_owned)),
+    };
+    agent.handle(Input::CodeTold { question, answer })
+}
+
 fn texts(agent: &Agent) -> String {
     format!("{:?}", agent.messages)
 }
@@ -229,6 +255,7 @@ fn a_short_file_is_asked_for_beside_the_conversation() {
     let out = draw(&mut agent, "a.py", "1");
     let before = texts(&agent);
     let out = check(&mut agent, &out, false, 3);
+    let out = told(&mut agent, out);
     let request = asked(&out).expect("another draw");
     assert_eq!(request.lane, crate::protocol::Lane::Side);
     assert!(request.tools.is_empty());
@@ -256,6 +283,7 @@ fn a_short_file_is_asked_for_beside_the_conversation() {
         "Sure:\n```python\ndef f():\n    return 2\n```\n",
         crate::protocol::Finish::Stop,
     );
+    let out = told(&mut agent, out);
     let written = out.iter().find_map(|effect| match effect {
         Effect::Preview(call) => Some(call.clone()),
         _ => None,
@@ -284,6 +312,7 @@ fn a_short_file_is_asked_for_beside_the_conversation() {
 fn words_instead_of_a_change_begin_the_search() {
     let (mut agent, _) = agent_that_read();
     let out = answer(&mut agent, "The function returns the wrong number.");
+    let out = told(&mut agent, out);
     let request = asked(&out).expect("a draw");
     assert_eq!(request.lane, crate::protocol::Lane::Side);
 }
@@ -291,7 +320,8 @@ fn words_instead_of_a_change_begin_the_search() {
 #[test]
 fn an_interrupted_draw_leaves_nothing_in_the_conversation() {
     let (mut agent, _) = agent_that_read();
-    answer(&mut agent, "It is wrong.");
+    let out = answer(&mut agent, "It is wrong.");
+    told(&mut agent, out);
     model(
         &mut agent,
         ModelEvent::Text {
@@ -418,12 +448,14 @@ fn a_small_model_is_asked_for_the_one_short_file_that_is_named_and_the_conversat
             change: None,
             passage: Some(("a.py".into(), "def f():\n    return 1\n".into())),
         });
+        let out = told(&mut agent, out);
         let request = asked(&out).expect("a draw");
         assert_eq!(
             (request.lane, request.sampling.temperature),
             (crate::protocol::Lane::Side, 0.0)
         );
         let out = done(&mut agent, block, crate::protocol::Finish::Stop);
+        let out = told(&mut agent, out);
         (agent, out)
     };
     let (mut agent, out) = begin("```python\ndef f():\n    return 2\n```\n");
@@ -447,11 +479,200 @@ fn a_small_model_is_asked_for_the_one_short_file_that_is_named_and_the_conversat
         summary(&out).map(crate::protocol::TurnSummary::sentence),
         Some("Changed `a.py`.".to_owned())
     );
-    // Without a block the conversation goes on as if nothing had been drawn.
-    let (agent, out) = begin("I would rather talk about it.");
+    // Without a block it is asked again, to think first, and then the conversation goes on as if nothing had been drawn.
+    let (mut agent, out) = begin("I would rather talk about it.");
+    let again = asked(&out).expect("another draw");
+    let prompt = format!("{:?}", again.messages);
+    assert!(
+        prompt.contains("First say in one or two sentences"),
+        "{prompt}"
+    );
+    let same = "```python\ndef f():\n    return 1\n```\n";
+    let out = done(&mut agent, same, crate::protocol::Finish::Stop);
+    let out = told(&mut agent, out);
+    assert_eq!(
+        asked(&out).map(|request| request.lane),
+        Some(crate::protocol::Lane::Side),
+        "what changes nothing is no change"
+    );
+    let out = done(&mut agent, "No.", crate::protocol::Finish::Stop);
     let request = asked(&out).expect("the conversation's own generation");
     assert_eq!(request.lane, crate::protocol::Lane::Main);
     assert!(!texts(&agent).contains("rather talk"));
+}
+
+/// An agent with a tool that replaces a passage and a function that is meant, which is being drawn.
+fn agent_with_a_focus(lines: Vec<usize>) -> (Agent, Vec<Effect>) {
+    let mut agent = checking_agent();
+    let text = |names: [&str; 3]| {
+        let properties = names.map(|name| (name.to_owned(), serde_json::json!({"type": "string"})));
+        let properties = serde_json::Map::from_iter(properties);
+        serde_json::json!({"type": "object", "properties": properties})
+    };
+    let write = ToolSpec {
+        schema: text(["path", "content", "mode"]),
+        ..spec("write", Risk::Edit)
+    };
+    let edit = ToolSpec {
+        schema: text(["path", "old", "new"]),
+        ..spec("edit", Risk::Edit)
+    };
+    agent.handle(Input::Tools(vec![edit, write]));
+    agent.handle(Input::ModelReady(ModelInfo {
+        parameters: 1_500_000_000,
+        ..info()
+    }));
+    agent.handle(Input::Submitted {
+        text: "Fix `f` in a.py".into(),
+        files: vec!["a.py".into()],
+    });
+    let file = "import re\n\n\ndef f(x):\n    y = x - 1\n    return y\n";
+    let out = agent.handle(Input::CallDone {
+        call: CallId(1),
+        outcome: Outcome::Done { text: "1".into() },
+        change: None,
+        passage: Some(("a.py".into(), file.into())),
+    });
+    let out = check(&mut agent, &out, false, 3);
+    let focus = Focus {
+        name: "f".into(),
+        from: 4,
+        to: 6,
+        lines,
+        around: None,
+    };
+    let out = told_of(&mut agent, out, Some(focus), None);
+    (agent, out)
+}
+
+/// Returns the arguments `old` and `new` of the edit that effects preview, and its call.
+fn quoted(out: &[Effect]) -> Option<(CallId, String, String)> {
+    out.iter().find_map(|effect| match effect {
+        Effect::Preview(call) => Some((
+            call.id,
+            call.argument("old")?.to_owned(),
+            call.argument("new")?.to_owned(),
+        )),
+        _ => None,
+    })
+}
+
+fn prompt(out: &[Effect]) -> String {
+    let request = asked(out).expect("a generation");
+    match request.messages.last() {
+        Some(Message::User { text }) => text.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_function_that_is_meant_is_asked_for_and_only_what_differs_is_edited() {
+    let (mut agent, out) = agent_with_a_focus(vec![5, 6]);
+    let asked = prompt(&out);
+    assert!(
+        asked.contains("This is `f` as it stands:\n```python\ndef f(x):"),
+        "{asked}"
+    );
+    let block = "```python\ndef f(x):\n    y = x + 1\n    return y\n```";
+    let out = done(&mut agent, block, crate::protocol::Finish::Stop);
+    let whole = "import re\n\n\ndef f(x):\n    y = x + 1\n    return y\n";
+    let out = told_of(&mut agent, out, None, Some(whole));
+    let (_, old, new) = quoted(&out).expect("an edit");
+    assert_eq!((&*old, &*new), ("    y = x - 1\n", "    y = x + 1\n"));
+}
+
+#[test]
+fn a_function_that_comes_back_as_it_was_is_not_checked() {
+    let (mut agent, _) = agent_with_a_focus(vec![5, 6]);
+    let file = "import re\n\n\ndef f(x):\n    y = x - 1\n    return y\n";
+    let out = done(
+        &mut agent,
+        "```\nthe same\n```",
+        crate::protocol::Finish::Stop,
+    );
+    let out = told_of(&mut agent, out, None, Some(file));
+    assert!(checked_call(&out).is_none());
+    assert!(asked(&out).is_some(), "another is drawn");
+    let effort = agent.turn.as_ref().map(|turn| *turn.effort());
+    assert_eq!(
+        effort.map(|effort| (effort.edits, effort.same, effort.unfit)),
+        Some((1, 1, 0))
+    );
+}
+
+#[test]
+fn a_search_goes_through_the_lines_of_the_function() {
+    let (mut agent, mut out) = agent_with_a_focus(vec![5, 6]);
+    // The function twice, and once in the conversation: in vain.
+    for _ in 0..2 {
+        let drawn = done(&mut agent, "No.", crate::protocol::Finish::Stop);
+        out = told(&mut agent, drawn);
+    }
+    assert_eq!(
+        asked(&out).map(|request| request.lane),
+        Some(crate::protocol::Lane::Main)
+    );
+    out = done(&mut agent, "No.", crate::protocol::Finish::Stop);
+    let line = prompt(&out);
+    assert!(
+        line.contains("```python\n    y = x - 1\n```\nWrite only"),
+        "{line}"
+    );
+    let most = asked(&out).map(|request| request.sampling.max_tokens);
+    assert!(most.is_some_and(|most| most < 200), "a line is short");
+    out = done(
+        &mut agent,
+        "```python\ny = x + 2\n```",
+        crate::protocol::Finish::Stop,
+    );
+    let (id, old, new) = quoted(&out).expect("an edit");
+    assert_eq!((&*old, &*new), ("    y = x - 1\n", "    y = x + 2\n"));
+    let preview = Preview::Change(Box::new(FileChange {
+        after: Some(Hash("9".into())),
+        ..change("a.py")
+    }));
+    out = agent.handle(Input::Previewed { call: id, preview });
+    out = check(&mut agent, &out, false, 3);
+    let next = prompt(&out);
+    assert!(
+        next.contains("```python\n    return y\n```\nWrite only"),
+        "{next}"
+    );
+}
+
+#[test]
+fn an_answer_about_code_that_comes_after_an_interrupt_changes_nothing() {
+    let (mut agent, _) = agent_with_a_focus(vec![5]);
+    let out = done(&mut agent, "```\nx\n```", crate::protocol::Finish::Stop);
+    agent.handle(Input::Op(Op::Interrupt));
+    let late = told_of(&mut agent, out, None, Some("y\n"));
+    assert_eq!(late, []);
+}
+
+#[test]
+fn a_check_that_counts_what_fails_chooses_although_it_says_the_same() {
+    let mut agent = checking_agent();
+    submit(&mut agent, "Fix it");
+    let out = succeed(&mut agent, 1, None);
+    let fails = |agent: &mut Agent, out: &[Effect]| {
+        let id = checked_call(out).expect("a check was asked for").0;
+        agent.handle(Input::Checked {
+            call: id,
+            outcome: Outcome::Done {
+                text: "`t` fails: no".into(),
+            },
+            result: Some(CheckResult {
+                failed: 1,
+                ..result(false, 0)
+            }),
+        })
+    };
+    let mut out = fails(&mut agent, &out);
+    for after in ["1", "2", "3", "4"] {
+        out = draw(&mut agent, "a.py", after);
+        out = fails(&mut agent, &out);
+    }
+    assert!(asked(&out).is_some(), "it goes on: {out:?}");
 }
 
 #[test]

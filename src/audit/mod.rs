@@ -1,7 +1,7 @@
 //! The audit log: what a session was asked for, what was decided, what it did and where it connected to; for somebody
 //! who was not there.
 //!
-//! A file for each session and for each of its brokers, in the state folder: a [chain](crate::chain), so that a record
+//! A file for each session and for each of its brokers, in the state folder: a [chain], so that a record
 //! that was changed, moved or taken out is found. It says what was done and not what was read: outcomes are told by
 //! their length and hash, arguments pass a redaction. Whoever can write the state folder can write a whole file anew:
 //! note the head that `walden audit verify` prints where that matters.

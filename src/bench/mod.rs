@@ -25,13 +25,31 @@ pub enum Extent {
     Quick,
 }
 
+/// What can be measured alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Prefill and decoding, beside llama-bench
+    Speed,
+    /// What a batch costs
+    Batches,
+    /// Constrained calls and their masks
+    Calls,
+    /// What a session evaluates again
+    Session,
+    /// The first token, cold and from a kept state
+    FirstToken,
+    /// What evaluating ahead gains
+    Ahead,
+}
+
 /// The batches whose cost is measured.
 const BATCHES: [usize; 6] = [2, 4, 8, 16, 32, 64];
 
-/// Measures a model. `told` hears what is measured next.
+/// Measures a model: the parts asked for, or all of them where none is. `told` hears what is measured next.
 pub fn run(
     options: &LlamaOptions,
     extent: Extent,
+    parts: &[Part],
     told: &mut dyn FnMut(&str),
 ) -> Result<Report, String> {
     told("loading");
@@ -45,20 +63,32 @@ pub fn run(
             loading_ms: millis(gauge.loading),
             ..Report::default()
         };
-        told("prefill and decoding");
-        speeds(gauge, options, extent, &mut report)?;
-        told("what batches cost");
-        report.batch_costs = batches(gauge, extent)?;
-        told("calls");
-        report.calls = calls(gauge, extent)?;
-        told("a session of ten turns");
-        report.session = session(gauge, extent)?;
-        if options.snapshots.is_some() {
-            told("the first token, cold and warm");
+        let mut wanted = |part: Part, name: &str| {
+            let wanted = parts.is_empty() || parts.contains(&part);
+            if wanted {
+                told(name);
+            }
+            wanted
+        };
+        if wanted(Part::Speed, "prefill and decoding") {
+            speeds(gauge, options, extent, &mut report)?;
+        }
+        if wanted(Part::Batches, "what batches cost") {
+            report.batch_costs = batches(gauge, extent)?;
+        }
+        if wanted(Part::Calls, "calls") {
+            report.calls = Some(calls(gauge, extent)?);
+        }
+        if wanted(Part::Session, "a session of ten turns") {
+            report.session = Some(session(gauge, extent)?);
+        }
+        if options.snapshots.is_some() && wanted(Part::FirstToken, "the first token, cold and warm")
+        {
             report.first_token = Some(first_token(gauge, extent)?);
         }
-        told("evaluating ahead");
-        report.ahead = ahead(gauge, extent)?;
+        if wanted(Part::Ahead, "evaluating ahead") {
+            report.ahead = ahead(gauge, extent)?;
+        }
         Ok(report)
     })
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::model::llama::measure::Answered;
 
-/// Everything that `walden bench` measures. Speeds are medians.
+/// Everything that `walden bench` measures; what was not asked for is empty. Speeds are medians.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     pub model: String,
@@ -21,8 +21,8 @@ pub struct Report {
     pub decode: Speed,
     /// Batch sizes, and what each costs relative to one token.
     pub batch_costs: Vec<(usize, f64)>,
-    pub calls: Call,
-    pub session: Session,
+    pub calls: Option<Call>,
+    pub session: Option<Session>,
     /// `None` where no states are kept.
     pub first_token: Option<FirstToken>,
     pub ahead: Vec<Ahead>,
@@ -216,6 +216,9 @@ impl Report {
         );
         row("loading", format!("{:.0} ms", self.loading_ms));
         for (name, speed) in [("prefill", &self.prefill), ("decoding", &self.decode)] {
+            if speed.rounds.is_empty() {
+                continue;
+            }
             let ratio = speed.ratio().map_or_else(String::new, |(median, best)| {
                 format!(
                     "  {median:.2} of llama-bench ({best:.2} of the best {})",
@@ -227,32 +230,37 @@ impl Report {
                 format!("{:.1} tokens/s{ratio}", speed.median()),
             );
         }
-        let costs: Vec<String> = self
-            .batch_costs
-            .iter()
-            .map(|(size, cost)| format!("{size}: {cost:.1}"))
-            .collect();
-        row("cost of a batch, of one token", costs.join("  "));
-        row(
-            "masks of constrained calls",
-            format!(
-                "median {:.0} us, p99 {:.0} us ({} masks; {} of {} calls complete)",
-                self.calls.mask_median_us,
-                self.calls.mask_p99_us,
-                self.calls.masks,
-                self.calls.complete,
-                self.calls.calls
-            ),
-        );
-        row(
-            "prompt evaluated again",
-            format!(
-                "{:.2} % of {} tokens in {} turns",
-                self.session.share_again() * 100.0,
-                self.session.prompt_tokens,
-                self.session.turns
-            ),
-        );
+        if !self.batch_costs.is_empty() {
+            let costs = self.batch_costs.iter();
+            let costs: Vec<String> = costs
+                .map(|(size, cost)| format!("{size}: {cost:.1}"))
+                .collect();
+            row("cost of a batch, of one token", costs.join("  "));
+        }
+        if let Some(calls) = &self.calls {
+            row(
+                "masks of constrained calls",
+                format!(
+                    "median {:.0} us, p99 {:.0} us ({} masks; {} of {} calls complete)",
+                    calls.mask_median_us,
+                    calls.mask_p99_us,
+                    calls.masks,
+                    calls.complete,
+                    calls.calls
+                ),
+            );
+        }
+        if let Some(session) = &self.session {
+            row(
+                "prompt evaluated again",
+                format!(
+                    "{:.2} % of {} tokens in {} turns",
+                    session.share_again() * 100.0,
+                    session.prompt_tokens,
+                    session.turns
+                ),
+            );
+        }
         if let Some(first) = &self.first_token {
             row(
                 "first token",

@@ -6,7 +6,7 @@
 //! TLS, and passes bytes on; it writes a record of every request. It reads none of the user's files: it has a seal of
 //! its own.
 //!
-//! [`Broker`] is the worker's end: [`Broker::connect`] gives a byte stream. [`serve`] is the other end; what really
+//! [`Broker`] is the worker's end: [`Broker::connect`] gives a byte stream. [`serve()`] is the other end; what really
 //! connects is handed to it ([`Dial`]). The `wire` between them carries many streams, each with a window, so that one
 //! that nobody reads stops its sender and no other.
 

@@ -5,6 +5,7 @@
 //! do not decide is named as uncertain, for the user or the model. Files are read through [`crate::workspace`] alone,
 //! and nothing here writes one.
 
+mod focus;
 mod grammar;
 mod language;
 mod parse;
@@ -13,7 +14,9 @@ pub mod rename;
 mod repository;
 mod symbols;
 mod syntax;
+mod weave;
 
+pub use focus::{Focus, focus};
 pub use grammar::SymbolKind;
 pub use language::Language;
 use parse::Parsed;
@@ -21,3 +24,4 @@ pub use rank::{Likely, map, stands_out};
 pub use repository::Repository;
 pub use symbols::{FileSymbols, Symbol};
 pub use syntax::{Broken, newly_broken};
+pub use weave::{Asked, weave};

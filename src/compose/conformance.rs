@@ -232,6 +232,10 @@ impl AtOnce {
 }
 
 impl OpenRemote for AtOnce {
+    fn log_in(&self, _: &Remote, _: crate::mcp::AskPerson) -> crate::mcp::LoggingIn {
+        Box::pin(async { Err("nobody is there to log in".to_owned()) })
+    }
+
     fn open(&self, remote: &Remote) -> Opening {
         let (this, remote) = (self.clone(), remote.clone());
         Box::pin(async move {

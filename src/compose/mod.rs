@@ -333,7 +333,7 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
         // Somebody who closed stderr does not wait for it.
         let _ = writeln!(std::io::stderr(), "measuring: {what}");
     };
-    let measured = bench::run(&options, extent, &mut told);
+    let measured = bench::run(&options, extent, &bench.only, &mut told);
     // What stays behind is swept by the next run.
     let _ = std::fs::remove_dir_all(&states);
     let report = measured

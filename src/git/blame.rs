@@ -7,11 +7,9 @@
 use std::collections::{BinaryHeap, HashMap};
 use std::ops::Range;
 use std::path::Path;
-use std::rc::Rc;
 
-use git2::{Blob, Commit, DiffOptions, Oid, Patch};
+use git2::{Blob, Commit, DiffOptions, ObjectType, Oid, Patch};
 
-use super::log::Places;
 use super::{GitError, Repo};
 use crate::workspace::Tracked;
 
@@ -63,7 +61,7 @@ impl Repo {
                 .roots
                 .tracked(&full.to_string_lossy(), MAX_FILE as u64)?
             {
-                let hunks = changed(&blob, &bytes)?;
+                let hunks = hunks(blob.content(), &bytes)?;
                 owners.resize(count_lines(&bytes), None);
                 let all = Run {
                     shown: 0,
@@ -126,8 +124,7 @@ impl Repo {
         runs: Vec<Run>,
         owners: &mut [Option<(Oid, String)>],
     ) -> Result<(), GitError> {
-        let mut places = Places::default();
-        let mut blobs = Blobs::default();
+        let mut history = self.history();
         let mut heap = BinaryHeap::new();
         let mut open: HashMap<(Oid, String), Vec<Run>> = HashMap::new();
         heap.push((commit.time().seconds(), commit.id(), path.to_owned()));
@@ -137,16 +134,15 @@ impl Repo {
             let Some(mut runs) = open.remove(&(id, path.clone())) else {
                 continue;
             };
-            let commit = self.git.find_commit(id)?;
-            let here = places.at(self, &commit, &path)?;
+            let here = history.at(self, id, &path)?;
             let mut parents = Vec::new();
-            for parent in commit.parents() {
+            for parent in history.node(self, id)?.parents {
                 let mut name = path.clone();
-                let mut there = places.at(self, &parent, &name)?;
+                let mut there = history.at(self, parent, &name)?;
                 if there.is_none()
-                    && let Some(old) = self.renamed_from(&parent, &commit, &name)?
+                    && let Some(old) = self.renamed_from(parent, id, &name)?
                 {
-                    there = places.at(self, &parent, &old)?;
+                    there = history.at(self, parent, &old)?;
                     name = old;
                 }
                 parents.push((parent, name, there));
@@ -162,14 +158,14 @@ impl Repo {
                     None => continue,
                     Some(_) if there == here => std::mem::take(&mut runs),
                     Some(there) => {
-                        // What is old here is new in the next step.
-                        let sides = [Some(there), here].map(|id| Some(blobs.get(self, id?)));
-                        let [Some(Some(old)), Some(Some(new))] = sides else {
+                        let mut blob = |id: Option<Oid>| {
+                            let read = id.map(|id| history.objects.read_as(ObjectType::Blob, id));
+                            read.and_then(Result::ok)
+                        };
+                        let (Some(old), Some(new)) = (blob(Some(there)), blob(here)) else {
                             continue;
                         };
-                        let mut options = diff_options();
-                        let patch = Patch::from_blobs(&old, None, &new, None, Some(&mut options))?;
-                        let (kept, rest) = split(&runs, &hunks_of(&patch)?);
+                        let (kept, rest) = split(&runs, &hunks(&old.bytes, &new.bytes)?);
                         runs = rest;
                         kept
                     }
@@ -177,8 +173,8 @@ impl Repo {
                 if passed.is_empty() {
                     continue;
                 }
-                let key = (parent.id(), name.clone());
-                heap.push((parent.time().seconds(), parent.id(), name));
+                let key = (parent, name.clone());
+                heap.push((history.node(self, parent)?.time, parent, name));
                 open.entry(key).or_default().extend(passed);
             }
             for run in runs {
@@ -267,34 +263,54 @@ struct Hunk {
     new: Range<usize>,
 }
 
-/// The files that were compared last: a blob is unpacked anew each time that it is asked for.
-#[derive(Default)]
-struct Blobs<'repo>(Vec<(Oid, Rc<Blob<'repo>>)>);
+/// Compares two forms of a file without what both have at their ends. That is most of a long file, and the comparison
+/// looks at each byte several times.
+fn hunks(old: &[u8], new: &[u8]) -> Result<Vec<Hunk>, GitError> {
+    let tail = same_end(old, new);
+    let (old, new) = (&old[..old.len() - tail], &new[..new.len() - tail]);
+    let head = same_beginning(old, new);
+    let lines = memchr::memchr_iter(b'\n', &old[..head]).count();
+    let mut options = diff_options();
+    let patch = Patch::from_buffers(&old[head..], None, &new[head..], None, Some(&mut options))?;
+    let mut hunks = hunks_of(&patch)?;
+    for side in hunks
+        .iter_mut()
+        .flat_map(|hunk| [&mut hunk.old, &mut hunk.new])
+    {
+        *side = side.start + lines..side.end + lines;
+    }
+    Ok(hunks)
+}
 
-impl<'repo> Blobs<'repo> {
-    fn get(&mut self, repo: &'repo Repo, id: Oid) -> Option<Rc<Blob<'repo>>> {
-        if let Some((_, blob)) = self.0.iter().find(|(known, _)| *known == id) {
-            return Some(blob.clone());
-        }
-        let blob = Rc::new(repo.git.find_blob(id).ok()?);
-        if self.0.len() >= 8 {
-            self.0.remove(0);
-        }
-        self.0.push((id, blob.clone()));
-        Some(blob)
+/// What is left out of a comparison is compared in blocks of this size.
+const BLOCK: usize = 1024;
+
+/// Returns how many bytes at the end of both are left out: whole blocks that are the same, but for the rest of the line
+/// that they begin in. git leaves out the same, which shows where there are several ways to tell a change.
+fn same_end(old: &[u8], new: &[u8]) -> usize {
+    let (old_blocks, new_blocks) = (old.rchunks_exact(BLOCK), new.rchunks_exact(BLOCK));
+    let same = old_blocks
+        .zip(new_blocks)
+        .take_while(|(old, new)| old == new)
+        .count()
+        * BLOCK;
+    match memchr::memchr(b'\n', &old[old.len() - same..]) {
+        Some(line) => same - (line + 1),
+        None => 0,
     }
 }
 
-/// Compares an older file with the one on the disk.
-fn changed(old: &Blob<'_>, new: &[u8]) -> Result<Vec<Hunk>, GitError> {
-    let mut options = diff_options();
-    hunks_of(&Patch::from_blob_and_buffer(
-        old,
-        None,
-        new,
-        None,
-        Some(&mut options),
-    )?)
+/// Returns how many bytes at the beginning of both are left out: whole lines, but for the last few thousand bytes. A
+/// change that can be told in several ways is told by what stands before it.
+fn same_beginning(old: &[u8], new: &[u8]) -> usize {
+    const NEAR: usize = 4;
+    let same = old
+        .chunks_exact(BLOCK)
+        .zip(new.chunks_exact(BLOCK))
+        .take_while(|(old, new)| old == new)
+        .count();
+    let far = &old[..same.saturating_sub(NEAR) * BLOCK];
+    memchr::memrchr(b'\n', far).map_or(0, |line| line + 1)
 }
 
 fn diff_options() -> DiffOptions {

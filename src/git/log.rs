@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::path::Path;
 
-use git2::{Commit, Delta, ObjectType, Oid};
+use git2::{Delta, ObjectType, Oid};
 
+use super::history::History;
+use super::objects::Parts;
 use super::{GitError, Repo};
 
 /// How many commits in a row may be too old before the walk ends: clocks are not always right.
@@ -79,30 +81,25 @@ impl Repo {
             Some(path) => Some(self.inner_path(path)?).filter(|path| !path.is_empty()),
             None => None,
         };
+        let path = path.unwrap_or_default();
+        let mut history = self.history();
         let mut queue = Queue::default();
         for (id, _) in tips.iter().filter(|(_, shown)| *shown) {
-            queue.push(
-                self.git.find_commit(*id)?,
-                path.as_deref().unwrap_or_default(),
-            );
+            queue.push(*id, history.node(self, *id)?.time, &path);
         }
-        let mut places = Places::default();
-        while let Some((commit, path)) = queue.pop() {
+        while let Some((id, path)) = queue.pop() {
             self.go_on()?;
-            if within
-                .as_ref()
-                .is_some_and(|within| !within.contains(&commit.id()))
-            {
+            if within.as_ref().is_some_and(|within| !within.contains(&id)) {
                 continue;
             }
             let go = match path.is_empty() {
                 true => {
-                    for parent in commit.parents() {
-                        queue.push(parent, "");
+                    for parent in history.node(self, id)?.parents {
+                        queue.push(parent, history.node(self, parent)?.time, "");
                     }
-                    filter.take(&commit)
+                    filter.take(self, &mut history, id)?
                 }
-                false => self.step(&commit, &path, query, &mut places, &mut queue, &mut filter)?,
+                false => self.step(id, &path, query, &mut history, &mut queue, &mut filter)?,
             };
             if go == Go::Stop {
                 break;
@@ -156,39 +153,38 @@ impl Repo {
     }
 
     /// Takes a step in the history of one path: of a merge, only to the parent that has the path as it is.
-    fn step<'repo>(
+    fn step(
         &self,
-        commit: &Commit<'repo>,
+        id: Oid,
         path: &str,
         query: &LogQuery,
-        places: &mut Places,
-        queue: &mut Queue<'repo>,
+        history: &mut History,
+        queue: &mut Queue,
         filter: &mut Filter<'_>,
     ) -> Result<Go, GitError> {
-        let here = places.at(self, commit, path)?;
-        let mut parents = Vec::new();
-        for parent in commit.parents() {
-            if places.at(self, &parent, path)? == here {
-                queue.push(parent, path);
+        let here = history.at(self, id, path)?;
+        let parents = history.node(self, id)?.parents;
+        for parent in &parents {
+            if history.at(self, *parent, path)? == here {
+                queue.push(*parent, history.node(self, *parent)?.time, path);
                 return Ok(Go::On);
             }
-            parents.push(parent);
         }
         let mut go = Go::On;
         if here.is_some() || !parents.is_empty() {
-            go = filter.take(commit);
+            go = filter.take(self, history, id)?;
         }
         let mut path = path.to_owned();
         if let [parent] = parents.as_slice()
             && query.follow
             && here.is_some()
-            && places.at(self, parent, &path)?.is_none()
-            && let Some(older) = self.renamed_from(parent, commit, &path)?
+            && history.at(self, *parent, &path)?.is_none()
+            && let Some(older) = self.renamed_from(*parent, id, &path)?
         {
             path = older;
         }
         for parent in parents {
-            queue.push(parent, &path);
+            queue.push(parent, history.node(self, parent)?.time, &path);
         }
         Ok(go)
     }
@@ -196,13 +192,12 @@ impl Repo {
     /// Finds the name that a file had before this commit gave it another one.
     pub(super) fn renamed_from(
         &self,
-        parent: &Commit<'_>,
-        commit: &Commit<'_>,
+        parent: Oid,
+        commit: Oid,
         path: &str,
     ) -> Result<Option<String>, GitError> {
-        let mut diff =
-            self.git
-                .diff_tree_to_tree(Some(&parent.tree()?), Some(&commit.tree()?), None)?;
+        let [old, new] = [parent, commit].map(|id| self.git.find_commit(id)?.tree());
+        let mut diff = self.git.diff_tree_to_tree(Some(&old?), Some(&new?), None)?;
         let mut options = git2::DiffFindOptions::new();
         diff.find_similar(Some(options.renames(true).rename_limit(1_000)))?;
         let renamed = diff.deltas().find(|delta| {
@@ -214,68 +209,24 @@ impl Repo {
 
 /// Commits that are still to be looked at, the newest first; of the same second, in the order in which they came.
 #[derive(Default)]
-struct Queue<'repo> {
+struct Queue {
     heap: BinaryHeap<(i64, Reverse<usize>)>,
-    commits: HashMap<usize, (Commit<'repo>, String)>,
+    commits: HashMap<usize, (Oid, String)>,
     seen: HashSet<Oid>,
 }
 
-impl<'repo> Queue<'repo> {
-    fn push(&mut self, commit: Commit<'repo>, path: &str) {
-        if self.seen.insert(commit.id()) {
+impl Queue {
+    fn push(&mut self, commit: Oid, time: i64, path: &str) {
+        if self.seen.insert(commit) {
             let at = self.seen.len();
-            self.heap.push((commit.time().seconds(), Reverse(at)));
+            self.heap.push((time, Reverse(at)));
             self.commits.insert(at, (commit, path.to_owned()));
         }
     }
 
-    fn pop(&mut self) -> Option<(Commit<'repo>, String)> {
+    fn pop(&mut self) -> Option<(Oid, String)> {
         let (_, Reverse(at)) = self.heap.pop()?;
         self.commits.remove(&at)
-    }
-}
-
-/// What stands at a path in trees that were looked at already. Most commits leave most trees as they are, so most
-/// paths are known after one step down.
-#[derive(Default)]
-pub(super) struct Places {
-    known: HashMap<String, HashMap<Oid, Option<Oid>>>,
-}
-
-impl Places {
-    /// Returns the object at a path of a commit.
-    pub(super) fn at(
-        &mut self,
-        repo: &Repo,
-        commit: &Commit<'_>,
-        path: &str,
-    ) -> Result<Option<Oid>, GitError> {
-        self.beneath(repo, commit.tree_id(), path)
-    }
-
-    fn beneath(&mut self, repo: &Repo, tree: Oid, path: &str) -> Result<Option<Oid>, GitError> {
-        if let Some(known) = self.known.get(path).and_then(|known| known.get(&tree)) {
-            return Ok(*known);
-        }
-        let (name, rest) = path.split_once('/').unwrap_or((path, ""));
-        let object = repo.git.find_tree(tree)?;
-        let found = match object.get_name(name) {
-            None => None,
-            Some(entry) if rest.is_empty() => Some(entry.id()),
-            Some(entry) if entry.kind() == Some(ObjectType::Tree) => {
-                self.beneath(repo, entry.id(), rest)?
-            }
-            Some(_) => None,
-        };
-        match self.known.get_mut(path) {
-            Some(known) => known.insert(tree, found),
-            None => self
-                .known
-                .entry(path.to_owned())
-                .or_default()
-                .insert(tree, found),
-        };
-        Ok(found)
     }
 }
 
@@ -306,42 +257,61 @@ impl<'a> Filter<'a> {
         }
     }
 
-    fn take(&mut self, commit: &Commit<'_>) -> Go {
-        let time = commit.time().seconds();
+    fn take(&mut self, repo: &Repo, history: &mut History, id: Oid) -> Result<Go, GitError> {
+        let time = history.node(repo, id)?.time;
         if self.query.since.is_some_and(|since| time < since) {
             self.old += 1;
-            return match self.old > OLD_IN_A_ROW {
+            return Ok(match self.old > OLD_IN_A_ROW {
                 true => Go::Stop,
                 false => Go::On,
-            };
+            });
         }
         self.old = 0;
         if self.query.until.is_some_and(|until| time > until) {
-            return Go::On;
+            return Ok(Go::On);
         }
-        let author = commit.author();
-        let name = String::from_utf8_lossy(author.name_bytes());
+        let stored = history.objects.read_as(ObjectType::Commit, id)?;
+        let parts = Parts::of(&stored.bytes);
+        let author = parts.author();
         if let Some(part) = &self.author {
-            let mail = String::from_utf8_lossy(author.email_bytes());
-            if !format!("{name} <{mail}>").to_lowercase().contains(part) {
-                return Go::On;
+            let found = author.is_some_and(|author| {
+                let [name, mail] = [author.name, author.mail].map(String::from_utf8_lossy);
+                format!("{name} <{mail}>").to_lowercase().contains(part)
+            });
+            if !found {
+                return Ok(Go::On);
             }
         }
-        let message = String::from_utf8_lossy(commit.message_raw_bytes());
         if let Some(part) = &self.grep
-            && !message.to_lowercase().contains(part)
+            && !String::from_utf8_lossy(parts.message)
+                .to_lowercase()
+                .contains(part)
         {
-            return Go::On;
+            return Ok(Go::On);
         }
-        self.entries.push(LogEntry {
-            id: commit.id().to_string(),
-            author: name.into_owned(),
-            date: super::date::shown(author.when(), super::date::Offset::Colon),
-            message: message.into_owned(),
-        });
-        match self.query.max {
+        let entry = match author {
+            Some(author) if !stored.bytes.contains(&0) => LogEntry {
+                id: id.to_string(),
+                author: String::from_utf8_lossy(author.name).into_owned(),
+                date: super::date::shown(author.when, super::date::Offset::Colon),
+                message: String::from_utf8_lossy(parts.message).into_owned(),
+            },
+            // Not written as usual: libgit2 makes the best of it.
+            _ => {
+                let commit = repo.git.find_commit(id)?;
+                let author = commit.author();
+                LogEntry {
+                    id: id.to_string(),
+                    author: String::from_utf8_lossy(author.name_bytes()).into_owned(),
+                    date: super::date::shown(author.when(), super::date::Offset::Colon),
+                    message: String::from_utf8_lossy(commit.message_raw_bytes()).into_owned(),
+                }
+            }
+        };
+        self.entries.push(entry);
+        Ok(match self.query.max {
             Some(max) if self.entries.len() >= max => Go::Stop,
             _ => Go::On,
-        }
+        })
     }
 }

@@ -36,6 +36,16 @@ impl Host {
             (ServerAction::Restart, None, _) => {
                 Err(format!("`{server}` is left out; take it in first"))
             }
+            (ServerAction::LogIn, Some(at), _) => {
+                let login = super::login::begin(&self.foreign[at], &ground)?;
+                // One at a time: a second one takes the place of the first, whose questions are taken back.
+                self.logins.abort_all();
+                self.logins.spawn(login);
+                Ok(None)
+            }
+            (ServerAction::LogIn, None, _) => {
+                Err(format!("`{server}` is left out; take it in first"))
+            }
             (ServerAction::Disable, Some(at), _) => {
                 let mut definition = self.stop(at);
                 let kept = self.choices.set_disabled(&definition.key(), true);

@@ -57,6 +57,8 @@ pub enum McpCommand {
     Logout { name: String },
     /// Remove a server from your configuration, and forget what you agreed to
     Remove { name: String },
+    /// Install a bundle (`.mcpb`): everything of it is shown first, and nothing of it starts before you agree
+    Install(Install),
     /// Take servers over from another program's configuration
     Import {
         /// The program, or `file` with --file
@@ -101,6 +103,25 @@ pub struct Add {
     /// The command that starts it, with its arguments
     #[arg(last = true, required_unless_present_any = ["url", "container"])]
     pub command: Vec<String>,
+}
+
+/// A bundle to be installed.
+#[derive(Debug, Args)]
+pub struct Install {
+    /// The bundle's file
+    pub file: PathBuf,
+    /// The server's name in your configuration, in place of the bundle's own
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What the bundle asks for, such as `token='${MY_TOKEN}'`; can be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// A folder that the server may write
+    #[arg(long, value_name = "DIR")]
+    pub write: Vec<PathBuf>,
+    /// Agree to what it is and offers without being asked (all of it is still shown)
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// A program whose configuration of servers is known.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::container::{Container, check_image};
-use super::era::Era;
+use super::era::{self, Era};
 pub use expand::expand;
 
 /// How long a server may take to start, a call may go without an answer or progress, and a call may take in all.
@@ -32,6 +32,8 @@ pub struct Definition {
     /// How it is reached, or why it cannot be.
     pub reach: Result<Reach, String>,
     pub era: Era,
+    /// The oldest revision of the protocol that it is used with.
+    pub min_protocol: Option<&'static str>,
     pub start: Duration,
     pub idle: Duration,
     pub total: Duration,
@@ -188,12 +190,18 @@ pub fn define(
         Some("modern") => Era::Modern,
         _ => Era::Auto,
     };
+    let least = least_protocol(written.get("min_protocol"));
     let reach = check_name(name).and_then(|()| entry.reach(name));
+    let (min_protocol, reach) = match least {
+        Ok(least) => (least, reach),
+        Err(problem) => (None, Err(problem)),
+    };
     Definition {
         name: name.to_owned(),
         source: source.clone(),
         reach,
         era,
+        min_protocol,
         start: seconds(&["startup_timeout_sec"], START),
         idle: seconds(&["tool_timeout_sec"], IDLE),
         total: seconds(&["max_timeout_sec"], TOTAL),
@@ -204,6 +212,22 @@ pub fn define(
         disabled: flag("disabled") == Some(true) || flag("enabled") == Some(false),
         written,
     }
+}
+
+/// Reads the oldest revision that a server may speak. One that is not known is no limit at all, so it disables the server.
+fn least_protocol(written: Option<&Value>) -> Result<Option<&'static str>, String> {
+    let word = match written {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(word)) => word,
+        Some(_) => return Err("`min_protocol` is not a text".to_owned()),
+    };
+    era::revision(word).map(Some).ok_or_else(|| {
+        format!(
+            "`min_protocol` is `{}`: use {}, or `modern`",
+            super::text::short(word, 40),
+            era::revisions().join(", ")
+        )
+    })
 }
 
 /// Refuses names that could be taken for one of walden's own servers, or that cannot be part of a tool's name.

@@ -15,6 +15,21 @@ pub(super) const MODERN: &str = "2026-07-28";
 /// The revisions with a handshake, the preferred one first.
 const LEGACY: &[&str] = &["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
+/// Lists the revisions that are spoken, the newest first.
+pub(super) fn revisions() -> Vec<&'static str> {
+    let mut all = vec![MODERN];
+    all.extend(LEGACY);
+    all
+}
+
+/// Finds a revision by its date, or by the word for its era.
+pub(super) fn revision(word: &str) -> Option<&'static str> {
+    match word {
+        "modern" => Some(MODERN),
+        date => revisions().into_iter().find(|one| *one == date),
+    }
+}
+
 /// How long a server may take to answer the new way before it is asked the old way, too: it may be slow to start, or
 /// may drop what it does not know.
 const PROBE: Duration = Duration::from_secs(3);
@@ -54,6 +69,18 @@ pub(super) struct Hello {
 }
 
 impl Hello {
+    /// Refuses a server that speaks an older revision than it is held to. Revisions are dates, written so that the
+    /// later one sorts behind.
+    pub(super) fn check(&self, least: Option<&str>) -> Result<(), String> {
+        match least {
+            Some(least) if self.version.as_str() < least => Err(format!(
+                "it speaks the protocol of {}, and you hold it to that of {least} or later (`min_protocol`)",
+                self.version
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Tells whether the server has declared a capability.
     pub(super) fn can(&self, path: &str) -> bool {
         match self.capabilities.pointer(path) {

@@ -3,7 +3,8 @@
 
 mod contained;
 mod hearing;
-mod launching;
+mod kept;
+mod launch;
 mod reads;
 mod session;
 
@@ -24,6 +25,7 @@ use super::era::{Era, Hello};
 use super::event::HostEvent;
 use super::link::Link;
 use super::log::Log;
+use super::login::{AskPerson, LoggingIn};
 use super::pins::Pins;
 use super::wire::Wire;
 use crate::protocol::{Level, ServerState, ToolSpec};
@@ -45,6 +47,9 @@ pub type Opening = std::pin::Pin<Box<dyn Future<Output = Result<Wire, String>> +
 pub trait OpenRemote: Send + Sync {
     /// Begins to connect. The error is one line that says what failed and what to do.
     fn open(&self, remote: &Remote) -> Opening;
+
+    /// Lets the person authorize walden at a server, who is asked by `ask`.
+    fn log_in(&self, remote: &Remote, ask: AskPerson) -> LoggingIn;
 }
 
 /// What all third-party servers have in common.
@@ -177,6 +182,11 @@ impl Foreign {
             commands,
             task,
         }
+    }
+
+    /// Returns a way to ask something of the server's task from elsewhere.
+    pub(super) fn commands(&self) -> mpsc::Sender<Command> {
+        self.commands.clone()
     }
 
     /// Asks something of the server's task.

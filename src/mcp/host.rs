@@ -42,6 +42,8 @@ pub struct Host {
     pub(super) reload: Option<Reload>,
     /// Servers that are being ended.
     pub(super) closing: JoinSet<()>,
+    /// Logins that go on; they end with the host.
+    pub(super) logins: JoinSet<()>,
     pub(super) answering: Arc<Answering>,
     events: mpsc::UnboundedReceiver<HostEvent>,
 }
@@ -143,6 +145,7 @@ impl Host {
             choices: Choices::in_memory(),
             reload: None,
             closing: JoinSet::new(),
+            logins: JoinSet::new(),
             answering: Answering::new(desk, events, Vec::new()),
             events: told,
         }
@@ -174,6 +177,7 @@ impl Host {
             choices: options.choices,
             reload: options.reload,
             closing: JoinSet::new(),
+            logins: JoinSet::new(),
             answering,
             events: told,
         };

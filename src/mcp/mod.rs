@@ -5,6 +5,7 @@
 
 mod acting;
 mod answering;
+pub mod bundle;
 mod calling;
 mod catalog;
 mod choices;
@@ -23,6 +24,7 @@ mod knowledge;
 mod lines;
 mod link;
 mod log;
+mod login;
 pub mod pins;
 mod registry;
 mod report;
@@ -47,6 +49,7 @@ pub use foreign::{
 };
 pub use host::{Caller, Host, HostError, Options, Purpose, Reply, Trust};
 pub use knowledge::{Author, Knowledge, Names, Unkept};
+pub use login::{Answered, AskPerson, LoggingIn};
 pub use view::{Attachment, Completed, Inspection};
 pub use wire::{Received, Wire};
 

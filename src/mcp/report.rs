@@ -52,7 +52,10 @@ fn about(definition: &Definition, pins: &Pins) -> ServerReport {
     ServerReport {
         name: definition.name.clone(),
         source: source.to_owned(),
-        era: definition.era.name().to_owned(),
+        era: match definition.min_protocol {
+            Some(least) => format!("{}, {least} or later", definition.era.name()),
+            None => definition.era.name().to_owned(),
+        },
         sandbox: sandbox(definition),
         pinned,
         ..ServerReport::default()
@@ -108,6 +111,9 @@ fn running(
     let mut report = about(&shared.definition, pins);
     report.log = shared.log.tail(LOG);
     report.last_error = shared.last_error();
+    let is_down = matches!(&*shared.stage.borrow(), Stage::Down(_));
+    report.needs_login =
+        is_down && super::login::is_wanted(&shared.definition.reach, report.last_error.as_deref());
     if let Stage::Up(live) = &*shared.stage.borrow() {
         fill(&mut report, shared, live, cost);
     }

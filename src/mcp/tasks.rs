@@ -278,7 +278,8 @@ fn failed(error: &Value) -> LinkError {
     }
 }
 
-fn state(task: &Value) -> JobState {
+/// Says how far a task is, in the words of either era.
+pub(super) fn state(task: &Value) -> JobState {
     match task["status"].as_str() {
         Some("input_required") => JobState::Asks,
         Some("completed") => JobState::Done,

@@ -34,6 +34,8 @@ pub struct Inspection {
     pub title: String,
     pub era: &'static str,
     pub version: String,
+    /// The oldest revision of the protocol that it is held to.
+    pub min_protocol: Option<&'static str>,
     pub capabilities: Vec<String>,
     pub instructions: String,
     pub tools: Vec<ToolSpec>,
@@ -60,6 +62,7 @@ impl Host {
                     title: String::new(),
                     era: shared.definition.era.name(),
                     version: String::new(),
+                    min_protocol: shared.definition.min_protocol,
                     capabilities: Vec::new(),
                     instructions: String::new(),
                     tools: Vec::new(),

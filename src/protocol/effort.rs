@@ -14,6 +14,8 @@ pub struct Effort {
     /// Edits that the model wrote, and those of them that could not be made as they stood.
     pub edits: u32,
     pub unfit: u32,
+    /// Edits that would have left everything as it was.
+    pub same: u32,
     /// Generations that brought the turn no further: unreadable or repeated calls, edits that could not be made or were
     /// drawn before, words where a change was wanted.
     pub wasted: u32,
@@ -27,6 +29,7 @@ impl Effort {
         self.invalid += other.invalid;
         self.edits += other.edits;
         self.unfit += other.unfit;
+        self.same += other.same;
         self.wasted += other.wasted;
     }
 }

@@ -16,11 +16,12 @@ pub enum Mechanism {
     Beside,
     Nudges,
     Repeats,
+    Parts,
 }
 
 impl Mechanism {
     /// All of them, with what each does.
-    pub const TABLE: [(Self, &'static str); 10] = [
+    pub const TABLE: [(Self, &'static str); 11] = [
         (
             Self::Locating,
             "the file that a request is likely about is read first",
@@ -58,6 +59,10 @@ impl Mechanism {
             "a turn that was to change something and did not is asked again",
         ),
         (Self::Repeats, "a call that was made before is answered so"),
+        (
+            Self::Parts,
+            "the one function that fails is asked for, and its lines, instead of the file",
+        ),
     ];
 
     /// Returns its name, as a flag takes it.
@@ -73,6 +78,7 @@ impl Mechanism {
             Self::Beside => "beside",
             Self::Nudges => "nudges",
             Self::Repeats => "repeats",
+            Self::Parts => "parts",
         }
     }
 

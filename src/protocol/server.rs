@@ -53,6 +53,9 @@ pub struct ServerReport {
     /// What was agreed to of it.
     pub pinned: String,
     pub last_error: Option<String>,
+    /// It is down until the user has logged in to it.
+    #[serde(default)]
+    pub needs_login: bool,
     /// The last lines that it said beside the protocol.
     pub log: Vec<String>,
     pub tools: Vec<ReportedTool>,
@@ -100,6 +103,8 @@ pub struct ReportedArgument {
 #[serde(rename_all = "snake_case", tag = "do")]
 pub enum ServerAction {
     Restart,
+    /// Lets the user authorize walden at it, where it is reached over HTTP.
+    LogIn,
     /// Stops it, and leaves it out from now on.
     Disable,
     Enable,

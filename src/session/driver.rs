@@ -496,6 +496,12 @@ impl Driver {
                 self.sync();
                 self.tasks.check(&mut self.running, call, trial);
             }
+            Effect::ReadCode { question, about } => {
+                self.running.spawn_blocking(move || {
+                    let answer = super::coding::answer(&about);
+                    Done(Input::CodeTold { question, answer })
+                });
+            }
             Effect::ReadChange(target) => {
                 let reader = self.changes.clone();
                 self.running.spawn_blocking(move || {

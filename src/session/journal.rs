@@ -1,4 +1,4 @@
-//! The journal: a [chain](crate::chain) of what a session did. Intents are fsynced before their effect; streamed text
+//! The journal: a [chain] of what a session did. Intents are fsynced before their effect; streamed text
 //! is not, so that a crash loses at most the token that was being written.
 
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@
 )]
 
 mod attach;
+mod coding;
 mod driver;
 mod effects;
 mod elsewhere;

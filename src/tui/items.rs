@@ -223,8 +223,7 @@ fn call_rows(
         }
     }
     if let Some(change) = change.filter(|_| !matches!(state, CallState::Asking { .. })) {
-        head.push(format!(" +{}", change.added), Role::DiffAddedSign);
-        head.push(format!(" −{}", change.removed), Role::DiffRemovedSign);
+        head.append(diff::tally(change.added, change.removed, 0));
         for note in &change.notes {
             head.push(format!(" · {}", clean_line(note)), Role::TextDim);
         }

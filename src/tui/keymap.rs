@@ -25,6 +25,32 @@ pub(super) enum Context {
     Servers,
 }
 
+/// The contexts whose keys are listed: in the others a pane says itself what its few keys do.
+pub(super) const LISTED: [Context; 6] = [
+    Context::Composer,
+    Context::Always,
+    Context::Approval,
+    Context::Form,
+    Context::Question,
+    Context::Servers,
+];
+
+impl Context {
+    /// Says when the context counts, as a heading.
+    pub(super) fn when(self) -> &'static str {
+        match self {
+            Self::Always => "Anywhere",
+            Self::Composer => "While you write",
+            Self::Approval => "While a call asks",
+            Self::Overlay => "In a list or on a page",
+            Self::Find => "While a text is looked for",
+            Self::Form => "In a server's form",
+            Self::Question => "At a server's other questions",
+            Self::Servers => "On the page of the servers",
+        }
+    }
+}
+
 /// What a key does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
@@ -66,6 +92,7 @@ pub(super) enum Serve {
     /// Leaves it out, or takes it in; cancels a task.
     Use,
     Restart,
+    LogIn,
     Remove,
 }
 
@@ -323,6 +350,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Enter, NONE, Servers, Action::Serve(Serve::Open), "show a server whole, or as before"),
         bind(Char(' '), NONE, Servers, Action::Serve(Serve::Use), "leave a server or a tool out, or take it in; cancel a task"),
         bind(Char('r'), NONE, Servers, Action::Serve(Serve::Restart), "start a server again"),
+        bind(Char('l'), NONE, Servers, Action::Serve(Serve::LogIn), "log in to a server that wants it"),
         bind(Delete, NONE, Servers, Action::Serve(Serve::Remove), "stop a server, and forget what was agreed to of it"),
         bind(Up, NONE, Question, Action::Scroll(Scroll::LineUp), UNLISTED),
         bind(Down, NONE, Question, Action::Scroll(Scroll::LineDown), UNLISTED),
@@ -404,20 +432,12 @@ pub(super) fn anywhere() -> Vec<(Action, String, String)> {
         .collect()
 }
 
-/// Lists all keys and what they do, for the documentation and `--help`.
-pub fn key_table() -> Vec<(String, String)> {
-    [
-        Context::Composer,
-        Context::Always,
-        Context::Approval,
-        Context::Form,
-        Context::Question,
-        Context::Servers,
-    ]
-    .into_iter()
-    .flat_map(help)
-    .map(|(keys, help)| (keys, help.to_owned()))
-    .collect()
+/// Lists all keys, under when they count, and what they do: for the documentation and `--help`.
+pub fn key_table() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
+    LISTED
+        .into_iter()
+        .map(|context| (context.when(), help(context)))
+        .collect()
 }
 
 /// Returns the first key of an action, for a hint.
@@ -494,14 +514,14 @@ mod tests {
     #[test]
     fn the_table_names_each_key_with_its_help() {
         let table = key_table();
-        assert!(table.contains(&(
+        let newline = (
             "Ctrl-J Alt-Enter Shift-Enter".to_owned(),
-            "begin a new line".to_owned()
-        )));
-        assert!(
-            table
-                .iter()
-                .all(|(keys, help)| !keys.is_empty() && !help.is_empty())
+            "begin a new line",
         );
+        assert!(table[0].0 == "While you write" && table[0].1.contains(&newline));
+        for (when, keys) in table {
+            let told = |(keys, help): &(String, &str)| !keys.is_empty() && !help.is_empty();
+            assert!(!keys.is_empty() && keys.iter().all(told), "{when}");
+        }
     }
 }

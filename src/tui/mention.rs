@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::app::{App, Cmd};
 use super::commands::Candidate;
 use super::picker::{Hit, Ranker, Subject, Want};
+use super::templates::beginning;
 use super::text::clean_line;
 
 /// What is offered at most.
@@ -83,13 +84,18 @@ impl App {
                 .clone()
                 .map(|(hit, symbol)| offer(hit, &symbol.name, clean_line(&symbol.told())))
                 .collect();
-            mention.written = all.map(|(_, symbol)| symbol.named()).collect();
+            mention.written = all
+                .map(|(_, symbol)| format!("{} ", symbol.named()))
+                .collect();
         } else {
-            let Some(files) = self.files.clone() else {
-                if !std::mem::replace(&mut self.listing, true) {
-                    self.later.push(Cmd::Find(Want::Files));
-                }
-                return;
+            if self.files.is_none() && !std::mem::replace(&mut self.listing, true) {
+                self.later.push(Cmd::Find(Want::Files));
+            }
+            let files = match &self.files {
+                Some(files) => files.clone(),
+                // A server's resource is no file: nobody waits for the list of files to name one.
+                None if query.contains(':') => Arc::from(Vec::new()),
+                None => return,
             };
             let (mut hits, _) = mention.ranker.best(query, &files, MOST);
             // What is written out already needs no list below it.
@@ -102,12 +108,25 @@ impl App {
                 .collect();
             mention.written = hits
                 .iter()
-                .map(|hit| format!("@{}", clean_line(&files[hit.at])))
+                .map(|hit| format!("@{} ", clean_line(&files[hit.at])))
                 .collect();
-            let resources = self.resources_for(query);
-            let written = resources
-                .iter()
-                .map(|resource| format!("@{}", resource.line));
+            let query = query.to_owned();
+            let mut written: Vec<String> = Vec::new();
+            let mut resources: Vec<Candidate> = Vec::new();
+            for offer in self.template_values(&query) {
+                written.push(offer.written);
+                resources.push(offer.candidate);
+            }
+            for resource in self.resources_for(&query) {
+                // Of an address with variables, what stands before the first one is written.
+                written.push(match beginning(&resource.line) {
+                    // That much is written already; the values of its variables are what is offered.
+                    Some(line) if query.len() >= line.len() => continue,
+                    Some(line) => format!("@{line}"),
+                    None => format!("@{} ", resource.line),
+                });
+                resources.push(resource);
+            }
             if query.contains(':') {
                 // No path of a file is likely to be meant.
                 mention.written.splice(0..0, written);
@@ -131,8 +150,7 @@ impl App {
         let Some(written) = mention.written.get(self.chosen) else {
             return false;
         };
-        let text = format!("{written} ");
-        self.composer.complete(mention.start, &text);
+        self.composer.complete(mention.start, written);
         self.edited();
         true
     }

@@ -67,20 +67,7 @@ impl Overlay {
                 let inner = draw_frame(buffer, area, 76, rows.len() as u16, "Help", theme);
                 let last = rows.len().saturating_sub(usize::from(inner.height));
                 draw_rows(rows.iter().skip((*scroll).min(last)), buffer, inner, theme);
-                if last > 0 {
-                    let text = format!(
-                        " {}–{} of {} · ↑ ↓ ",
-                        scroll + 1,
-                        (scroll + usize::from(inner.height)).min(rows.len()),
-                        rows.len()
-                    );
-                    let line = Rect {
-                        y: inner.bottom(),
-                        height: 1,
-                        ..inner
-                    };
-                    Row::new(text, Role::TextDim).draw(buffer, line, theme);
-                }
+                draw_place(*scroll, rows.len(), buffer, inner, theme);
                 None
             }
             Self::Picker(picker) => picker.draw(buffer, area, theme),
@@ -90,6 +77,30 @@ impl Overlay {
             }
         }
     }
+}
+
+/// Says on the frame which rows are in sight, where not all are.
+pub(super) fn draw_place(
+    first: usize,
+    total: usize,
+    buffer: &mut Buffer,
+    inner: Rect,
+    theme: &Theme,
+) {
+    let high = usize::from(inner.height);
+    if total <= high {
+        return;
+    }
+    let first = first.min(total - high);
+    let text = format!(" {}–{} of {total} · ↑ ↓ ", first + 1, first + high);
+    let line = Rect {
+        y: inner.bottom(),
+        height: 1,
+        ..inner
+    };
+    Row::new(text, Role::TextDim)
+        .cut(inner.width.into())
+        .draw(buffer, line, theme);
 }
 
 /// Draws a list of candidates with one selected.
@@ -105,11 +116,18 @@ pub(super) fn draw_candidates(
         return;
     }
     let first = (selected + 1).saturating_sub(height);
-    let column = found
-        .iter()
-        .map(|candidate| width(&candidate.line))
-        .max()
-        .unwrap_or(0);
+    let widest = |text: fn(&Candidate) -> &str| {
+        found
+            .iter()
+            .map(|candidate| width(text(candidate)))
+            .max()
+            .unwrap_or(0)
+    };
+    let line = widest(|candidate| &candidate.line);
+    let help = widest(|candidate| &candidate.help);
+    // What is told beside a name is short and at its end says where; a long name is the one to be cut, down to a half.
+    let room = usize::from(area.width).saturating_sub(4);
+    let column = line.min(room.saturating_sub(help).max(room / 2));
     for ((at, candidate), y) in found
         .iter()
         .enumerate()
@@ -126,8 +144,14 @@ pub(super) fn draw_candidates(
             };
             row.push(c.to_string(), role);
         }
-        row.push(" ".repeat(column - width(&candidate.line) + 2), Role::Text);
-        row.push(candidate.help.as_str(), Role::TextDim);
+        if !candidate.help.is_empty() {
+            row = row.cut(column + 2);
+            row.push(
+                " ".repeat((column + 4).saturating_sub(row.width())),
+                Role::Text,
+            );
+            row.push(candidate.help.as_str(), Role::TextDim);
+        }
         if chosen {
             for span in &mut row.spans {
                 span.ink = span.ink.over(Role::TextStrong);
@@ -142,23 +166,26 @@ pub(super) fn draw_candidates(
     }
 }
 
-/// Returns the help: what is at hand first, and the keys of a question only while one waits.
+/// Returns the help: what is at hand first, and the keys of a question on top while one waits.
 fn help_rows(transcript: &Transcript, limit: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut sections = Vec::new();
     if matches!(transcript.turn, TurnState::Asking(_)) {
-        sections.push(("The call that asks", Context::Approval));
+        sections.push(Context::Approval);
     }
     if !transcript.questions.is_empty() {
-        sections.push(("A server's form", Context::Form));
-        sections.push(("A server's other questions", Context::Question));
+        sections.extend([Context::Form, Context::Question]);
     }
-    let asks = !sections.is_empty();
-    sections.push(("Writing", Context::Composer));
-    sections.push(("Anywhere", Context::Always));
-    let sections = sections
-        .into_iter()
-        .map(|(title, context)| (title, keymap::help(context)));
+    let asks = sections.len();
+    let others = keymap::LISTED.into_iter();
+    sections.extend(
+        others
+            .filter(|context| !sections[..asks].contains(context))
+            .collect::<Vec<_>>(),
+    );
+    // The commands come after the keys that count now; the keys of what is not there come last.
+    let (now, later) = sections.split_at(asks + 2);
+    let keys = |context: &Context| (context.when(), keymap::help(*context));
     let commands = COMMANDS
         .iter()
         .map(|entry| {
@@ -167,7 +194,8 @@ fn help_rows(transcript: &Transcript, limit: usize) -> Vec<Row> {
         })
         .collect();
     let column = if limit >= 60 { 30 } else { 0 };
-    for (title, entries) in sections.chain(std::iter::once(("Commands", commands))) {
+    let all = now.iter().map(keys).chain([("Commands", commands)]);
+    for (title, entries) in all.chain(later.iter().map(keys)) {
         if !rows.is_empty() {
             rows.push(Row::default());
         }
@@ -189,11 +217,6 @@ fn help_rows(transcript: &Transcript, limit: usize) -> Vec<Row> {
     rows.push(Row::default());
     let tail = "A message that begins with a space is sent as it is, also with a `/`. Text is selected with the terminal's own mouse.";
     rows.extend(wrap(&Row::new(tail, Role::TextDim), limit, &Row::default()));
-    if !asks {
-        let key = keymap::key_of(keymap::Action::Help);
-        let more = format!("While a call or a server asks, {key} shows the keys for that.");
-        rows.extend(wrap(&Row::new(more, Role::TextDim), limit, &Row::default()));
-    }
     rows
 }
 
@@ -240,7 +263,10 @@ pub(super) fn draw_frame(
         } else if y + 1 == frame.bottom() {
             Row::new(format!("╰{}╯", "─".repeat(across)), Role::Border)
         } else {
-            Row::new(format!("│{}│", " ".repeat(across)), Role::Border)
+            // The inside has the text's colours: what is only bold or dim there takes them over.
+            Row::new("│", Role::Border)
+                .with(" ".repeat(across), Role::Text)
+                .with("│", Role::Border)
         };
         row.draw(buffer, side(y), theme);
     }

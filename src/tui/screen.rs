@@ -17,6 +17,8 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
+use super::unsure;
+
 /// Frames below this many bytes arrive in one piece anyway, and need no brackets around them.
 const SMALL: usize = 512;
 /// Fewer lines than this are drawn anew rather than scrolled.
@@ -47,6 +49,16 @@ const PLAIN: Pen = Pen {
     bg: Color::Reset,
     modifier: Modifier::empty(),
 };
+
+impl Pen {
+    fn of(cell: &Cell) -> Self {
+        Self {
+            fg: cell.fg,
+            bg: cell.bg,
+            modifier: cell.modifier,
+        }
+    }
+}
 
 impl Screen {
     /// Makes a screen of which nothing is known, with its cursor hidden.
@@ -91,8 +103,11 @@ impl Screen {
             self.shown.reset();
         }
         self.scroll(&mut out);
-        let changes = self.shown.diff(&self.next);
-        let hide = self.visible && (cursor.is_none() || changes.len() > 64);
+        let whole = self.unsure_rows();
+        let mut changes = self.shown.diff(&self.next);
+        changes.retain(|(_, y, _)| !whole.contains(y));
+        let many = changes.len() + whole.len() * usize::from(self.next.area.width);
+        let hide = self.visible && (cursor.is_none() || many > 64);
         if hide {
             out.extend_from_slice(b"\x1b[?25l");
             self.visible = false;
@@ -109,6 +124,9 @@ impl Screen {
             at = (wide == 1 && symbol.chars().count() == 1 && x + 1 < right)
                 .then_some(Position { x: x + 1, y });
         }
+        for y in whole {
+            self.row(&mut out, &mut pen, &mut at, y);
+        }
         (self.pen, self.at) = (pen, at);
         if let Some(cursor) = cursor {
             go(&mut out, &mut self.at, cursor);
@@ -123,6 +141,57 @@ impl Screen {
             out.extend_from_slice(b"\x1b[?2026l");
         }
         out
+    }
+
+    /// Returns the rows that changed and hold, or held, what terminals disagree about.
+    fn unsure_rows(&self) -> Vec<u16> {
+        let rows = unsure::rows(&self.shown).zip(unsure::rows(&self.next));
+        (0..)
+            .zip(rows)
+            .filter(|(_, (old, new))| old != new && (unsure::holds(old) || unsure::holds(new)))
+            .map(|(y, _)| y)
+            .collect()
+    }
+
+    /// Draws a row whole, so that nothing in it depends on how wide the terminal thinks that a cluster is.
+    fn row(&self, out: &mut Vec<u8>, pen: &mut Pen, at: &mut Option<Position>, y: u16) {
+        let right = self.next.area.width;
+        let cells: Vec<&Cell> = (0..right).map(|x| &self.next[(x, y)]).collect();
+        let blank =
+            |cell: &Cell| *cell == Cell::EMPTY || (cell.symbol() == " " && Pen::of(cell) == PLAIN);
+        let end = cells
+            .iter()
+            .rposition(|cell| !blank(cell))
+            .map_or(0, |last| last + 1);
+        let mut x = 0;
+        while usize::from(x) < end {
+            let cell = cells[usize::from(x)];
+            let symbol = cell.symbol();
+            let wide = (symbol.width() as u16).max(1).min(right - x);
+            let here = Position { x, y };
+            go(out, at, here);
+            dip(out, pen, cell);
+            if unsure::is_unsure(symbol) {
+                out.extend(std::iter::repeat_n(b' ', usize::from(wide)));
+                *at = None;
+                go(out, at, here);
+                out.extend_from_slice(unsure::drawn(symbol, usize::from(right - x)).as_bytes());
+                *at = None;
+            } else {
+                out.extend_from_slice(symbol.as_bytes());
+                *at = (wide == 1 && x + 1 < right).then_some(Position { x: x + 1, y });
+            }
+            x += wide;
+        }
+        if x < right {
+            go(out, at, Position { x, y });
+            if *pen != PLAIN {
+                // What is erased takes the pen's background.
+                out.extend_from_slice(b"\x1b[m");
+                *pen = PLAIN;
+            }
+            out.extend_from_slice(b"\x1b[K");
+        }
     }
 
     /// Scrolls what only moved up or down, so that it need not be drawn anew.
@@ -253,11 +322,7 @@ fn go(out: &mut Vec<u8>, at: &mut Option<Position>, to: Position) {
 
 /// Changes the pen to a cell's style.
 fn dip(out: &mut Vec<u8>, pen: &mut Pen, cell: &Cell) {
-    let wanted = Pen {
-        fg: cell.fg,
-        bg: cell.bg,
-        modifier: cell.modifier,
-    };
+    let wanted = Pen::of(cell);
     if *pen == wanted {
         return;
     }
@@ -431,5 +496,88 @@ mod tests {
             });
             shown.frame(&numbered(start..start + length.min(12)), cursor);
         }
+    }
+
+    /// Rows of text that this interpreter reads in its own way: it knows no joined emoji and no flags.
+    const UNSURE: [&str; 8] = [
+        "│ 👩\u{200d}💻 joined │",
+        "│ 🇩🇪🇫🇷 flags │",
+        "│ 👍🏽 skin │",
+        "│ e\u{301}a\u{308} marks │",
+        "│ ❤\u{fe0f} sign │",
+        "│ \u{5e9}\u{5dc}\u{5d5}\u{5dd} 12 │",
+        "│ \u{645}\u{631}\u{62d}\u{628}\u{627} │",
+        "plain",
+    ];
+
+    /// Draws lines, and checks every cell that is plain: the frame and the words are where they are meant to be.
+    fn plain_cells_stand(shown: &mut Shown, lines: &[String]) {
+        let mut meant = Buffer::empty(shown.screen.area());
+        for (line, y) in lines.iter().zip(0..) {
+            meant.set_string(0, y, line, Style::new());
+        }
+        let bytes = shown.screen.frame(|buffer| {
+            buffer.clone_from(&meant);
+            None
+        });
+        shown.terminal.process(&bytes);
+        for y in 0..meant.area.height {
+            let mut x = 0;
+            while x < meant.area.width {
+                let symbol = meant[(x, y)].symbol();
+                let cell = shown.terminal.screen().cell(y, x).expect("a cell");
+                if unsure::is_unsure(symbol) {
+                    let first: String = symbol.chars().take(1).collect();
+                    assert!(cell.contents().starts_with(&first), "at {x}, {y}: {symbol}");
+                } else {
+                    assert_eq!(
+                        cell.contents().trim(),
+                        symbol.trim(),
+                        "at {x}, {y} of {lines:#?}"
+                    );
+                }
+                x += (symbol.width() as u16).max(1);
+            }
+        }
+    }
+
+    #[test]
+    fn what_terminals_disagree_about_moves_nothing_else() {
+        let mut shown = Shown::new();
+        let mut seed = 3_u64;
+        for _ in 0..300 {
+            let lines: Vec<String> = (0..12)
+                .map(|_| {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    UNSURE[(seed >> 40) as usize % UNSURE.len()].to_owned()
+                })
+                .collect();
+            plain_cells_stand(&mut shown, &lines);
+        }
+    }
+
+    #[test]
+    fn a_cluster_at_the_edge_stays_in_its_row() {
+        let mut shown = Shown::new();
+        let edge = format!("{}👩\u{200d}💻", " ".repeat(28));
+        let first = vec![edge.clone(), "the next row".to_owned()];
+        plain_cells_stand(&mut shown, &first);
+        let after: Vec<String> = vec![edge, "another row".to_owned()];
+        plain_cells_stand(&mut shown, &after);
+    }
+
+    #[test]
+    fn a_row_of_clusters_that_stays_costs_nothing() {
+        let mut shown = Shown::new();
+        let mut lines: Vec<String> = UNSURE.iter().map(|&line| line.to_owned()).collect();
+        plain_cells_stand(&mut shown, &lines);
+        lines.push("x".to_owned());
+        let bytes = shown.screen.frame(|buffer| {
+            for (line, y) in lines.iter().zip(0..) {
+                buffer.set_string(0, y, line, Style::new());
+            }
+            None
+        });
+        assert!(bytes.len() < 12, "{} bytes", bytes.len());
     }
 }

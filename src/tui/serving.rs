@@ -21,6 +21,25 @@ pub(super) struct Hints {
     values: Vec<String>,
 }
 
+impl Hints {
+    /// Notes what is to be asked, and tells whether it is another thing than before.
+    pub(super) fn ask(&mut self, what: (String, CompletionOf, String)) -> bool {
+        let is_new = self.asked.as_ref() != Some(&what);
+        if is_new {
+            *self = Self {
+                asked: Some(what),
+                values: Vec::new(),
+            };
+        }
+        is_new
+    }
+
+    /// Returns what was answered.
+    pub(super) fn values(&self) -> &[String] {
+        &self.values
+    }
+}
+
 /// An argument that is being written after `/server:prompt`.
 struct Argument<'a> {
     server: &'a str,
@@ -70,6 +89,7 @@ impl App {
             (Serve::Restart, Target::Server(server) | Target::Tool { server, .. }) => {
                 act(server, ServerAction::Restart)
             }
+            (Serve::LogIn, Target::Server(server)) => act(server, ServerAction::LogIn),
             (Serve::Remove, Target::Server(server)) if removing == Some(server.clone()) => {
                 act(server, ServerAction::Remove)
             }
@@ -174,17 +194,11 @@ impl App {
             return;
         };
         let (server, of) = (argument.server.to_owned(), of(&argument));
-        let asked = (server.clone(), of.clone(), argument.begun.to_owned());
-        if self.hints.asked.as_ref() == Some(&asked) {
-            return;
+        let begun = argument.begun.to_owned();
+        if self.hints.ask((server.clone(), of.clone(), begun.clone())) {
+            self.later
+                .push(Cmd::Send(Op::Complete { server, of, begun }));
         }
-        let begun = asked.2.clone();
-        self.hints = Hints {
-            asked: Some(asked),
-            values: Vec::new(),
-        };
-        self.later
-            .push(Cmd::Send(Op::Complete { server, of, begun }));
     }
 
     /// Takes a server's answer in, unless something else was written since.
@@ -199,6 +213,9 @@ impl App {
         if self.hints.asked.as_ref() == Some(&current) {
             self.hints.values = values.to_vec();
             self.chosen = 0;
+            if let CompletionOf::Template { .. } = of {
+                self.mention();
+            }
         }
     }
 

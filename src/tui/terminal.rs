@@ -11,14 +11,15 @@ use std::{
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// The other screen, bracketed paste, keys that can be told apart, no cursor. Nothing that the terminal answers: the
+/// The other screen, bracketed paste, keys that can be told apart, no cursor, and each character where it is written
+/// (a terminal that reorders right-to-left text would take the frame along). Nothing that the terminal answers: the
 /// first frame waits for no round trip, and mouse selection stays the terminal's own.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[>1u\x1b[?25l";
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[>1u\x1b[8l\x1b[?25l";
 /// The wheel and clicks, where they are asked for.
 const MOUSE: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 /// All of it undone, and what a frame may have begun.
 const LEAVE: &[u8] =
-    b"\x1b[?1006l\x1b[?1000l\x1b[?2026l\x1b[r\x1b[0m\x1b[<1u\x1b[?2004l\x1b[?25h\x1b[?1049l";
+    b"\x1b[?1006l\x1b[?1000l\x1b[?2026l\x1b[r\x1b[0m\x1b[<1u\x1b[8h\x1b[?2004l\x1b[?25h\x1b[?1049l";
 
 static BEFORE: OnceLock<Termios> = OnceLock::new();
 static ENTERED: AtomicBool = AtomicBool::new(false);

@@ -21,9 +21,38 @@ const SHOWN_SCHEMA: usize = 3_000;
 /// How much of what the model said last is told where there is no room for the conversation, in bytes.
 const SAID: usize = 1_500;
 
-/// What bounds texts and lists that the schema leaves open, once the model did not find an end.
-const LONGEST_TEXT: u64 = 400;
-const MOST_ITEMS: u64 = 8;
+/// What bounds an answer, once the model did not find an end.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// The longest text, and the most items of a list, where the schema leaves that open.
+    text: u64,
+    items: u64,
+    /// What need not be there is left out: an answer of so little has an end.
+    is_least: bool,
+}
+
+/// The bounds of each try after the first.
+const BOUNDS: [Bounds; TRIES as usize - 1] = [
+    Bounds {
+        text: 400,
+        items: 8,
+        is_least: false,
+    },
+    Bounds {
+        text: 120,
+        items: 4,
+        is_least: false,
+    },
+    Bounds {
+        text: 48,
+        items: 2,
+        is_least: true,
+    },
+];
+
+/// What the budget of a turn keeps for its answer: of its tokens, and at most.
+const RESERVED_SHARE: u32 = 4;
+const RESERVED: u32 = 2_048;
 
 /// An answer that is being asked for.
 #[derive(Debug)]
@@ -76,9 +105,10 @@ impl Agent {
         let Some(answering) = &mut turn.answering else {
             return;
         };
-        let schema = match answering.tries {
-            0 => schema,
-            _ => bounded(schema),
+        let tries = answering.tries as usize;
+        let schema = match tries.checked_sub(1).and_then(|again| BOUNDS.get(again)) {
+            None => schema,
+            Some(bounds) => bounded(schema, *bounds),
         };
         if answering.tries > 0 {
             request.sampling.temperature = request.sampling.temperature.max(RETRY_TEMPERATURE);
@@ -180,19 +210,22 @@ fn question(schema: &Value) -> String {
 }
 
 /// Bounds the texts and lists of a schema that have no bound: what fits the result fits the schema.
-fn bounded(mut schema: Value) -> Value {
-    bound(&mut schema);
+fn bounded(mut schema: Value, bounds: Bounds) -> Value {
+    bound(&mut schema, bounds);
     schema
 }
 
-fn bound(schema: &mut Value) {
+fn bound(schema: &mut Value, bounds: Bounds) {
     match schema {
-        Value::Array(items) => items.iter_mut().for_each(bound),
+        Value::Array(items) => items.iter_mut().for_each(|item| bound(item, bounds)),
         Value::Object(map) => {
+            if bounds.is_least {
+                leave_out(map);
+            }
             // What `enum` and `const` hold are values, not schemas.
             for (key, value) in map.iter_mut() {
                 if !matches!(key.as_str(), "enum" | "const" | "default" | "examples") {
-                    bound(value);
+                    bound(value, bounds);
                 }
             }
             let is = |kind: &str| map.get("type").and_then(Value::as_str) == Some(kind);
@@ -204,8 +237,8 @@ fn bound(schema: &mut Value) {
                     .any(|key| has(key));
             let open_list = is("array") && !has("maxItems");
             let (longest, most) = (
-                LONGEST_TEXT.max(least("minLength")),
-                MOST_ITEMS.max(least("minItems")),
+                bounds.text.max(least("minLength")),
+                bounds.items.max(least("minItems")),
             );
             if open_text {
                 map.insert("maxLength".to_owned(), json!(longest));
@@ -215,6 +248,61 @@ fn bound(schema: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// Leaves out the properties of an object that need not be there, and closes it. One whose rules say more than which
+/// properties it has is left as it is.
+fn leave_out(map: &mut serde_json::Map<String, Value>) {
+    const MORE: [&str; 12] = [
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "$ref",
+        "minProperties",
+        "patternProperties",
+        "propertyNames",
+        "dependentRequired",
+        "dependentSchemas",
+        "unevaluatedProperties",
+    ];
+    let is_object = map.get("type").and_then(Value::as_str) == Some("object");
+    if !is_object || MORE.iter().any(|key| map.contains_key(*key)) {
+        return;
+    }
+    let required: Vec<String> = map
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect();
+    let empty = serde_json::Map::new();
+    let there = map.get("properties").and_then(Value::as_object);
+    // Where nothing has to be there, nothing would be said at all.
+    if required.is_empty()
+        || !required
+            .iter()
+            .all(|name| there.unwrap_or(&empty).contains_key(name))
+    {
+        return;
+    }
+    if let Some(Value::Object(properties)) = map.get_mut("properties") {
+        properties.retain(|name, _| required.contains(name));
+    }
+    map.insert("additionalProperties".to_owned(), json!(false));
+}
+
+impl Agent {
+    /// Returns how many tokens the work of a turn may take: an answer in a form has its part kept for it.
+    pub(super) fn most_tokens(&self) -> u32 {
+        let most = self.settings.max_tokens;
+        match self.settings.answer {
+            Some(_) => most - (most / RESERVED_SHARE).min(RESERVED),
+            None => most,
+        }
     }
 }
 
@@ -244,6 +332,36 @@ mod tests {
                 },
             },
         });
-        assert_eq!(bounded(schema), expected);
+        assert_eq!(bounded(schema, BOUNDS[0]), expected);
+    }
+
+    #[test]
+    fn the_last_answer_is_the_least_that_fits() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "text": {"type": "string"},
+                "more": {"type": "string"},
+                "parts": {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "integer"}}}},
+            },
+            "required": ["text", "parts"],
+        });
+        let expected = json!({
+            "type": "object",
+            "properties": {
+                "text": {"type": "string", "maxLength": 48},
+                // Nothing of it has to be there: it stays as it is.
+                "parts": {
+                    "type": "array",
+                    "items": {"type": "object", "properties": {"a": {"type": "integer"}}},
+                    "maxItems": 2
+                },
+            },
+            "required": ["text", "parts"],
+            "additionalProperties": false,
+        });
+        assert_eq!(bounded(schema, BOUNDS[2]), expected);
+        let open = json!({"type": "object", "required": ["a"]});
+        assert_eq!(bounded(open.clone(), BOUNDS[2]), open);
     }
 }

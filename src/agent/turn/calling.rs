@@ -76,7 +76,15 @@ impl Agent {
             }
             _ => return,
         }
-        self.note_edit(matches!(preview, Preview::Change(_)));
+        let unchanged = self
+            .calls
+            .get(id)
+            .is_some_and(|open| self.changes_nothing(&open.call));
+        self.note_edit(match (&preview, unchanged) {
+            (Preview::Change(_), _) => Fit::Made,
+            (Preview::Refused(_), true) => Fit::Unchanged,
+            (Preview::Refused(_), false) => Fit::Unfit,
+        });
         match preview {
             Preview::Refused(outcome) => self.settle(id, outcome, out),
             Preview::Change(change) if self.takes_back(&change) => {
@@ -98,11 +106,26 @@ impl Agent {
     }
 
     /// Counts an edit that the model wrote.
-    pub(super) fn note_edit(&mut self, can_be_made: bool) {
+    pub(super) fn note_edit(&mut self, fit: Fit) {
         if let Some(turn) = &mut self.turn {
             turn.effort.edits += 1;
-            turn.effort.unfit += u32::from(!can_be_made);
-            turn.effort.wasted += u32::from(!can_be_made);
+            turn.effort.unfit += u32::from(fit == Fit::Unfit);
+            turn.effort.same += u32::from(fit == Fit::Unchanged);
+            turn.effort.wasted += u32::from(fit != Fit::Made);
+        }
+    }
+
+    /// Tells whether an edit that cannot be made would leave everything as it is.
+    pub(super) fn changes_nothing(&self, call: &ToolCall) -> bool {
+        let (old, new) = (call.argument("old"), call.argument("new"));
+        let known = || {
+            let mut known = self.passages.iter();
+            known.find(|known| call.argument("path") == Some(known.path.as_str()))
+        };
+        match (old, call.argument("content")) {
+            (Some(_), _) => old == new,
+            (None, Some(content)) => known().is_some_and(|known| *known.text == *content),
+            (None, None) => false,
         }
     }
 
@@ -354,6 +377,15 @@ pub(super) fn unparsable(change: &FileChange) -> String {
         change.path,
         change.breaks_syntax().unwrap_or("its end")
     )
+}
+
+/// Whether an edit could be made as the model wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    Made,
+    /// It would leave everything as it is.
+    Unchanged,
+    Unfit,
 }
 
 /// How the host lets the model go on after a call.

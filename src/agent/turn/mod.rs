@@ -2,11 +2,14 @@
 
 mod answering;
 mod calling;
+mod checking;
 mod keeping;
+mod placing;
 mod planning;
 mod rewriting;
 mod searching;
 mod together;
+mod wording;
 
 use std::collections::VecDeque;
 
@@ -14,9 +17,10 @@ use serde_json::{Map, Value};
 
 use self::answering::Answering;
 use self::calling::Next;
+use self::checking::Checking;
 use self::planning::Planning;
-use self::rewriting::Rewriting;
-use self::searching::{Checking, Search};
+use self::rewriting::{Focused, Reading, Rewriting};
+use self::searching::Search;
 use super::compaction::Compacting;
 use super::input::Effect;
 use super::intent::Intent;
@@ -85,6 +89,9 @@ pub(super) struct Turn {
     search: Option<Search>,
     /// The running generation is a draw beside the conversation.
     rewriting: Option<Rewriting>,
+    /// What is being asked about code, and what was told of the file that is written.
+    reading: Option<Reading>,
+    focused: Option<Focused>,
     /// The file that the model's first edit was of.
     aimed_at: Option<String>,
     /// The files that the request names, and whether one of them was asked for beside the conversation.
@@ -225,7 +232,7 @@ impl Agent {
     /// Does the next thing: an opening call, a pending call, or a generation.
     pub(super) fn advance(&mut self, out: &mut Vec<Effect>) {
         let Some(turn) = &mut self.turn else { return };
-        if !self.calls.is_empty() || turn.generation.is_some() {
+        if !self.calls.is_empty() || turn.generation.is_some() || turn.reading.is_some() {
             return;
         }
         if let Some((name, arguments)) = turn.opening.pop_front() {
@@ -246,7 +253,7 @@ impl Agent {
     }
 
     pub(super) fn generate(&mut self, choice: ToolChoice, out: &mut Vec<Effect>) {
-        let (max_steps, max_tokens) = (self.settings.max_steps, self.settings.max_tokens);
+        let (max_steps, max_tokens) = (self.settings.max_steps, self.most_tokens());
         let Some(turn) = &mut self.turn else { return };
         let spent = turn.spent();
         if turn.steps >= max_steps {

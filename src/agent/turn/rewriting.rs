@@ -1,22 +1,25 @@
-//! Draws beside the conversation: a short file is asked for as a whole, with nothing else before the model.
+//! Draws beside the conversation: a function, a line or a short file is asked for, with nothing else before the model.
 //!
 //! In a conversation with tools a small model repeats what it said before, and writes code worse inside of a call than
 //! in a code block, which is what it was trained on. So most draws of a search are made with a prompt of their own: the
-//! request, the file, what fails. The host makes the call from the block that comes back. Measured with a 1.5B model on
-//! ten broken functions: six draws inside the conversation mended none of four, six draws beside it four of ten.
+//! request, the file, what fails. The host puts what comes back where it belongs and makes the call. Measured with a
+//! 1.5B model on ten broken functions: six draws inside the conversation mended none of four, six draws beside it four
+//! of ten.
+
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::super::input::Effect;
+use super::super::input::{CodeAnswer, CodeQuestion, Effect, Focus};
 use super::Agent;
+use super::checking::Checking;
 use super::keeping::with_prose;
+use super::placing::{passage, replace_line};
+use super::wording::{Manner, Part, Subject, prompt};
 use crate::protocol::{Lane, Mechanism, Message, Risk, ToolChoice};
 
-/// The longest file that is asked for as a whole, in bytes.
+/// The longest file that is asked for as a whole, or shown as a whole, in bytes.
 const WHOLE_FILE: usize = 6 * 1024;
-
-/// How freely a draw is made. Less gives the same file again and again.
-const TEMPERATURE: f32 = 0.8;
 
 /// The models, by their parameters, that write a file better than a call. Of those that say nothing of themselves
 /// nothing is assumed.
@@ -30,16 +33,111 @@ const CLEAN_TURNS: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rewriting {
     path: String,
-    /// The tool that writes a whole file.
-    tool: String,
+    /// The file as it was when it was asked for.
+    text: Arc<str>,
+    part: Part,
+}
+
+/// What is known of a file's code.
+#[derive(Debug)]
+pub(super) struct Focused {
+    path: String,
+    text: Arc<str>,
+    focus: Option<Focus>,
+}
+
+impl super::Turn {
+    /// Returns the function that the turn is about, where it is known.
+    pub(super) fn focus(&self) -> Option<&Focus> {
+        self.focused.as_ref()?.focus.as_ref()
+    }
+}
+
+/// A question about code that is waited for.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// Before a draw: what is to be written anew.
+    Focus {
+        question: u64,
+        path: String,
+        text: Arc<str>,
+    },
+    /// After it: where that goes.
+    Weave {
+        question: u64,
+        rewriting: Rewriting,
+        block: String,
+    },
+}
+
+impl Reading {
+    fn question(&self) -> u64 {
+        match self {
+            Self::Focus { question, .. } | Self::Weave { question, .. } => *question,
+        }
+    }
 }
 
 impl Agent {
-    /// Asks for a whole file beside the conversation. Returns `false` when there is no short file to ask for.
+    /// Asks for a part of a file beside the conversation. Returns `false` when there is none to ask for.
     pub(super) fn draw_beside(&mut self, drawn: u32, out: &mut Vec<Effect>) -> bool {
-        let Some((rewriting, prompt)) = self.rewriting(drawn) else {
+        let Some((path, text)) = self.file_to_write() else {
             return false;
         };
+        let is_small = text.len() <= WHOLE_FILE;
+        let Some(turn) = &mut self.turn else {
+            return false;
+        };
+        let known = turn
+            .focused
+            .as_ref()
+            .filter(|known| known.path == path && known.text == text);
+        let focus = match known {
+            Some(known) => known.focus.clone(),
+            None if self.settings.without.contains(&Mechanism::Parts) => None,
+            None => {
+                let failing = turn.checked_first.clone().unwrap_or_default();
+                let request = turn.request.clone();
+                self.reads += 1;
+                let question = self.reads;
+                turn.reading = Some(Reading::Focus {
+                    question,
+                    path: path.clone(),
+                    text: Arc::clone(&text),
+                });
+                out.push(Effect::ReadCode {
+                    question,
+                    about: CodeQuestion::Focus {
+                        path,
+                        text,
+                        request,
+                        failing,
+                    },
+                });
+                return true;
+            }
+        };
+        if focus.is_none() && !is_small {
+            return false;
+        }
+        let is_checked = matches!(turn.checking, Checking::Known(_));
+        let manner = Manner::of(drawn, focus.as_ref(), is_checked);
+        let tried = turn
+            .search
+            .as_ref()
+            .map_or(&[][..], |search| search.tried());
+        let prompt = prompt(
+            &manner,
+            &Subject {
+                request: &turn.request,
+                path: &path,
+                text: &text,
+                focus: focus.as_ref(),
+                fails: turn.checked_first.as_deref(),
+                tried,
+            },
+        );
+        self.generations += 1;
         let mut request = self.request(ToolChoice::Auto);
         request.messages = vec![
             Message::System {
@@ -51,16 +149,22 @@ impl Agent {
         request.unlisted = 0;
         request.passages.clear();
         request.lane = Lane::Side;
-        // The first one is the likeliest.
-        if drawn > 0 {
-            request.sampling.temperature = TEMPERATURE.max(request.sampling.temperature);
+        if manner.temperature > 0.0 {
+            request.sampling.temperature = manner.temperature.max(request.sampling.temperature);
             request.sampling.top_p = 0.95;
+        }
+        if let Some(most) = manner.most() {
+            request.sampling.max_tokens = request.sampling.max_tokens.min(most);
         }
         request.sampling.seed = drawn;
         if let Some(turn) = &mut self.turn {
             turn.written.clear();
             turn.effort.generations += 1;
-            turn.rewriting = Some(rewriting);
+            turn.rewriting = Some(Rewriting {
+                path,
+                text,
+                part: manner.part,
+            });
             turn.generation = Some(request.id);
         }
         out.push(Effect::Generate(request));
@@ -118,87 +222,169 @@ impl Agent {
         true
     }
 
-    /// Chooses the file to ask for, and writes the prompt.
-    fn rewriting(&self, drawn: u32) -> Option<(Rewriting, String)> {
+    /// Chooses the file to write: the one that the model would have changed, or the only one that it has read.
+    fn file_to_write(&self) -> Option<(String, Arc<str>)> {
         let turn = self.turn.as_ref()?;
+        self.writing_tool()?;
+        let mut files = self
+            .passages
+            .iter()
+            .filter(|passage| !self.keeps(&passage.path));
+        let file = match &turn.aimed_at {
+            Some(path) => files.find(|file| file.path == *path)?,
+            None => files.next()?,
+        };
+        let is_empty = file.text.trim().is_empty();
+        (!is_empty).then(|| (file.path.clone(), Arc::clone(&file.text)))
+    }
+
+    /// Returns the name of the tool that writes a whole file.
+    fn writing_tool(&self) -> Option<String> {
         let writes = |tool: &&crate::protocol::ToolSpec| {
             tool.risk == Risk::Edit
                 && tool.previews
                 && tool.schema["properties"]["content"].is_object()
         };
-        let tool = self.tools.iter().find(writes)?;
-        let files = self
-            .passages
-            .iter()
-            .filter(|passage| !self.keeps(&passage.path));
-        // The file that the model would have changed, or the only one that it has read.
-        let file = match &turn.aimed_at {
-            Some(path) => files.into_iter().find(|file| file.path == *path)?,
-            None => files.into_iter().next()?,
-        };
-        if file.text.len() > WHOLE_FILE || file.text.trim().is_empty() {
-            return None;
-        }
-        let (path, text) = (&file.path, &file.text);
-        let language = path
-            .rsplit_once('.')
-            .map_or("", |(_, ending)| match ending {
-                "py" => "python",
-                "rs" => "rust",
-                "js" => "javascript",
-                "ts" => "typescript",
-                other => other,
-            });
-        let end = if text.ends_with('\n') { "" } else { "\n" };
-        let mut prompt = format!(
-            "{}\n\n{path}:\n```{language}\n{text}{end}```\n\n",
-            turn.request
-        );
-        // Every other draw is told what fails: for some faults it helps, for others it only leads astray.
-        if drawn % 2 == 1
-            && let Some(fails) = &turn.checked_first
-        {
-            prompt.push_str(&format!("{fails}\n\n"));
-        }
-        prompt.push_str(&format!(
-            "Write the corrected {path} as a whole, in one code block."
-        ));
-        let rewriting = Rewriting {
-            path: path.clone(),
-            tool: tool.name.clone(),
-        };
-        Some((rewriting, prompt))
+        self.tools.iter().find(writes).map(|tool| tool.name.clone())
     }
 
-    /// Makes a call of what was written beside the conversation. `None` when there is no whole code block in it.
-    pub(super) fn rewritten(&self, rewriting: &Rewriting, raw: &str) -> Option<Written> {
-        let content = last_block(raw)?;
-        let before = self
-            .passages
+    /// Takes what was told about code.
+    pub(in crate::agent) fn code_told(
+        &mut self,
+        question: u64,
+        answer: CodeAnswer,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(turn) = &mut self.turn else { return };
+        let waits = |reading: &mut Reading| reading.question() == question;
+        let Some(reading) = turn.reading.take_if(waits) else {
+            return;
+        };
+        match (reading, answer) {
+            (Reading::Focus { path, text, .. }, CodeAnswer::Focus(focus)) => {
+                turn.focused = Some(Focused { path, text, focus });
+                let drawn = turn.search.as_ref().map_or(0, super::Search::drawn);
+                if self.draw_beside(drawn, out) {
+                    return;
+                }
+                match self.turn.as_mut() {
+                    Some(turn) if !matches!(turn.checking, Checking::Known(_)) => {
+                        turn.search = None;
+                        self.generate(ToolChoice::Auto, out);
+                    }
+                    _ => self.draw_inside(out),
+                }
+            }
+            (
+                Reading::Weave {
+                    rewriting, block, ..
+                },
+                CodeAnswer::Woven(woven),
+            ) => {
+                let request = turn.request.clone();
+                let after = match (woven, rewriting.part) {
+                    // As it was written, or where nobody knows how the language is read.
+                    (Some(text), Part::File) if text != block => Some(text),
+                    (_, Part::File) => Some(with_prose(&rewriting.text, &block, &request)),
+                    (woven, _) => woven,
+                };
+                self.try_written(&rewriting, after, out);
+            }
+            // An answer to something else than what was asked.
+            (Reading::Focus { .. }, CodeAnswer::Woven(_)) | (Reading::Weave { .. }, _) => {}
+        }
+    }
+
+    /// Finds where what was written beside the conversation goes. Returns `None` when that is asked, and is told later.
+    pub(super) fn place(
+        &mut self,
+        rewriting: Rewriting,
+        raw: &str,
+        out: &mut Vec<Effect>,
+    ) -> Option<Placed> {
+        let Some(block) = last_block(raw) else {
+            return Some(Placed {
+                rewriting,
+                after: None,
+            });
+        };
+        if let Part::Line(line) = rewriting.part {
+            let after = replace_line(&rewriting.text, line, &block);
+            return Some(Placed { rewriting, after });
+        }
+        let ended = rewriting.text.ends_with('\n');
+        let block = match ended {
+            true => format!("{}\n", block.trim_end_matches('\n')),
+            false => block.trim_end_matches('\n').to_owned(),
+        };
+        self.reads += 1;
+        let question = self.reads;
+        out.push(Effect::ReadCode {
+            question,
+            about: CodeQuestion::Weave {
+                path: rewriting.path.clone(),
+                text: Arc::clone(&rewriting.text),
+                block: block.clone(),
+                is_file: rewriting.part == Part::File,
+            },
+        });
+        if let Some(turn) = &mut self.turn {
+            turn.reading = Some(Reading::Weave {
+                question,
+                rewriting,
+                block,
+            });
+        }
+        None
+    }
+
+    /// Makes a call of a file's new text: of the passage that is another, where a tool replaces one.
+    pub(super) fn written(&self, rewriting: &Rewriting, after: &str) -> Option<Written> {
+        let path = ("path".to_owned(), Value::from(rewriting.path.clone()));
+        let replaces = |tool: &&crate::protocol::ToolSpec| {
+            tool.risk == Risk::Edit
+                && tool.previews
+                && ["old", "new"]
+                    .iter()
+                    .all(|name| tool.schema["properties"][name].is_object())
+        };
+        let quoting = self
+            .tools
             .iter()
-            .find(|passage| passage.path == rewriting.path);
-        let ended = before.is_none_or(|before| before.text.ends_with('\n'));
-        let content = match ended {
-            true => format!("{}\n", content.trim_end_matches('\n')),
-            false => content.trim_end_matches('\n').to_owned(),
+            .find(replaces)
+            .zip(passage(&rewriting.text, after));
+        let (name, arguments) = match quoting {
+            Some((tool, (old, new))) => {
+                let texts = [("old", old), ("new", new)]
+                    .map(|(name, text)| (name.to_owned(), Value::from(text)));
+                let arguments = Map::from_iter([path].into_iter().chain(texts));
+                (tool.name.clone(), arguments)
+            }
+            None => {
+                let content = ("content".to_owned(), Value::from(after));
+                (self.writing_tool()?, Map::from_iter([path, content]))
+            }
         };
-        let request = self.turn.as_ref().map_or("", |turn| turn.request.as_str());
-        let content = match before {
-            Some(before) => with_prose(&before.text, &content, request),
-            None => content,
-        };
-        let arguments = Map::from_iter([
-            ("path".to_owned(), Value::from(rewriting.path.clone())),
-            ("content".to_owned(), Value::from(content)),
-        ]);
-        let raw = self
-            .form()
-            .write(&rewriting.tool, &super::spaced(&arguments));
+        let raw = self.form().write(&name, &super::spaced(&arguments));
         Some(Written {
             raw,
-            name: rewriting.tool.clone(),
+            name,
             arguments,
         })
+    }
+}
+
+/// What was written beside the conversation, in its place.
+pub(super) struct Placed {
+    pub(super) rewriting: Rewriting,
+    /// The file with it; `None` where it has no place.
+    pub(super) after: Option<String>,
+}
+
+impl Rewriting {
+    /// Tells whether a text is the file as it was.
+    pub(super) fn is_unchanged(&self, after: &str) -> bool {
+        *self.text == *after
     }
 }
 
@@ -215,9 +401,9 @@ fn last_block(text: &str) -> Option<String> {
     let mut open: Option<String> = None;
     for line in text.split_inclusive('\n') {
         match &mut open {
-            None if line.starts_with("```") => open = Some(String::new()),
+            None if line.trim_start().starts_with("```") => open = Some(String::new()),
             None => {}
-            Some(_) if line.trim_end() == "```" => last = open.take(),
+            Some(_) if line.trim() == "```" => last = open.take(),
             Some(block) => block.push_str(line),
         }
     }

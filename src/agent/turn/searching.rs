@@ -6,15 +6,16 @@
 //! user sees. An edit that only gets the check further is made as well, and the search goes on from there. What the
 //! model wrote in vain never enters the conversation: a model that sees what it did wrong does it again.
 
-use serde_json::Map;
-
 use super::super::calls::Stage;
 use super::super::input::Effect;
-use super::calling::unparsable;
+use super::calling::{Fit, unparsable};
+use super::checking::Checking;
+use super::rewriting::Rewriting;
+use super::wording::{Manner, said};
 use super::{Agent, Next, RETRY_TEMPERATURE, intent};
 use crate::protocol::{
-    CallId, CheckResult, Event, FileChange, Hash, Mechanism, Message, Mode, Outcome, Risk,
-    Sampling, ToolCall, ToolChoice,
+    CallId, CheckResult, Event, FileChange, Hash, Mechanism, Message, Outcome, Risk, Sampling,
+    ToolCall, ToolChoice,
 };
 
 /// How many edits are drawn before it is looked which of them came the furthest.
@@ -24,18 +25,11 @@ const ROUND: usize = 4;
 /// what passes as a whole is looked for first.
 const PATIENCE: u32 = 8;
 
-/// How a turn stands with the project's check.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Checking {
-    /// There is no check, or nothing to be checked.
-    #[default]
-    Off,
-    /// It is to be run before the model is asked, so that the model reads what fails.
-    Wanted,
-    Running(CallId),
-    /// What the tree as it is gives; `None` when the check could not be run to its end.
-    Known(Option<CheckResult>),
-}
+/// How many edits are drawn beside the conversation where nothing checks them, until one changes something.
+const UNCHECKED: u32 = 3;
+
+/// How many of the edits that were tried in vain a draw is told of.
+const MOST_TOLD: usize = 4;
 
 /// The edits drawn so far.
 #[derive(Debug, Default)]
@@ -50,12 +44,25 @@ pub(super) struct Search {
     current: Option<Candidate>,
     /// Edits are drawn in the conversation only.
     inside: bool,
+    /// What was tried in vain, the latest last: small changes, as they would be said.
+    vain: Vec<String>,
 }
 
 impl Search {
     /// Returns how many edits were drawn.
     pub(super) fn drawn(&self) -> u32 {
         self.drawn
+    }
+
+    /// Tells whether a check is of the edit that is being tried.
+    pub(super) fn awaits(&self, check: CallId) -> bool {
+        let candidate = self.current.as_ref();
+        candidate.is_some_and(|candidate| candidate.check == Some(check))
+    }
+
+    /// Returns what was tried in vain, the latest few.
+    pub(super) fn tried(&self) -> &[String] {
+        &self.vain[self.vain.len().saturating_sub(MOST_TOLD)..]
     }
 }
 
@@ -77,57 +84,12 @@ struct Tried {
 }
 
 impl Agent {
-    /// Tells whether the check may be run: the user named it, or lets edits be made without a question. It changes
-    /// nothing but a copy and reaches no network.
-    pub(super) fn may_check(&self) -> bool {
-        self.checker.is_some()
-            && self.helps(Mechanism::Check)
-            && (self.settings.check_is_named
-                || matches!(self.policy.mode(), Mode::Edit | Mode::Auto))
-            && self.policy.mode() != Mode::Plan
-    }
-
     /// Returns how many edits may be tried.
     fn tries(&self) -> u32 {
         match self.helps(Mechanism::Search) {
             true => self.settings.tries,
             false => 1,
         }
-    }
-
-    /// Runs the check on the tree as it is.
-    pub(super) fn check_first(&mut self, out: &mut Vec<Effect>) {
-        let Some(id) = self.open_check("the project as it is", out) else {
-            return self.advance(out);
-        };
-        if let Some(turn) = &mut self.turn {
-            turn.checking = Checking::Running(id);
-        }
-        if let Some(open) = self.calls.get_mut(id) {
-            out.push(Effect::Check {
-                call: open.call.clone(),
-                trial: None,
-            });
-        }
-    }
-
-    /// Opens a call of the check that is shown with what it is for.
-    fn open_check(&mut self, what: &str, out: &mut Vec<Effect>) -> Option<CallId> {
-        let spec = self.checker.clone()?;
-        let call = ToolCall {
-            id: self.calls.mint(),
-            server: spec.server,
-            tool: spec.tool,
-            arguments: Map::from_iter([("name".to_owned(), what.into())]),
-        };
-        let id = call.id;
-        out.push(Effect::Emit(Event::CallProposed {
-            call: call.clone(),
-            risk: Risk::Command,
-        }));
-        out.push(Effect::Emit(Event::CallStarted { call: id }));
-        self.calls.open(call, Risk::Command, Stage::Running);
-        Some(id)
     }
 
     /// Tells whether what the model has just written is an edit to be tried before it is shown.
@@ -144,16 +106,46 @@ impl Agent {
         searching || can_start
     }
 
-    /// Takes an edit that the model wrote, and learns what it would change.
-    pub(super) fn try_edit(&mut self, mut raw: String, out: &mut Vec<Effect>) {
+    /// Takes what the model wrote beside the conversation or in it.
+    pub(super) fn try_edit(&mut self, raw: String, out: &mut Vec<Effect>) {
         let beside = self.turn.as_mut().and_then(|turn| turn.rewriting.take());
-        let written = beside.and_then(|beside| self.rewritten(&beside, &raw));
-        let Some(turn) = &mut self.turn else { return };
-        if let Some(written) = written {
-            turn.pending.clear();
-            turn.pending.push_back((written.name, written.arguments));
-            raw = written.raw;
+        let Some(beside) = beside else {
+            return self.try_call(raw, out);
+        };
+        if let Some(placed) = self.place(beside, &raw, out) {
+            self.try_written(&placed.rewriting, placed.after, out);
         }
+    }
+
+    /// Takes what a file would be by what was written beside the conversation.
+    pub(super) fn try_written(
+        &mut self,
+        rewriting: &Rewriting,
+        after: Option<String>,
+        out: &mut Vec<Effect>,
+    ) {
+        let written = after
+            .as_deref()
+            .filter(|after| !rewriting.is_unchanged(after))
+            .and_then(|after| self.written(rewriting, after));
+        let Some(turn) = &mut self.turn else { return };
+        turn.pending.clear();
+        match written {
+            Some(written) => {
+                turn.pending.push_back((written.name, written.arguments));
+                self.try_call(written.raw, out);
+            }
+            None => {
+                turn.effort.edits += u32::from(after.is_some());
+                turn.effort.same += u32::from(after.is_some());
+                self.try_call(String::new(), out);
+            }
+        }
+    }
+
+    /// Takes an edit that the model wrote, and learns what it would change.
+    fn try_call(&mut self, raw: String, out: &mut Vec<Effect>) {
+        let Some(turn) = &mut self.turn else { return };
         let search = turn.search.get_or_insert_default();
         search.drawn += 1;
         turn.bad_call = None;
@@ -180,7 +172,7 @@ impl Agent {
             });
         }
         if kept {
-            self.note_edit(false);
+            self.note_edit(Fit::Unfit);
             let text = format!(
                 "`{}` holds tests, which are to stay as they are; change the code that they test",
                 call.argument("path").unwrap_or_default()
@@ -207,7 +199,14 @@ impl Agent {
         change: Result<Box<FileChange>, Outcome>,
         out: &mut Vec<Effect>,
     ) {
-        self.note_edit(change.is_ok());
+        let search = self.turn.as_ref().and_then(|turn| turn.search.as_ref());
+        let candidate = search.and_then(|search| search.current.as_ref());
+        let unchanged = candidate.is_some_and(|candidate| self.changes_nothing(&candidate.call));
+        self.note_edit(match (&change, unchanged) {
+            (Ok(_), _) => Fit::Made,
+            (Err(_), true) => Fit::Unchanged,
+            (Err(_), false) => Fit::Unfit,
+        });
         let change = match change {
             Ok(change) => change,
             Err(outcome) => {
@@ -219,7 +218,14 @@ impl Agent {
             self.turn.as_ref().map(|turn| turn.checking),
             Some(Checking::Known(_))
         ) {
-            // Nothing chooses between edits here: the first one it is.
+            // Nothing chooses between edits here: the first one it is that can be read.
+            let breaks = change.files().find(|file| file.breaks_syntax().is_some());
+            if let (Some(file), true) = (breaks, self.helps(Mechanism::Syntax))
+                && self.search().is_some_and(|search| search.drawn < UNCHECKED)
+            {
+                let text = unparsable(file);
+                return self.failed_candidate(text, None, out);
+            }
             if let Some(search) = self.search()
                 && let Some(candidate) = &mut search.current
             {
@@ -271,60 +277,8 @@ impl Agent {
         }
     }
 
-    /// Takes what a check told.
-    pub(in crate::agent) fn checked(
-        &mut self,
-        id: CallId,
-        outcome: Outcome,
-        result: Option<CheckResult>,
-        out: &mut Vec<Effect>,
-    ) {
-        if self.calls.settle(id).is_none() {
-            return;
-        }
-        let text = outcome.for_model().to_owned();
-        let passed = result.is_some_and(|result| result.passed);
-        let shown = match outcome {
-            Outcome::Done { text } if !passed => Outcome::Failed { text },
-            outcome => outcome,
-        };
-        out.push(Effect::Emit(Event::CallFinished {
-            call: id,
-            outcome: shown,
-        }));
-        let Some(turn) = &mut self.turn else { return };
-        if turn.checking == Checking::Running(id) {
-            turn.checking = match result {
-                None => Checking::Off,
-                known => Checking::Known(known),
-            };
-            turn.has_check = result.is_some();
-            if result.is_some_and(|result| !result.passed) {
-                turn.checked_first = Some(text.clone());
-                let text = format!("{text}\n\nMake the change now.");
-                self.remember(Message::User { text }, out);
-            }
-            return self.advance(out);
-        }
-        let is_current = turn
-            .search
-            .as_ref()
-            .and_then(|search| search.current.as_ref())
-            .is_some_and(|candidate| candidate.check == Some(id));
-        if !is_current {
-            return;
-        }
-        if passed {
-            turn.checking = Checking::Known(result);
-            turn.verified = turn.search.as_ref().map(|search| search.drawn);
-            self.adopt_current(out);
-        } else {
-            self.failed_candidate(text, result, out);
-        }
-    }
-
     /// Makes the edit that is being tried the one that the model made: it is judged, shown and written like any other.
-    fn adopt_current(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn adopt_current(&mut self, out: &mut Vec<Effect>) {
         let Some(candidate) = self.search().and_then(|search| search.current.take()) else {
             return;
         };
@@ -350,7 +304,7 @@ impl Agent {
         self.judge(id, candidate.change, out);
     }
 
-    fn failed_candidate(
+    pub(super) fn failed_candidate(
         &mut self,
         text: String,
         result: Option<CheckResult>,
@@ -362,6 +316,12 @@ impl Agent {
         if let Some(search) = self.search()
             && let Some(candidate) = search.current.take()
         {
+            if result.is_some()
+                && let Some(change) = &candidate.change
+                && let Some(said) = said(change, &text)
+            {
+                search.vain.push(said);
+            }
             search.round.push(Tried {
                 candidate,
                 text,
@@ -390,6 +350,11 @@ impl Agent {
         let most = self.tries();
         let Some(turn) = &mut self.turn else { return };
         if !matches!(turn.checking, Checking::Known(_)) {
+            let drawn = turn.search.as_ref().map_or(0, Search::drawn);
+            if drawn < UNCHECKED && self.draw_beside(drawn, out) {
+                return;
+            }
+            let Some(turn) = &mut self.turn else { return };
             // The conversation goes on where it would have begun.
             turn.search = None;
             return self.generate(ToolChoice::Auto, out);
@@ -410,11 +375,13 @@ impl Agent {
         let reached = |tried: &Tried| tried.result.map_or(0, |result| result.reached);
         // A check that says the same whatever is edited (no such test, no such program) cannot choose.
         let first = turn.checked_first.as_deref();
+        // One that counts what fails did look.
+        let failed = |tried: &Tried| tried.result.map_or(0, |result| result.failed);
         let is_blind = base == 0
             && !round.is_empty()
-            && round
-                .iter()
-                .all(|tried| reached(tried) == 0 && first == Some(tried.text.as_str()));
+            && round.iter().all(|tried| {
+                reached(tried) == 0 && failed(tried) == 0 && first == Some(tried.text.as_str())
+            });
         // The first of the best: it was drawn with the least chance in it.
         let mut made = round
             .into_iter()
@@ -448,14 +415,15 @@ impl Agent {
 
     /// Asks the model for an edit, more freely each time.
     pub(super) fn draw(&mut self, out: &mut Vec<Effect>) {
-        let most = self.settings.max_tokens;
+        let most = self.most_tokens();
         if self.turn.as_ref().is_some_and(|turn| turn.spent() >= most) {
             return self.give_up_search(out);
         }
         let search = self.turn.as_ref().and_then(|turn| turn.search.as_ref());
         let (drawn, beside) = search.map_or((0, false), |search| (search.drawn, !search.inside));
-        // Every third one is made in the conversation: what is not found as a whole file may be found as a line.
-        if beside && drawn % 3 != 2 && self.draw_beside(drawn, out) {
+        let focus = self.turn.as_ref().and_then(super::Turn::focus);
+        let inside = Manner::is_inside(drawn, focus);
+        if beside && !inside && self.draw_beside(drawn, out) {
             return;
         }
         let names = self.changing_tools();
@@ -533,12 +501,5 @@ impl Agent {
             ));
         }
         Some((text, Next::Change))
-    }
-}
-
-impl super::Turn {
-    /// Tells whether the project's check fails as things stand.
-    pub(super) fn is_failing(&self) -> bool {
-        matches!(self.checking, Checking::Known(Some(result)) if !result.passed)
     }
 }

@@ -147,12 +147,17 @@ pub fn table(rows: &[Row]) -> String {
     let effort = &all.effort;
     let _ = writeln!(
         text,
-        "\ncalls that fit their tool: {}\nedits that could be made as they stood: {}\ngenerations that brought nothing: {}",
+        "\ncalls that fit their tool: {}\nedits that could be made as they stood: {}\nedits that were what was there already: {}\ngenerations that brought nothing: {}",
         share(
             effort.calls - effort.invalid.min(effort.calls),
             effort.calls
         ),
-        share(effort.edits - effort.unfit.min(effort.edits), effort.edits),
+        // What changes nothing could be made: it is no misfit, and no edit.
+        {
+            let meant = effort.edits - effort.same.min(effort.edits);
+            share(meant - effort.unfit.min(meant), meant)
+        },
+        share(effort.same, effort.edits),
         share(effort.wasted, effort.generations),
     );
     text
@@ -189,8 +194,9 @@ mod tests {
                 generations: 4,
                 calls: 4,
                 invalid: 1,
-                edits: 2,
+                edits: 3,
                 unfit: 1,
+                same: 1,
                 wasted: 1,
             },
             applied: 1,
@@ -215,6 +221,11 @@ mod tests {
         }
         assert!(
             table.contains("calls that fit their tool: 9 of 12 (75 %)"),
+            "{table}"
+        );
+        assert!(
+            table.contains("made as they stood: 3 of 6 (50 %)")
+                && table.contains("what was there already: 3 of 9 (33 %)"),
             "{table}"
         );
         let none = table.lines().find(|line| line.starts_with('y')).unwrap();

@@ -11,10 +11,13 @@ use super::super::brokering::{Brokered, broker};
 use super::folder;
 use crate::error::UserError;
 use crate::mcp::config::{Remote, RemoteTransport};
-use crate::mcp::{OpenRemote, Opening, Received, Wire};
-use crate::net::oauth::{Asking, Authorizer, Consent, Loopback, NoConsent, Settings, Store};
+use crate::mcp::{AskPerson, LoggingIn, OpenRemote, Opening, Received, Wire};
+use crate::net::oauth::{
+    Asked, Asking, Authorizer, Consent, Loopback, NoConsent, OAuthError, Settings, Store,
+};
 use crate::net::remote::{self, Endpoint, Kind, Pipe};
 use crate::net::{Address, Client, Direct};
+use crate::protocol::{Answer, Field, FieldKind, QuestionKind, TextFormat, sanitize_line};
 use crate::sandbox;
 use crate::session::SessionFiles;
 
@@ -103,6 +106,15 @@ fn kind(remote: &Remote) -> Kind {
 }
 
 impl OpenRemote for Remotes {
+    fn log_in(&self, remote: &Remote, ask: AskPerson) -> LoggingIn {
+        let (client, tokens, remote) = (self.client.clone(), self.tokens.clone(), remote.clone());
+        Box::pin(async move {
+            let port = remote.oauth.callback_port.unwrap_or(Loopback::PORT);
+            let consent = Questions { port, ask };
+            authorize(&client?, &remote, tokens, Arc::new(consent)).await
+        })
+    }
+
     fn open(&self, remote: &Remote) -> Opening {
         let (client, tokens, server) = (self.client.clone(), self.tokens.clone(), remote.clone());
         Box::pin(async move {
@@ -167,8 +179,19 @@ pub(super) async fn log_in(
     let client = direct().map_err(failed)?;
     let port = remote.oauth.callback_port.unwrap_or(Loopback::PORT);
     let consent = Loopback::new(port, show, pasted());
-    let endpoint = endpoint(&client, remote, tokens(files), Arc::new(consent)).map_err(failed)?;
-    let mut pipe = remote::open(client, endpoint, kind(remote));
+    let said = authorize(&client, remote, tokens(files), Arc::new(consent));
+    said.await.map(|said| said + "\n").map_err(failed)
+}
+
+/// Asks a server for what it gives only to those who are authorized, and returns a sentence about what came of it.
+async fn authorize(
+    client: &Client,
+    remote: &Remote,
+    tokens: PathBuf,
+    consent: Arc<dyn Consent>,
+) -> Result<String, String> {
+    let endpoint = endpoint(client, remote, tokens.clone(), consent)?;
+    let mut pipe = remote::open(client.clone(), endpoint, kind(remote));
     // What a server answers an unauthorized request with says where to get authorized.
     let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25",
@@ -184,17 +207,71 @@ pub(super) async fn log_in(
     {}
     match answered {
         Ok(Some(remote::Received::Message(_))) => {
-            let known = Store::new(tokens(files))
-                .holds(&address(remote)?)
-                .map_err(UserError::from_error)?;
-            Ok(match known {
-                true => format!("`{}` takes walden's authorization\n", remote.name),
-                false => format!("`{}` asks for no authorization\n", remote.name),
+            let address = address(remote).map_err(|error| error.to_string())?;
+            let known = Store::new(tokens).holds(&address);
+            Ok(match known.map_err(|error| error.to_string())? {
+                true => format!("`{}` takes walden's authorization", remote.name),
+                false => format!("`{}` asks for no authorization", remote.name),
             })
         }
-        Ok(Some(remote::Received::Failed { error, .. })) => Err(failed(error.to_string())),
-        Ok(Some(remote::Received::Ended(reason))) => Err(failed(reason)),
-        Ok(None) | Err(_) => Err(failed("it gave no answer".to_owned())),
+        Ok(Some(remote::Received::Failed { error, .. })) => Err(error.to_string()),
+        Ok(Some(remote::Received::Ended(reason))) => Err(reason),
+        Ok(None) | Err(_) => Err("it gave no answer".to_owned()),
+    }
+}
+
+/// Asks the person by questions of a session. Sealed, it has no port that a browser could answer at: the address that
+/// the browser ends at is pasted.
+struct Questions {
+    port: u16,
+    ask: AskPerson,
+}
+
+impl Consent for Questions {
+    fn redirect(&self) -> Option<String> {
+        Some(format!("http://127.0.0.1:{}/callback", self.port))
+    }
+
+    fn ask(&self, asking: Asking) -> Asked {
+        let ask = Arc::clone(&self.ask);
+        Box::pin(async move {
+            let page = QuestionKind::Page {
+                message: format!(
+                    "walden itself asks this: `{}` wants authorization from `{}`. Open this page in a browser. It \
+                     ends at an address of 127.0.0.1 that shows nothing, because walden has no network of its own; \
+                     copy that address, you are asked for it next.",
+                    asking.server,
+                    sanitize_line(&asking.issuer),
+                ),
+                url: asking.url,
+            };
+            let Answer::Accept { .. } = ask(page).await else {
+                return Err(OAuthError::CalledOff);
+            };
+            let field = Field {
+                name: "address".to_owned(),
+                title: Some("Address".to_owned()),
+                description: Some("of the page that the browser ended at, whole".to_owned()),
+                required: true,
+                kind: FieldKind::Text {
+                    min: Some(1),
+                    max: Some(8_192),
+                    format: Some(TextFormat::Uri),
+                    default: None,
+                },
+            };
+            let form = QuestionKind::Form {
+                message: "walden itself asks this, to finish the login.".to_owned(),
+                fields: vec![field],
+            };
+            match ask(form).await {
+                Answer::Accept { values, .. } => match values["address"].as_str() {
+                    Some(url) => Ok(url.trim().to_owned()),
+                    None => Err(OAuthError::CalledOff),
+                },
+                _ => Err(OAuthError::CalledOff),
+            }
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::hearing::{self, Ears};
-use super::launching::launch;
+use super::launch::launch;
 use super::{Command, End, Ground, Live, Shared, Stage};
 use crate::mcp::config::Reach;
 use crate::mcp::era::{self, Era, Hello};
@@ -163,6 +163,10 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
             Err(problem) => return failed(problem),
         }
     };
+    if let Err(problem) = hello.check(definition.min_protocol) {
+        // It is no other server the next time.
+        return End::Useless(problem);
+    }
     if hello.era == Era::Legacy && hello.can("/logging") {
         let _ = link
             .request(
@@ -186,6 +190,12 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
                 .await;
         });
     }
+    let mut keeps = Some(super::kept::follow(
+        link.clone(),
+        hello.clone(),
+        definition.name.clone(),
+        ground.events.clone(),
+    ));
     // What the user was shown and did not agree to is not asked about again in this life of the server.
     let mut refused = None;
     loop {
@@ -243,6 +253,10 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
         });
         let _ = ground.events.send(super::HostEvent::Tools(tools));
         shared.now(ground, Stage::Up(live));
+        // Not before the server is one that the user agreed to.
+        if let Some(follow) = keeps.take() {
+            listening.spawn(follow);
+        }
         tokio::select! {
             reason = link.ended() => return failed(reason),
             () = changed.notified() => tokio::time::sleep(SETTLING).await,

@@ -34,13 +34,14 @@ use crate::workspace::{Roots, Scratch};
 /// The longest that a check may take.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The longest that the check of a trial may take before any check has ended, and the shortest limit of all. A wrong
-/// edit is often one that never ends.
+/// The longest that the check of a trial may take before any check has ended. A wrong edit is often one that never
+/// ends.
 const FIRST: Duration = Duration::from_secs(10);
-const SHORTEST: Duration = Duration::from_secs(5);
 
-/// How many times longer than the last check that ended a trial's check may take.
+/// How many times longer than the first check that ended a trial's check may take, and how much more: a start can take
+/// longer on a busy machine.
 const PATIENCE: u32 = 4;
+const GRACE: Duration = Duration::from_secs(2);
 
 /// The server. One call runs at a time: they share the copy.
 #[derive(Debug, Clone)]
@@ -56,7 +57,7 @@ pub struct Runner {
 #[derive(Debug, Default)]
 struct State {
     scratch: Option<Arc<Mutex<Scratch>>>,
-    /// How long the last check took that ended by itself.
+    /// How long the first check took that ended by itself. A later one may be of an edit that nearly never ends.
     took: Option<Duration>,
 }
 
@@ -97,7 +98,7 @@ impl Runner {
         });
         let folder = prepared.await.map_err(|error| error.to_string())??;
         let limit = match (tried, state.took) {
-            (true, Some(took)) => (took * PATIENCE).clamp(SHORTEST, LONGEST),
+            (true, Some(took)) => (took * PATIENCE + GRACE).min(LONGEST),
             (true, None) => FIRST,
             (false, _) => LONGEST,
         };
@@ -118,10 +119,20 @@ impl Runner {
             &Limit { time: limit },
         )
         .await?;
-        if !ran.timed_out {
+        if !ran.timed_out && state.took.is_none() {
             state.took = Some(ran.took);
         }
-        Ok(report::verdict(&self.check, &ran, &folder))
+        let copy = scratch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .roots()
+            .clone();
+        let line_of = move |file: &str, row: usize| {
+            let file = copy.read(file).ok()?;
+            let text = String::from_utf8_lossy(&file.bytes).into_owned();
+            text.lines().nth(row.checked_sub(1)?).map(str::to_owned)
+        };
+        Ok(report::verdict(&self.check, &ran, &folder, &line_of))
     }
 
     fn describe(&self) -> Tool {

@@ -16,8 +16,13 @@ pub(super) struct Verdict {
     pub(super) result: CheckResult,
 }
 
-/// Judges a run.
-pub(super) fn verdict(argv: &[String], ran: &Ran, folder: &Path) -> Verdict {
+/// Judges a run. `line_of` gives a line of a file of the project, counted from 1.
+pub(super) fn verdict(
+    argv: &[String],
+    ran: &Ran,
+    folder: &Path,
+    line_of: &dyn Fn(&str, usize) -> Option<String>,
+) -> Verdict {
     let command = spoken(argv);
     let output = sanitize(&ran.output).replace(&format!("{}/", folder.display()), "");
     let passed = ran.status == Some(0) && !ran.timed_out;
@@ -31,7 +36,10 @@ pub(super) fn verdict(argv: &[String], ran: &Ran, folder: &Path) -> Verdict {
             telling(&output)
         )
     } else {
-        format!("`{command}` fails:\n{}", telling(&output))
+        format!(
+            "`{command}` fails:\n{}",
+            with_source(telling(&output), line_of)
+        )
     };
     Verdict {
         text: clip(text.trim_end(), BYTES + 200),
@@ -51,6 +59,21 @@ pub(super) fn spoken(argv: &[String]) -> String {
         None => word.clone(),
     };
     argv.iter().map(spoken).collect::<Vec<_>>().join(" ")
+}
+
+/// Puts the line that a panic points at below its place: what was asked with which values stands there, and not in what
+/// the panic says.
+fn with_source(told: String, line_of: &dyn Fn(&str, usize) -> Option<String>) -> String {
+    let source = told.lines().find_map(|line| {
+        let (_, place) = line.split_once(" panicked at ")?;
+        let mut parts = place.trim_end_matches(':').split(':');
+        let (file, row) = (parts.next()?, parts.next()?.parse().ok()?);
+        Some((line.to_owned(), line_of(file, row)?))
+    });
+    match source {
+        Some((at, source)) => told.replacen(&at, &format!("{at}\n  {}", source.trim()), 1),
+        None => told,
+    }
 }
 
 /// Cuts an output to the first failure: what was expected, what came, and where.
@@ -134,18 +157,24 @@ fn first_failure<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
             .map_or(lines.len(), |offset| first + offset);
         return Some(lines[first..end.min(first + LINES)].to_vec());
     }
+    // A panic says more than the line above it that names its test.
+    let panic = lines.iter().position(|line| line.contains(" panicked at "));
     let begins = |line: &&str| {
         let line = line.trim_start();
         line.starts_with("error")
-            || line.contains(" panicked at ")
             || line.starts_with("FAIL")
-            || line.contains("--- FAIL")
+            || line.starts_with("--- FAIL")
             || line.starts_with("AssertionError")
             || line.contains(": error")
             || line.contains(": fatal error")
             || is_place(line)
     };
-    let first = lines.iter().position(begins)?;
+    let compiles = |line: &&str| line.starts_with("error[") || line.starts_with("error: ");
+    let first = match (panic, lines.iter().position(|line| compiles(&line))) {
+        (Some(panic), Some(error)) => panic.min(error),
+        (Some(panic), None) => panic,
+        (None, _) => lines.iter().position(begins)?,
+    };
     let end = lines[first..]
         .iter()
         .skip(1)
@@ -298,7 +327,15 @@ mod tests {
             timed_out: false,
             took: Duration::from_millis(7),
         };
-        verdict(&["t".to_owned()], &ran, Path::new("/scratch/copy"))
+        let line_of = |file: &str, row: usize| {
+            (file == "tests/it.rs" && row == 4).then(|| "    assert_eq!(f(1), 2);".to_owned())
+        };
+        verdict(
+            &["t".to_owned()],
+            &ran,
+            Path::new("/scratch/copy"),
+            &line_of,
+        )
     }
 
     #[test]
@@ -345,6 +382,15 @@ mod tests {
         let output = "running 1 test\nthread 'a' panicked at tests/it.rs:4:5:\nassertion `left == right` failed\n  left: 1\n right: 2\nnote: run with `RUST_BACKTRACE=1`\n\nfailures:\n";
         let text = judge(output, 101).text;
         assert!(text.ends_with("right: 2"), "{text}");
+        assert!(text.contains("assert_eq!(f(1), 2);"), "{text}");
+    }
+
+    #[test]
+    fn a_panic_is_found_below_the_short_line_of_its_test() {
+        let output = "running 1 test\ntests::two --- FAILED\n\nfailures:\n\n---- tests::two stdout ----\n\nthread 'tests::two' panicked at src/lib.rs:16:9:\nassertion `left == right` failed\n  left: 2\n right: 3\n\nfailures:\n    tests::two\n\ntest result: FAILED. 0 passed; 1 failed; 0 ignored\n\nerror: test failed, to rerun pass `--lib`\n";
+        let verdict = judge(output, 101);
+        assert!(verdict.text.contains("left: 2"), "{}", verdict.text);
+        assert_eq!((verdict.result.reached, verdict.result.failed), (0, 1));
     }
 
     /// What each program writes of one test that passes and one that fails, or of code that does not compile.

@@ -17,19 +17,32 @@ impl Asked {
     /// Returns the rows that the pane would like to have.
     pub(in super::super) fn wanted(&self, question: &Question, wide: u16) -> usize {
         let wide = usize::from(wide).max(1);
-        1 + self.body(question, wide).rows.len() + self.keys(question, true, wide).len()
+        let keys = self.keys(question, Keys::Now, wide);
+        1 + self.body(question, wide).rows.len() + keys.len()
     }
 
     /// Returns the rows of what is asked, and how many of them an area shows.
     pub(in super::super) fn extent(&self, question: &Question, area: Rect) -> (usize, usize) {
         let wide = usize::from(area.width).max(1);
         let rows = self.body(question, wide).rows.len();
-        (rows, self.height(question, area))
+        let keys = self.fitted(question, Keys::Now, area, rows);
+        (
+            rows,
+            usize::from(area.height).saturating_sub(1 + keys.len()),
+        )
     }
 
-    fn height(&self, question: &Question, area: Rect) -> usize {
-        let keys = self.keys(question, true, usize::from(area.width).max(1));
-        usize::from(area.height).saturating_sub(1 + keys.len())
+    /// Returns the rows of the keys, with the one that scrolls where there is something to scroll.
+    fn fitted(&self, question: &Question, state: Keys, area: Rect, rows: usize) -> Vec<Row> {
+        let wide = usize::from(area.width).max(1);
+        let mut keys = self.keys(question, state, wide);
+        let fits = 1 + rows + keys.len() <= usize::from(area.height);
+        if !fits && self.entries.is_empty() && !self.answered {
+            let mut more = Row::default();
+            hint(&mut more, Action::Scroll(Scroll::PageDown), "scroll", state);
+            pack(&mut keys, more, wide);
+        }
+        keys
     }
 
     /// Draws the pane, and returns where the cursor stands.
@@ -46,8 +59,13 @@ impl Asked {
         }
         let wide = usize::from(area.width);
         let body = self.body(question, wide);
-        let keys = self.keys(question, self.is_armed(now), wide);
-        let height = self.height(question, area);
+        let state = if self.is_armed(now) {
+            Keys::Now
+        } else {
+            Keys::Soon
+        };
+        let keys = self.fitted(question, state, area, body.rows.len());
+        let height = usize::from(area.height).saturating_sub(1 + keys.len());
         let first = self.first(&body, height);
         let title = title(question, first, height, body.rows.len(), wide);
         let shown = body.rows.iter().skip(first).take(height);
@@ -77,22 +95,15 @@ impl Asked {
         end.min(cursor).min(last)
     }
 
-    fn keys(&self, question: &Question, armed: bool, wide: usize) -> Vec<Row> {
+    fn keys(&self, question: &Question, state: Keys, wide: usize) -> Vec<Row> {
         if self.answered {
             return vec![Row::new("sent", Role::TextDim)];
         }
-        let mut row = Row::default();
+        let mut rows = Vec::new();
         let mut hint = |action: Action, label: &str| {
-            if !row.spans.is_empty() {
-                row.push("  ", Role::Text);
-            }
-            let (key, text) = if armed {
-                (Role::Key, Role::Text)
-            } else {
-                (Role::TextDim, Role::TextDim)
-            };
-            row.push(key_of(action), key);
-            row.push(format!(" {label}"), text);
+            let mut one = Row::default();
+            hint(&mut one, action, label, state);
+            pack(&mut rows, one, wide);
         };
         let reply = |reply| Action::Ask(Ask::Reply(reply));
         match &question.kind {
@@ -118,23 +129,48 @@ impl Asked {
                 hint(reply(Reply::Change), "change it");
                 hint(reply(Reply::Decline), "decline");
                 hint(Action::Escape, "cancel");
-                hint(Action::Scroll(Scroll::PageDown), "scroll");
             }
             QuestionKind::Definition { .. } => {
                 hint(reply(Reply::Accept), "agree");
                 hint(reply(Reply::Decline), "decline");
                 hint(Action::Escape, "not now");
-                hint(Action::Scroll(Scroll::PageDown), "scroll");
             }
             QuestionKind::Completion { .. } => {
                 hint(reply(Reply::Accept), "give it to the server");
                 hint(reply(Reply::Change), "change it");
                 hint(reply(Reply::Decline), "decline");
                 hint(Action::Escape, "cancel");
-                hint(Action::Scroll(Scroll::PageDown), "scroll");
             }
         }
-        wrap(&row, wide, &Row::default())
+        rows
+    }
+}
+
+/// Whether the keys of a pane count yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    Now,
+    /// The pane has only just come up: a key may be meant for what stood there before.
+    Soon,
+}
+
+fn hint(row: &mut Row, action: Action, label: &str, state: Keys) {
+    let (key, text) = match state {
+        Keys::Now => (Role::Key, Role::Text),
+        Keys::Soon => (Role::TextDim, Role::TextDim),
+    };
+    row.push(key_of(action), key);
+    row.push(format!(" {label}"), text);
+}
+
+/// Puts a hint beside the others where it fits, else below: a key stands beside what it does.
+fn pack(rows: &mut Vec<Row>, hint: Row, wide: usize) {
+    match rows.last_mut() {
+        Some(last) if last.width() + 2 + hint.width() <= wide => {
+            last.push("  ", Role::Text);
+            last.append(hint);
+        }
+        _ => rows.extend(wrap(&hint, wide, &Row::default())),
     }
 }
 

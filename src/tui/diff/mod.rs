@@ -27,10 +27,24 @@ pub(super) fn heading(change: &FileChange) -> Row {
         let others = count(change.others.len(), "other file");
         row.push(format!(" and {others}"), Role::Text);
     }
-    row.push(format!(" +{added}"), Role::DiffAddedSign);
-    row.push(format!(" −{removed}"), Role::DiffRemovedSign);
+    row.append(tally(added, removed, 0));
     for note in &change.notes {
         row.push(format!(" · {}", clean_line(note)), Role::TextDim);
+    }
+    row
+}
+
+/// Writes the lines that are added and removed, each in at least so many columns, so that they stand below each other.
+pub(super) fn tally(added: usize, removed: usize, columns: usize) -> Row {
+    let (added, removed) = (format!("+{added}"), format!("−{removed}"));
+    let mut row = Row::default();
+    for (text, role) in [
+        (added, Role::DiffAddedSign),
+        (removed, Role::DiffRemovedSign),
+    ] {
+        let lead = columns.saturating_sub(text.chars().count()) + 1;
+        row.push(" ".repeat(lead), Role::Text);
+        row.push(text, role);
     }
     row
 }

@@ -16,7 +16,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use crate::protocol::Transcript;
 
 use super::keymap::Scroll;
-use super::overlay::draw_frame;
+use super::overlay::{draw_frame, draw_place};
 use super::role::Role;
 use super::text::{Row, draw_rows, wrap};
 use super::theme::Theme;
@@ -70,6 +70,16 @@ impl Page {
         }
     }
 
+    /// Says what keys do here, besides scrolling.
+    fn keys(&self, transcript: &Transcript) -> Option<Row> {
+        match self.subject {
+            Subject::Servers => Some(servers::keys(&target(self, transcript))),
+            Subject::Queue => queue::keys(transcript),
+            Subject::Plan => plan::keys(transcript),
+            Subject::Model | Subject::Context | Subject::Trace | Subject::Prompt => None,
+        }
+    }
+
     /// Scrolls the page, or moves among the queued messages.
     pub(super) fn scroll(&mut self, by: Scroll, transcript: &Transcript, area: Rect) {
         let wide = usize::from(wide(area));
@@ -119,26 +129,39 @@ impl Page {
             Subject::Plan => "Plan",
         };
         let rows = self.rows(transcript, usize::from(wide(area)));
-        let servers = self.subject == Subject::Servers;
-        let high = rows.len() + if servers { 2 } else { 0 };
+        // What the keys do stays in sight, however long the list above it.
+        let keys = self.keys(transcript);
+        let high = rows.len() + if keys.is_some() { 2 } else { 0 };
         let mut inner = draw_frame(buffer, area, WIDE, high as u16, title, theme);
-        if servers && inner.height > 2 {
+        if let Some(keys) = keys.filter(|_| inner.height > 2) {
             let last = Rect {
                 y: inner.bottom() - 1,
                 height: 1,
                 ..inner
             };
-            servers::keys(&target(self, transcript))
-                .cut(inner.width.into())
-                .draw(buffer, last, theme);
+            keys.cut(inner.width.into()).draw(buffer, last, theme);
             inner.height -= 2;
         }
+        let high = usize::from(inner.height);
         let first = match self.subject {
-            Subject::Queue | Subject::Plan => 0,
-            // The chosen row is in sight.
-            Subject::Servers => (self.at + 1).saturating_sub(inner.height.into()),
-            _ => self.at.min(rows.len().saturating_sub(inner.height.into())),
+            // The chosen row is in sight, and what belongs to it.
+            Subject::Servers | Subject::Queue | Subject::Plan => {
+                let mut chosen = (0..rows.len()).filter(|row| is_chosen(&rows[*row]));
+                chosen
+                    .next()
+                    .unwrap_or(0)
+                    .saturating_sub(high.saturating_sub(2))
+            }
+            _ => self.at,
         };
+        let first = first.min(rows.len().saturating_sub(high));
+        let below = Rect {
+            height: area.height.min(inner.height),
+            ..inner
+        };
+        if self.keys(transcript).is_none() {
+            draw_place(first, rows.len(), buffer, below, theme);
+        }
         draw_rows(rows.iter().skip(first), buffer, inner, theme);
     }
 }
@@ -160,6 +183,13 @@ fn wide(area: Rect) -> u16 {
 fn fact(name: &str, value: impl Into<String>, wide: usize) -> Vec<Row> {
     let row = Row::new(format!("{name:<12}"), Role::TextDim).with(value, Role::Text);
     wrap(&row, wide, &Row::new(" ".repeat(12), Role::Text))
+}
+
+/// Tells whether a row is the chosen one of its page.
+fn is_chosen(row: &Row) -> bool {
+    row.spans
+        .first()
+        .is_some_and(|span| span.text.starts_with('▸'))
 }
 
 fn note(text: &str, wide: usize) -> Vec<Row> {

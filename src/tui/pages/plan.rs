@@ -20,15 +20,18 @@ pub(super) fn rows(transcript: &Transcript, at: usize, wide: usize) -> Vec<Row> 
         let before = if step == at { "▸ " } else { "  " };
         rows.extend(step_rows(plan, step, before, wide));
     }
-    rows.push(Row::default());
-    let keys = Row::new("Enter", Role::Key)
-        .with(" do it  ", Role::Text)
-        .with("c", Role::Key)
-        .with(" change this step  ", Role::Text)
-        .with("Del", Role::Key)
-        .with(" leave it out  ", Role::Text)
-        .with("e", Role::Key)
-        .with(" all in your editor", Role::Text);
-    rows.push(keys.cut(wide));
     rows
+}
+
+/// Says what the keys do with the chosen step.
+pub(super) fn keys(transcript: &Transcript) -> Option<Row> {
+    let keys = Row::new("Enter", Role::Key)
+        .with(" do it  ", Role::TextDim)
+        .with("c", Role::Key)
+        .with(" change  ", Role::TextDim)
+        .with("Del", Role::Key)
+        .with(" leave out  ", Role::TextDim)
+        .with("e", Role::Key)
+        .with(" edit all", Role::TextDim);
+    transcript.plan.is_some().then_some(keys)
 }

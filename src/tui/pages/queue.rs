@@ -26,11 +26,14 @@ pub(super) fn rows(transcript: &Transcript, at: usize, wide: usize) -> Vec<Row> 
         }
         rows.push(row.cut(wide));
     }
-    rows.push(Row::default());
-    let keys = Row::new("Enter", Role::Key)
-        .with(" take it back to change it  ", Role::Text)
-        .with("Del", Role::Key)
-        .with(" leave it out", Role::Text);
-    rows.push(keys.cut(wide));
     rows
+}
+
+/// Says what the keys do with the chosen message.
+pub(super) fn keys(transcript: &Transcript) -> Option<Row> {
+    let keys = Row::new("Enter", Role::Key)
+        .with(" take it back to change it  ", Role::TextDim)
+        .with("Del", Role::Key)
+        .with(" leave it out", Role::TextDim);
+    (!transcript.queued.is_empty()).then_some(keys)
 }

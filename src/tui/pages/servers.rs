@@ -188,6 +188,11 @@ impl Lines {
             _ if disabled => ("○ ", Role::TextDim, "is left out".to_owned()),
             Some(ServerState::Starting) => ("◌ ", Role::CallRunning, "is starting".to_owned()),
             Some(ServerState::Up { tools }) => ("● ", Role::CallDone, count(*tools, "tool")),
+            Some(ServerState::Down { .. }) if report.is_some_and(|report| report.needs_login) => {
+                let key = key_of(Action::Serve(Serve::LogIn));
+                let told = format!("needs your login: {key} begins it");
+                ("? ", Role::CallAsking, told)
+            }
             Some(ServerState::Down { reason }) => (
                 "✗ ",
                 Role::CallFailed,

@@ -69,7 +69,7 @@ impl Picker {
             height: inner.height - 1,
             ..inner
         };
-        if matches!(self.kind, Kind::Files | Kind::Symbols) && inner.width >= WIDE {
+        if self.preview.is_some() && inner.width >= WIDE {
             let half = inner.width / 2;
             let beside = Rect {
                 x: list.x + half + 1,
@@ -87,9 +87,10 @@ impl Picker {
                 (false, Kind::Symbols) => {
                     "no such symbol; functions, types and constants of code are listed"
                 }
-                (false, Kind::Sessions) => {
-                    "no such session; one is kept as soon as it has a message"
+                (false, Kind::Sessions) if self.lines.is_empty() => {
+                    "no session is kept yet; one is as soon as it has a message"
                 }
+                (false, Kind::Sessions) => "no such session",
                 (false, Kind::Models) => "no such model; `walden model list` shows what there is",
             };
             let row = Row::new(text, Role::TextDim).cut(list.width.into());

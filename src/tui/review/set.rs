@@ -2,9 +2,9 @@
 
 use crate::protocol::FileChange;
 
-use super::super::diff::counts;
+use super::super::diff::{counts, tally};
 use super::super::role::Role;
-use super::super::text::{Row, clean_line, count, cut_middle};
+use super::super::text::{Row, clean_line, count, cut_middle, width};
 
 /// A call of the set.
 #[derive(Debug, Clone)]
@@ -27,6 +27,7 @@ pub(in crate::tui) fn rows(
         return Vec::new();
     }
     let (mut rows, mut at) = (Vec::new(), 0);
+    let mut tallied = Vec::new();
     let mut folder = "";
     for (number, entry) in entries.iter().enumerate() {
         let (above, name) = match entry.change {
@@ -51,7 +52,8 @@ pub(in crate::tui) fn rows(
         if number == current {
             at = rows.len();
         }
-        rows.push(file(entry, name, above, shared, number == current, wide));
+        tallied.push((number, rows.len()));
+        rows.push(file(name, above, shared, number == current, wide));
     }
     let (added, removed) = entries
         .iter()
@@ -60,13 +62,27 @@ pub(in crate::tui) fn rows(
         .fold((0, 0), |(added, removed), more| {
             (added + more.0, removed + more.1)
         });
-    let mut sum = Row::new(
-        format!("  {} wait", count(entries.len(), "call")),
-        Role::TextDim,
-    );
-    sum.push(format!(" +{added}"), Role::DiffAddedSign);
-    sum.push(format!(" −{removed}"), Role::DiffRemovedSign);
-    sum.push(" · ←→ go to the next", Role::TextDim);
+    // The counts stand below each other, with room for the sum.
+    let told = format!("  {} wait", count(entries.len(), "call"));
+    let named = rows.iter().map(Row::width).chain([width(&told)]);
+    let column = named.max().unwrap_or(0).min(wide / 2);
+    let digits = added.max(removed).to_string().len() + 1;
+    for (at, row) in tallied {
+        let (entry, row): (&Entry<'_>, &mut Row) = (&entries[at], &mut rows[row]);
+        if let Some(change) = entry.change {
+            let (added, removed) = counts(change);
+            row.push(" ".repeat(column.saturating_sub(row.width())), Role::Text);
+            row.append(tally(added, removed, digits));
+        }
+        if !entry.summary.is_empty() {
+            row.push(format!(" · {}", entry.summary), Role::CallDenied);
+        }
+        *row = std::mem::take(row).cut(wide);
+    }
+    let room = " ".repeat(column.saturating_sub(width(&told)));
+    let mut sum = Row::new(told, Role::TextDim).with(room, Role::Text);
+    sum.append(tally(added, removed, digits));
+    sum.push("  ← → go to the next", Role::TextDim);
     let room = most - 1;
     if rows.len() > room {
         let first = at.saturating_sub(room / 2).min(rows.len() - room);
@@ -77,14 +93,7 @@ pub(in crate::tui) fn rows(
     rows
 }
 
-fn file(
-    entry: &Entry<'_>,
-    name: &str,
-    above: &str,
-    shared: bool,
-    current: bool,
-    wide: usize,
-) -> Row {
+fn file(name: &str, above: &str, shared: bool, current: bool, wide: usize) -> Row {
     let mut row = match current {
         true => Row::new("▸ ", Role::Accent),
         false => Row::new("  ", Role::Text),
@@ -99,13 +108,5 @@ fn file(
             row.push(cut_middle(&path, room), role);
         }
     }
-    if let Some(change) = entry.change {
-        let (added, removed) = counts(change);
-        row.push(format!(" +{added}"), Role::DiffAddedSign);
-        row.push(format!(" −{removed}"), Role::DiffRemovedSign);
-    }
-    if !entry.summary.is_empty() {
-        row.push(format!(" · {}", entry.summary), Role::CallDenied);
-    }
-    row.cut(wide)
+    row
 }

@@ -1,4 +1,4 @@
-//! How a server is started, as the user is shown it and as it is pinned.
+//! How a server is started, as it is pinned and shown: its command, what it may reach, and the hashes of its programs.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,135 +1,56 @@
-//! The pictures in `assets/`, drawn by the program itself: `UPDATE_SHOTS=1 cargo test --test shots` draws them anew.
+//! What is done to get to each screen.
 
-#![expect(clippy::disallowed_methods, reason = "reads and writes the pictures")]
-
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::buffer::Buffer;
-use ratatui::style::{Color, Modifier};
-use ratatui::{Terminal, backend::TestBackend};
-use unicode_width::UnicodeWidthStr as _;
+use crossterm::event::{KeyCode, KeyModifiers};
 use walden::protocol::{
-    CallForm, CallId, ChangeKind, Choice, Event, Field, FieldKind, FileChange, Finding, Hunk, Line,
-    LineKind, Mode, ModelInfo, ModelMemory, Outcome, Question, QuestionId, QuestionKind,
-    ReviewNews, ReviewTarget, Risk, Severity, TextFormat, ToolCall, ToolList, Usage,
+    CallForm, CallId, ChangeKind, Choice, EndReason, Event, Field, FieldKind, FileChange, Finding,
+    Hunk, Level, Line, LineKind, Mode, ModelInfo, ModelMemory, Outcome, Plan, Question, QuestionId,
+    QuestionKind, ReportedTool, ReviewNews, ReviewTarget, Risk, ServerReport, ServerState,
+    Severity, Step, StepState, TextFormat, ToolCall, ToolList, TurnSummary, Usage,
 };
-use walden::tui::{App, Defined, Depth, Facts, Found, Kept, Msg, Theme, view};
+use walden::tui::{Defined, Found, Kept, Msg};
 
-const SIZE: (u16, u16) = (100, 28);
-const CELL: (f32, f32) = (8.4, 18.0);
-const PAPER: &str = "#10141a";
-const INK: &str = "#d6dae0";
+use super::desk::Desk;
 
-/// A picture: its name, the theme, and what is done to get there.
-type Shot = (&'static str, &'static str, fn(&mut Desk));
+/// A screen: its name, and what is done to get there.
+pub(crate) type Scene = (&'static str, fn(&mut Desk));
 
-const SHOTS: &[Shot] = &[
-    ("welcome", "dark", start),
-    ("approval", "dark", approval),
-    ("approval-colour-blind", "colour-blind", approval),
-    ("form", "dark", form),
-    ("page", "dark", page),
-    ("commands", "dark", |desk| {
-        approved(desk);
-        desk.control('p');
-        desk.write("mo");
-    }),
-    ("files", "dark", files),
-    ("sessions", "dark", sessions),
-    ("review", "dark", |desk| {
-        several(desk);
-        desk.key(KeyCode::Char('f'));
-        desk.key(KeyCode::Char('s'));
-    }),
-    ("set", "dark", several),
-    ("findings", "dark", findings),
-    ("symbols", "dark", symbols),
-    ("trace", "dark", |desk| {
-        approved(desk);
-        for (prompt, cached, generated, ms) in [(2_461, 2_428, 96, 240), (2_590, 2_557, 41, 260)] {
-            desk.event(Event::Generated {
-                usage: Usage {
-                    prompt,
-                    cached,
-                    generated,
-                    prompt_ms: ms,
-                    generate_ms: 64 * generated,
-                    guessed: 52,
-                    guessed_right: 33,
-                    mask_us: 4_200,
-                },
-            });
-        }
-        desk.write("/trace");
-        desk.key(KeyCode::Enter);
-    }),
-    ("context", "dark", |desk| about(desk, "context")),
-    ("model", "dark", |desk| about(desk, "model")),
+/// Every pane, each in a state that says something.
+pub(crate) const SCENES: &[Scene] = &[
+    ("welcome", start),
+    ("loading", loading),
+    ("reading", reading),
+    ("done", done),
+    ("completion", completion),
+    ("mention", mention),
+    ("approval", approval),
+    ("set", several),
+    ("review", review),
+    ("command", command),
+    ("reason", reason),
+    ("form", form),
+    ("page", page),
+    ("sampling", sampling),
+    ("definition", definition),
+    ("findings", findings),
+    ("plan", plan),
+    ("servers", servers),
+    ("queue", queue),
+    ("trace", trace),
+    ("context", |desk| about(desk, "context")),
+    ("model", |desk| about(desk, "model")),
+    ("commands", commands),
+    ("files", files),
+    ("symbols", symbols),
+    ("sessions", sessions),
+    ("search", search),
+    ("help", help),
+    ("lost", lost),
 ];
 
-struct Desk {
-    app: App,
-    now: Duration,
-}
-
-impl Desk {
-    fn new(theme: &str) -> Self {
-        let facts = Facts {
-            model: "qwen2.5-coder-1.5b".to_owned(),
-            root: "/home/ada/relay".to_owned(),
-            enforced: "sealed · net off · 1 root".to_owned(),
-            still: false,
-            prompts: Vec::new(),
-        };
-        let theme = Theme::built_in_or_default(theme, Depth::True);
-        let app = App::new(facts, theme, Vec::new(), SIZE);
-        app.highlighter().load();
-        Self {
-            app,
-            now: Duration::from_secs(1),
-        }
-    }
-
-    fn event(&mut self, event: Event) {
-        let at = self.now;
-        self.app.update(Msg::Session { event, at });
-    }
-
-    fn wait(&mut self) {
-        self.now += Duration::from_secs(1);
-        let now = self.now;
-        self.app.update(Msg::Tick { now });
-    }
-
-    fn press(&mut self, code: KeyCode, modifiers: KeyModifiers) {
-        let (key, at) = (KeyEvent::new(code, modifiers), self.now);
-        self.app.update(Msg::Key { key, at });
-    }
-
-    fn key(&mut self, code: KeyCode) {
-        self.press(code, KeyModifiers::NONE);
-    }
-
-    fn control(&mut self, c: char) {
-        self.press(KeyCode::Char(c), KeyModifiers::CONTROL);
-    }
-
-    fn write(&mut self, text: &str) {
-        for c in text.chars() {
-            self.key(KeyCode::Char(c));
-        }
-    }
-
-    fn picture(&self) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).expect("a terminal");
-        terminal
-            .draw(|frame| view(&self.app, frame))
-            .expect("a frame");
-        svg(terminal.backend().buffer())
-    }
+/// Returns what is done to get to a screen.
+pub(crate) fn scene(name: &str) -> fn(&mut Desk) {
+    let found = SCENES.iter().find(|(scene, _)| *scene == name);
+    found.expect("a scene of that name").1
 }
 
 fn start(desk: &mut Desk) {
@@ -307,6 +228,10 @@ fn symbols(desk: &mut Desk) {
     desk.app
         .update(Msg::Found(Found::Symbols(found.to_vec().into())));
     desk.write("wai");
+    let text = "    fn wait(&self, attempt: u32) -> Duration {\n        (self.base * 2_u32.pow(attempt)).min(Self::LONGEST)\n    }\n}";
+    let lines = text.lines().map(str::to_owned).collect();
+    let found = Found::Preview("src/retry.rs:14".to_owned(), lines);
+    desk.app.update(Msg::Found(found));
 }
 
 fn approved(desk: &mut Desk) {
@@ -497,142 +422,251 @@ fn sessions(desk: &mut Desk) {
     desk.app.update(Msg::Found(Found::Sessions(kept.to_vec())));
 }
 
-fn about(desk: &mut Desk, page: &str) {
+fn trace(desk: &mut Desk) {
     approved(desk);
-    desk.write(&format!("/{page}"));
+    for (prompt, cached, generated, ms) in [(2_461, 2_428, 96, 240), (2_590, 2_557, 41, 260)] {
+        desk.event(Event::Generated {
+            usage: Usage {
+                prompt,
+                cached,
+                generated,
+                prompt_ms: ms,
+                generate_ms: 64 * generated,
+                guessed: 52,
+                guessed_right: 33,
+                mask_us: 4_200,
+            },
+        });
+    }
+    run(desk, "/trace");
+}
+
+fn commands(desk: &mut Desk) {
+    approved(desk);
+    desk.control('p');
+    desk.write("mo");
+}
+
+/// The change has the whole screen, side by side.
+fn review(desk: &mut Desk) {
+    several(desk);
+    desk.key(KeyCode::Char('f'));
+    desk.key(KeyCode::Char('s'));
+}
+
+fn loading(desk: &mut Desk) {
+    desk.event(Event::ModelLoading {
+        name: "qwen2.5-coder-1.5b".to_owned(),
+        share: 0.42,
+    });
+}
+
+fn reading(desk: &mut Desk) {
+    start(desk);
+    desk.event(Event::TurnStarted {
+        turn: 1,
+        text: "Why does the relay lose the first message?".to_owned(),
+    });
+    desk.event(Event::PromptProgressed {
+        done: 1_200,
+        total: 4_100,
+        cached: 700,
+    });
+    desk.write("and look at the tests, too");
+}
+
+fn done(desk: &mut Desk) {
+    approved(desk);
+    desk.event(Event::Text {
+        text: "## What changed\n\n- `wait` is **capped** at a minute\n- the constant has a name\n\n| attempt | before | now |\n| --- | --- | --- |\n| 1 | 2 s | 2 s |\n| 12 | 68 min | 60 s |\n\n```rust\nlet pause = retry.wait(12);\n```\n".to_owned(),
+    });
+    desk.event(Event::Notice {
+        level: Level::Warning,
+        text: "the context is 80 % full; older output is left out soon".to_owned(),
+    });
+    desk.event(Event::TurnEnded {
+        turn: 1,
+        summary: TurnSummary {
+            wanted_change: true,
+            reason: EndReason::Answered,
+            changed: vec!["src/retry.rs".to_owned()],
+            calls: 2,
+            denied: 0,
+            usage: Usage::default(),
+            check: None,
+        },
+    });
+}
+
+fn command(desk: &mut Desk) {
+    read(desk);
+    desk.event(Event::CallProposed {
+        call: ToolCall {
+            id: CallId(4),
+            server: "run".to_owned(),
+            tool: "run".to_owned(),
+            arguments: std::iter::once(("command".to_owned(), "cargo test --quiet retry".into()))
+                .collect(),
+        },
+        risk: Risk::Command,
+    });
+    desk.event(Event::ApprovalRequested {
+        call: CallId(4),
+        reason: "it runs a program".to_owned(),
+        change: None,
+        ask: None,
+    });
+    desk.wait();
+}
+
+fn reason(desk: &mut Desk) {
+    approval(desk);
+    desk.key(KeyCode::Char('e'));
+    desk.write("use saturating_pow instead");
+}
+
+fn completion(desk: &mut Desk) {
+    start(desk);
+    desk.write("/mo");
+}
+
+fn mention(desk: &mut Desk) {
+    start(desk);
+    desk.write("look at @ret");
+    let paths = ["src/retry.rs", "tests/retry.rs", "src/route/mod.rs"];
+    let found = Found::Files(paths.map(str::to_owned).to_vec().into());
+    desk.app.update(Msg::Found(found));
+}
+
+fn help(desk: &mut Desk) {
+    start(desk);
+    desk.key(KeyCode::F(1));
+}
+
+fn search(desk: &mut Desk) {
+    done(desk);
+    desk.control('f');
+    desk.write("wait");
+}
+
+fn queue(desk: &mut Desk) {
+    read(desk);
+    for text in [
+        "Then run the tests.",
+        "And write a line for the changelog.\nA short one.",
+    ] {
+        desk.event(Event::Queued {
+            text: text.to_owned(),
+        });
+    }
+    run(desk, "/queue");
+}
+
+fn plan(desk: &mut Desk) {
+    start(desk);
+    let step = |text: &str, state| Step {
+        text: text.to_owned(),
+        state,
+    };
+    desk.event(Event::PlanChanged {
+        plan: Some(Plan {
+            goal: "Let the pause between attempts be set.".to_owned(),
+            steps: vec![
+                step("Give `Retry` a field `longest`", StepState::Done),
+                step(
+                    "Read `retry.longest` from the configuration in src/config.rs",
+                    StepState::Doing,
+                ),
+                step("Say in README.md what it does", StepState::Open),
+                step("Test that a pause of 0 is refused", StepState::Open),
+            ],
+        }),
+    });
+    run(desk, "/plan");
+}
+
+fn servers(desk: &mut Desk) {
+    approved(desk);
+    for (server, state) in [
+        ("fs", ServerState::Up { tools: 8 }),
+        ("tracker", ServerState::Up { tools: 2 }),
+        (
+            "docs",
+            ServerState::Down {
+                reason: "it ended with status 1".to_owned(),
+            },
+        ),
+    ] {
+        desk.event(Event::ServerChanged {
+            server: server.to_owned(),
+            state,
+        });
+    }
+    let tool = |tool: &str, about: &str, denied| ReportedTool {
+        name: format!("tracker_{tool}"),
+        tool: tool.to_owned(),
+        about: about.to_owned(),
+        line_tokens: 21,
+        schema_tokens: 160,
+        denied,
+    };
+    let report = ServerReport {
+        name: "tracker".to_owned(),
+        source: "your mcp.json".to_owned(),
+        title: "Ticket tracker 2.1".to_owned(),
+        era: "2025-11-25".to_owned(),
+        capabilities: vec!["tools".to_owned(), "prompts".to_owned()],
+        sandbox: vec!["read the repository".to_owned(), "no network".to_owned()],
+        pinned: "2026-11-20".to_owned(),
+        tools: vec![
+            tool("search", "Finds tickets by words", false),
+            tool("close", "Closes a ticket", true),
+        ],
+        ..ServerReport::default()
+    };
+    desk.event(Event::ServersReported {
+        servers: vec![report],
+    });
+    run(desk, "/servers");
+    for _ in 0..3 {
+        desk.key(KeyCode::Down);
+    }
     desk.key(KeyCode::Enter);
 }
 
-/// Draws a screen as text that scales, with each run where its cells are.
-fn svg(buffer: &Buffer) -> String {
-    let (width, height) = (f32::from(SIZE.0) * CELL.0, f32::from(SIZE.1) * CELL.1);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0} {:.0}\" font-family=\"ui-monospace,'DejaVu Sans \
-         Mono',Menlo,Consolas,monospace\" font-size=\"14\">\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{PAPER}\"/>\n",
-        width + 24.0,
-        height + 24.0
+fn sampling(desk: &mut Desk) {
+    asks(
+        desk,
+        QuestionKind::Prompt {
+            system: Some("You name things.".to_owned()),
+            messages: vec![("user".to_owned(), "Name a ticket about a leak.".to_owned())],
+            max_tokens: 64,
+        },
     );
-    for y in 0..SIZE.1 {
-        let mut x = 0;
-        while x < SIZE.0 {
-            let first = &buffer[(x, y)];
-            let (from, mut text) = (x, String::new());
-            while x < SIZE.0 {
-                let cell = &buffer[(x, y)];
-                let same =
-                    (cell.fg, cell.bg, cell.modifier) == (first.fg, first.bg, first.modifier);
-                if !same {
-                    break;
-                }
-                text.push_str(cell.symbol());
-                x += (cell.symbol().width() as u16).max(1);
-            }
-            run(&mut out, first, &text, from, x - from, y);
-        }
-    }
-    out.push_str("</svg>\n");
-    out
 }
 
-fn run(out: &mut String, cell: &ratatui::buffer::Cell, text: &str, x: u16, wide: u16, y: u16) {
-    let has = |modifier| cell.modifier.contains(modifier);
-    let (mut fg, mut bg) = (hex(cell.fg, INK), hex(cell.bg, PAPER));
-    if has(Modifier::REVERSED) {
-        std::mem::swap(&mut fg, &mut bg);
-    }
-    let left = 12.0 + f32::from(x) * CELL.0;
-    let top = 12.0 + f32::from(y) * CELL.1;
-    let span = f32::from(wide) * CELL.0;
-    if bg != PAPER {
-        let _ = writeln!(
-            out,
-            "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{span:.1}\" height=\"{:.1}\" fill=\"{bg}\"/>",
-            CELL.1
-        );
-    }
-    let shown = text.trim_end();
-    if shown.is_empty() {
-        return;
-    }
-    let mut style = String::new();
-    for (modifier, attribute) in [
-        (Modifier::BOLD, " font-weight=\"bold\""),
-        (Modifier::DIM, " opacity=\"0.65\""),
-        (Modifier::ITALIC, " font-style=\"italic\""),
-        (Modifier::UNDERLINED, " text-decoration=\"underline\""),
-        (Modifier::CROSSED_OUT, " text-decoration=\"line-through\""),
-    ] {
-        if has(modifier) {
-            style.push_str(attribute);
-        }
-    }
-    // Each word where its cells are, whatever font draws it.
-    let mut at = 0;
-    for word in shown.split_inclusive("  ") {
-        let lead = word.len() - word.trim_start().len();
-        let text = word.trim();
-        if !text.is_empty() {
-            let escaped = text
-                .replace('&', "&amp;")
-                .replace('<', "&lt;")
-                .replace('>', "&gt;");
-            let _ = writeln!(
-                out,
-                "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{fg}\"{style} textLength=\"{:.1}\" \
-                 lengthAdjust=\"spacingAndGlyphs\">{escaped}</text>",
-                left + (at + lead) as f32 * CELL.0,
-                top + 13.5,
-                text.width() as f32 * CELL.0
-            );
-        }
-        at += word.width();
-    }
+fn definition(desk: &mut Desk) {
+    asks(
+        desk,
+        QuestionKind::Definition {
+            title: "Start the server tracker of this repository?".to_owned(),
+            text: "command    uvx tracker-mcp\nprogram    sha256 9f2c…41aa\nnetwork    none"
+                .to_owned(),
+        },
+    );
 }
 
-fn hex(colour: Color, otherwise: &str) -> String {
-    match colour {
-        Color::Rgb(red, green, blue) => format!("#{red:02x}{green:02x}{blue:02x}"),
-        Color::Reset => otherwise.to_owned(),
-        other => panic!("the themes of the pictures name {other:?} by a number"),
-    }
+fn lost(desk: &mut Desk) {
+    read(desk);
+    desk.app.update(Msg::SessionLost);
 }
 
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/{name}.svg"))
+fn run(desk: &mut Desk, command: &str) {
+    desk.write(command);
+    desk.key(KeyCode::Enter);
 }
 
-#[test]
-fn every_picture_is_there_and_can_be_drawn_anew() {
-    for (name, theme, arrange) in SHOTS {
-        let mut desk = Desk::new(theme);
-        arrange(&mut desk);
-        let drawn = desk.picture();
-        if std::env::var_os("UPDATE_SHOTS").is_some() {
-            std::fs::write(path(name), &drawn).expect("writable");
-        }
-        let kept = std::fs::read_to_string(path(name)).expect(name);
-        assert!(
-            kept.starts_with("<svg ") && drawn.ends_with("</svg>\n"),
-            "{name}"
-        );
-    }
-}
-
-#[test]
-fn every_picture_in_the_readme_is_one_of_them() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).expect("readable");
-    let mut named = 0;
-    for part in readme.split("](assets/").skip(1) {
-        let Some(name) = part
-            .split(')')
-            .next()
-            .and_then(|file| file.strip_suffix(".svg"))
-        else {
-            continue;
-        };
-        assert!(SHOTS.iter().any(|(shot, ..)| *shot == name), "{name}");
-        named += 1;
-    }
-    assert!(named > 0, "the README shows no picture");
+fn about(desk: &mut Desk, page: &str) {
+    approved(desk);
+    run(desk, &format!("/{page}"));
 }
