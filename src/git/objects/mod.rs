@@ -17,7 +17,7 @@ use std::sync::Arc;
 use git2::{ObjectType, Odb, Oid};
 
 use self::pack::{Packs, Reader};
-pub(super) use self::parts::{Node, Parts, entries, entry_in};
+pub(super) use self::parts::{Node, Parts, entry_in};
 use super::{GitError, Repo};
 
 /// An object as it is stored.
