@@ -209,6 +209,14 @@ impl Chain {
     }
 }
 
+/// A program that is being started holds, until it runs, all files that were open: closing ours is not the end of the
+/// lock then, and whoever opens the chain next would be told that it is in use.
+impl Drop for Chain {
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock);
+    }
+}
+
 /// Reads the whole records of a chain, without locking or changing it.
 ///
 /// # Errors
@@ -351,6 +359,23 @@ mod tests {
         chain.sync().expect("synced");
         drop(chain);
         std::fs::read(path).expect("readable")
+    }
+
+    #[test]
+    fn a_chain_can_be_opened_again_while_a_program_that_is_being_started_still_holds_its_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("chain");
+        let (mut chain, _) = Chain::open::<String>(&path, Check::Short).expect("opened");
+        chain.append(&"one").expect("appended");
+        let held = chain.file.try_clone().expect("held");
+        assert!(matches!(
+            Chain::open::<String>(&path, Check::Short),
+            Err(ChainError::Busy { .. })
+        ));
+        drop(chain);
+        let (_chain, entries) = Chain::open::<String>(&path, Check::Short).expect("opened again");
+        assert_eq!(entries, ["one"]);
+        drop(held);
     }
 
     #[test]

@@ -27,6 +27,16 @@ pub(super) struct Stored {
     pub(super) bytes: Vec<u8>,
 }
 
+impl Stored {
+    /// Returns a file of nothing.
+    pub(super) fn empty() -> Arc<Self> {
+        Arc::new(Self {
+            kind: ObjectType::Blob,
+            bytes: Vec::new(),
+        })
+    }
+}
+
 /// Reads objects. It is as good for a store of which nothing is packed, or of which nothing can be read here.
 pub(super) struct Objects {
     reader: Reader,
