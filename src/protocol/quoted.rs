@@ -72,10 +72,10 @@ fn quoted(text: &str) -> Vec<Quoted<'_>> {
         } = &mut part
         {
             let is_body = line.is_empty() || line.starts_with([' ', '+', '-', '\\']);
-            if line.starts_with("@@") {
+            if let Some(numbers) = line.strip_prefix("@@") {
                 // What stands behind the numbers is a line of the file.
                 *in_hunk = true;
-                let from = line[2..].find("@@").map_or(line.len(), |end| end + 4);
+                let from = numbers.find("@@").map_or(line.len(), |end| end + 4);
                 if from < line.len() {
                     found.push(Quoted {
                         line: at,
