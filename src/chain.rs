@@ -97,6 +97,23 @@ struct Record<'a> {
     entry: &'a RawValue,
 }
 
+/// Takes the lock of a chain. A process that was just forked holds all that its parent had open until it becomes its
+/// program: such a lock is waited for, and another walden's is not.
+fn lock(file: &File) -> rustix::io::Result<()> {
+    const TRIES: u32 = 20;
+    let mut tried = 0;
+    loop {
+        let taken = rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+        match taken {
+            Err(rustix::io::Errno::WOULDBLOCK) if tried < TRIES => {
+                tried += 1;
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            taken => return taken,
+        }
+    }
+}
+
 impl Chain {
     /// Opens a chain, creates it where there is none, and cuts off a torn end. Returns what it holds, too.
     ///
@@ -118,11 +135,9 @@ impl Chain {
             .mode(0o600)
             .open(path)
             .map_err(failed)?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(
-            |_| ChainError::Busy {
-                path: path.to_owned(),
-            },
-        )?;
+        lock(&file).map_err(|_| ChainError::Busy {
+            path: path.to_owned(),
+        })?;
         let held = scan(&file).map_err(|source| ChainError::Read {
             path: path.to_owned(),
             source,
