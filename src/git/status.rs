@@ -180,25 +180,20 @@ impl Repo {
                 if !self.nothing_staged(index.len()) {
                     self.sort(&index, options().show(StatusShow::Index), &mut found)?;
                 }
-                let among = |paths: &[String]| {
+                if !touched.files.is_empty() || !touched.folders.is_empty() {
                     let mut options = options();
                     options
                         .show(StatusShow::Workdir)
-                        .disable_pathspec_match(true);
-                    for path in paths {
+                        .disable_pathspec_match(true)
+                        // Into the folders in which they are: libgit2 does not see that these are not new ones.
+                        .recurse_untracked_dirs(true);
+                    for path in touched.files.iter().chain(&touched.folders) {
                         options.pathspec(path);
                     }
-                    options
-                };
-                if !touched.files.is_empty() {
-                    let mut options = among(&touched.files);
-                    // Into the folders in which they are: libgit2 does not see that these are not new ones.
-                    options.recurse_untracked_dirs(true);
                     self.sort(&index, &mut options, &mut found)?;
-                }
-                // One by one: asked for several, libgit2 would take what they lie in for untracked.
-                for folder in touched.folders {
-                    self.sort(&index, &mut among(&[folder]), &mut found)?;
+                    if !every {
+                        self.fold(&mut found.untracked, &touched.folders);
+                    }
                 }
             }
         }
@@ -212,6 +207,22 @@ impl Repo {
         found.unstaged.sort_by(|a, b| a.path.cmp(&b.path));
         found.untracked.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
+    }
+
+    /// Puts folders in the place of the untracked files beneath them.
+    fn fold(&self, untracked: &mut Vec<Line>, folders: &[String]) {
+        for folder in folders {
+            let path = format!("{folder}/").into_bytes();
+            let before = untracked.len();
+            untracked.retain(|line| !line.path.starts_with(&path));
+            if untracked.len() < before {
+                untracked.push(Line {
+                    label: "",
+                    text: self.shown(&path),
+                    path,
+                });
+            }
+        }
     }
 
     /// Asks libgit2 what differs, and sorts it by where it is to be said.
