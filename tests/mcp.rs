@@ -503,7 +503,7 @@ async fn resources_prompts_and_completions_are_read() {
         let unknown = caller.prompt("it", "cook", "").await.expect_err("unknown");
         assert!(unknown.contains("travel"), "{unknown}");
         let cities = caller
-            .complete("it", Completed::Prompt("travel"), "city", "Pa")
+            .complete("it", Completed::Prompt("travel"), "city", "Pa", &[])
             .await;
         assert_eq!(cities, ["Paris", "Palermo"], "{how}");
         world.host.close().await;

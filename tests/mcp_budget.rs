@@ -1,7 +1,6 @@
 //! Servers of others in a session with all of its loop: how much of the prompt their tools take, how they are found and
 //! called, and that a list which changes leaves every byte before it as it was.
 
-#![expect(clippy::disallowed_methods, reason = "a test lays its own files")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/mcp.rs"]
@@ -350,8 +349,8 @@ async fn a_list_that_changes_in_a_session_leaves_the_bytes_before_it_as_they_wer
     assert!(foreign(&next).contains("late"));
     // Tools are added at the end, and those before keep their places.
     let names = |request: &ModelRequest| -> Vec<String> {
-        let names = request.tools.iter().map(|tool| tool.name.clone());
-        names.collect()
+        let theirs = request.tools.iter().filter(|tool| tool.server == "it");
+        theirs.map(|tool| tool.name.clone()).collect()
     };
     assert_eq!(names(&next)[..names(&first).len()], names(&first));
     play.ends().await;

@@ -71,6 +71,7 @@ impl Stage {
             scratch: kept.path().join("servers"),
             pins: Pins::in_memory(vec!["everything".to_owned()]),
             remote: None,
+            containers: None,
             choices: Choices::in_memory(),
             reload: None,
         };
@@ -266,7 +267,7 @@ impl Stage {
         self.calls("find_tool", query).await;
         self.request().await;
         self.calls(&format!("everything__{tool}"), arguments).await;
-        self.sees(&[tool, "allow"]).await;
+        self.sees(&["waits for your decision", "y once"]).await;
         self.key(KeyCode::Char('y')).await;
     }
 
@@ -311,37 +312,49 @@ async fn everything_that_a_server_can_ask_and_give_goes_through_the_screen() {
         .await;
     stage.key(KeyCode::Esc).await;
 
-    stage.writes("/everything:args-prompt city=Oslo").await;
+    stage
+        .writes("/everything:completable-prompt department=E")
+        .await;
+    stage
+        .records(
+            "A prompt, and what the server says its argument could be",
+            &["for department", "department=Engineering"],
+        )
+        .await;
+    stage.key(KeyCode::Tab).await;
+    stage.writes(" name=A").await;
+    // Who there is depends on the department.
+    stage.sees(&["name=Alice"]).await;
+    stage.key(KeyCode::Tab).await;
     stage.key(KeyCode::Enter).await;
     let request = stage.request().await;
     let text = format!("{:?}", request.messages);
-    assert!(text.contains("What's weather in Oslo?"), "{text}");
-    stage.says("I cannot look outside.").await;
-    stage
-        .records(
-            "A prompt of the server",
-            &["Oslo", "I cannot look outside."],
-        )
-        .await;
+    assert!(
+        text.contains("Alice") && text.contains("Engineering"),
+        "{text}"
+    );
+    stage.says("Alice builds things.").await;
+    stage.sees(&["Alice builds things."]).await;
 
     stage
         .writes("look at @everything:demo://resource/dynamic/te")
         .await;
     stage
-        .sees(&["everything:demo://resource/dynamic/text/{resourceId}"])
+        .records(
+            "A resource with a variable in its address",
+            &["everything:demo://resource/dynamic/text/{"],
+        )
         .await;
     stage.key(KeyCode::Tab).await;
-    stage.writes("7").await;
-    stage
-        .records("A resource, its address completed", &["for resourceId"])
-        .await;
-    stage.writes(" please").await;
+    stage.writes("7 please").await;
     stage.key(KeyCode::Enter).await;
     let request = stage.request().await;
     let text = format!("{:?}", request.messages);
     assert!(text.contains("Resource 7: This is a plaintext"), "{text}");
     stage.says("It is plain text.").await;
-    stage.sees(&["It is plain text."]).await;
+    stage
+        .records("What the model says of it", &["It is plain text."])
+        .await;
 
     stage
         .has_called("ask me something", "trigger-elicitation-request", json!({}))
@@ -408,7 +421,7 @@ async fn everything_that_a_server_can_ask_and_give_goes_through_the_screen() {
     stage.ends("Research Report", "The report is there.").await;
 
     let frames = stage.close().await;
-    assert_eq!(frames.len(), 8);
+    assert_eq!(frames.len(), 9);
     let mut text = String::new();
     for (title, frame) in &frames {
         text.push_str(&format!("== {title}\n\n{frame}\n"));

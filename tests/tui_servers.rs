@@ -75,8 +75,12 @@ fn ops(commands: Vec<Cmd>) -> Vec<Op> {
     ops.collect()
 }
 
-fn asks(argument: &str, begun: &str) -> Op {
+fn asks(argument: &str, begun: &str, given: &[(&str, &str)]) -> Op {
     Op::Complete {
+        given: given
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
         server: "docs".to_owned(),
         of: of(argument),
         begun: begun.to_owned(),
@@ -106,14 +110,14 @@ fn an_address_with_variables_is_completed_as_it_is_written() {
     );
     // Of the address, what stands before the first variable is written; its values are asked for.
     let sent = ops(desk.key(KeyCode::Tab));
-    assert!(sent.contains(&asks("city", "")), "{sent:?}");
+    assert!(sent.contains(&asks("city", "", &[])), "{sent:?}");
     assert!(
         desk.frame().contains("look at @docs:note://"),
         "{}",
         desk.frame()
     );
     let sent = desk.write("Pa");
-    assert_eq!(sent.last(), Some(&asks("city", "Pa")));
+    assert_eq!(sent.last(), Some(&asks("city", "Pa", &[])));
     let answer = |begun: &str, argument: &str, values: &[&str]| Event::Completed {
         server: "docs".to_owned(),
         of: of(argument),
@@ -131,7 +135,10 @@ fn an_address_with_variables_is_completed_as_it_is_written() {
     );
     assert!(!frame.contains('\u{1b}'), "{frame}");
     let sent = ops(desk.key(KeyCode::Tab));
-    assert!(sent.contains(&asks("page", "")), "{sent:?}");
+    assert!(
+        sent.contains(&asks("page", "", &[("city", "Paris")])),
+        "{sent:?}"
+    );
     desk.told(answer("", "page", &["food/bread"]));
     desk.key(KeyCode::Tab);
     let sent = ops(desk.key(KeyCode::Enter));

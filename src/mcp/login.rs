@@ -23,7 +23,9 @@ const WANTED: &str = "walden mcp login";
 
 /// Tells whether a server is down because nobody is logged in to it.
 pub(super) fn is_wanted(reach: &Result<Reach, String>, last_error: Option<&str>) -> bool {
-    matches!(reach, Ok(Reach::Remote(_))) && last_error.is_some_and(|error| error.contains(WANTED))
+    // Behind the reason stands what the server said last, which may be of another time.
+    let reason = last_error.and_then(|error| error.split("; it said: ").next());
+    matches!(reach, Ok(Reach::Remote(_))) && reason.is_some_and(|reason| reason.contains(WANTED))
 }
 
 /// Begins a login at a server. The future is to be driven by the host.

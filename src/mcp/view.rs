@@ -258,13 +258,15 @@ impl Caller {
         }
     }
 
-    /// Asks a server how an argument of a prompt (by its name) or of a template (by its address) may go on.
+    /// Asks a server how an argument of a prompt (by its name) or of a template (by its address) may go on. `given` are the
+    /// other arguments that are known already.
     pub async fn complete(
         &self,
         server: &str,
         of: Completed<'_>,
         argument: &str,
         begun: &str,
+        given: &[(String, String)],
     ) -> Vec<String> {
         let Some(shared) = self.server(server) else {
             return Vec::new();
@@ -279,7 +281,14 @@ impl Caller {
             Completed::Prompt(name) => json!({"type": "ref/prompt", "name": name}),
             Completed::Template(uri) => json!({"type": "ref/resource", "uri": uri}),
         };
-        let params = json!({"ref": reference, "argument": {"name": argument, "value": begun}});
+        let mut params = json!({"ref": reference, "argument": {"name": argument, "value": begun}});
+        if !given.is_empty() {
+            let given: Map<String, Value> = given
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(value)))
+                .collect();
+            params["context"] = json!({"arguments": given});
+        }
         let result = live
             .link
             .request("completion/complete", params, Patience::of(COMPLETION))

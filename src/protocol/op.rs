@@ -84,6 +84,9 @@ pub enum Op {
         server: String,
         of: CompletionOf,
         begun: String,
+        /// The other arguments that are written already, by their names: what fits may depend on them.
+        #[serde(default)]
+        given: Vec<(String, String)>,
     },
     /// Ends the session after the journal is on disk.
     Shutdown,

@@ -78,7 +78,12 @@ impl Driver {
                 }
                 None
             }
-            Op::Complete { server, of, begun } => {
+            Op::Complete {
+                server,
+                of,
+                begun,
+                given,
+            } => {
                 let (caller, events) = (self.host.caller(), self.events.clone());
                 self.samples.spawn(async move {
                     let (of_server, argument) = match &of {
@@ -89,7 +94,9 @@ impl Driver {
                             (Completed::Template(uri), argument)
                         }
                     };
-                    let values = caller.complete(&server, of_server, argument, &begun).await;
+                    let values = caller
+                        .complete(&server, of_server, argument, &begun, &given)
+                        .await;
                     // Not journaled: it is about what is being written.
                     let _ = events.send(Event::Completed {
                         server,

@@ -48,6 +48,8 @@ struct Argument<'a> {
     /// The line up to what is written of the value.
     before: &'a str,
     begun: &'a str,
+    /// The arguments that stand before it.
+    given: Vec<(String, String)>,
 }
 
 impl App {
@@ -179,12 +181,28 @@ impl App {
                 (words.filter(|word| named(word).is_none()).count(), start)
             }
         };
+        let mut given = Vec::new();
+        let mut places = 0;
+        for word in text[..start].split_whitespace().skip(1) {
+            let place = named(word).unwrap_or_else(|| {
+                places += 1;
+                places - 1
+            });
+            if let Some(argument) = prompt.arguments.get(place) {
+                let value = match named(word) {
+                    Some(_) => &word[argument.name.len() + 1..],
+                    None => word,
+                };
+                given.push((argument.name.clone(), value.to_owned()));
+            }
+        }
         Some(Argument {
             server,
             prompt: &prompt.name,
             name: prompt.arguments.get(at)?.name.clone(),
             before: &text[..value],
             begun: &text[value..],
+            given,
         })
     }
 
@@ -194,10 +212,14 @@ impl App {
             return;
         };
         let (server, of) = (argument.server.to_owned(), of(&argument));
-        let begun = argument.begun.to_owned();
+        let (begun, given) = (argument.begun.to_owned(), argument.given);
         if self.hints.ask((server.clone(), of.clone(), begun.clone())) {
-            self.later
-                .push(Cmd::Send(Op::Complete { server, of, begun }));
+            self.later.push(Cmd::Send(Op::Complete {
+                server,
+                of,
+                begun,
+                given,
+            }));
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Filling<'a> {
     pub(super) then: &'a str,
     /// Whether another variable comes.
     pub(super) goes_on: bool,
+    /// The variables before it, with their values.
+    pub(super) given: Vec<(String, String)>,
 }
 
 /// Finds the variable of a template that what is written ends in. `None` where what is written does not fit, does not
@@ -25,6 +27,7 @@ pub(super) struct Filling<'a> {
 pub(super) fn filling<'a>(template: &'a str, written: &str) -> Option<Filling<'a>> {
     let mut at = 0;
     let mut rest = template;
+    let mut given = Vec::new();
     loop {
         let (literal, after) = rest.split_once('{')?;
         at += written
@@ -44,6 +47,7 @@ pub(super) fn filling<'a>(template: &'a str, written: &str) -> Option<Filling<'a
         // Two variables side by side cannot be told apart: the first one has it all.
         match written[at..].find(then).filter(|_| !then.is_empty()) {
             Some(length) => {
+                given.push((name.to_owned(), written[at..at + length].to_owned()));
                 at += length;
                 rest = after;
             }
@@ -53,6 +57,7 @@ pub(super) fn filling<'a>(template: &'a str, written: &str) -> Option<Filling<'a
                     start: at,
                     then,
                     goes_on,
+                    given,
                 });
             }
         }
@@ -92,10 +97,11 @@ impl App {
                     value,
                     then,
                     filling.goes_on,
+                    filling.given,
                 )
             })
         });
-        let Some((uri, argument, before, begun, then, goes_on)) = found else {
+        let Some((uri, argument, before, begun, then, goes_on, given)) = found else {
             return Vec::new();
         };
         let help = format!("for {}", clean_line(&argument));
@@ -106,6 +112,7 @@ impl App {
                 server: server.to_owned(),
                 of,
                 begun,
+                given,
             }));
             return Vec::new();
         }

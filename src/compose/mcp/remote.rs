@@ -308,3 +308,70 @@ fn pasted() -> mpsc::Receiver<String> {
     });
     rx
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    /// Asks with answers that are given one after the other.
+    async fn asked(answers: Vec<Answer>) -> (Result<String, OAuthError>, Vec<QuestionKind>) {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (questions, answers) = (Arc::clone(&seen), Mutex::new(answers.into_iter()));
+        let consent = Questions {
+            port: 48_763,
+            ask: Arc::new(move |kind| {
+                questions.lock().expect("whole").push(kind);
+                let answer = answers.lock().expect("whole").next();
+                Box::pin(async move { answer.expect("one more") })
+            }),
+        };
+        assert_eq!(
+            consent.redirect().as_deref(),
+            Some("http://127.0.0.1:48763/callback")
+        );
+        let asking = Asking::of_test("https://login.example.org/authorize?state=1");
+        let answer = consent.ask(asking).await;
+        let seen = std::mem::take(&mut *seen.lock().expect("whole"));
+        (answer, seen)
+    }
+
+    fn accept(values: &Value) -> Answer {
+        Answer::Accept {
+            values: values.as_object().cloned().unwrap_or_default(),
+            text: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_shows_the_page_whole_and_takes_the_address_that_is_pasted() {
+        let back = "http://127.0.0.1:48763/callback?code=1&state=1";
+        let answers = vec![
+            accept(&Map::new().into()),
+            accept(&json!({"address": format!(" {back} ")})),
+        ];
+        let (answer, seen) = asked(answers).await;
+        assert_eq!(answer.expect("an answer"), back);
+        let [
+            QuestionKind::Page { url, message },
+            QuestionKind::Form { fields, .. },
+        ] = &seen[..]
+        else {
+            panic!("{seen:?}");
+        };
+        assert_eq!(url, "https://login.example.org/authorize?state=1");
+        assert!(message.contains("login.example.org"), "{message}");
+        assert!(fields[0].check(Some(&json!("no address"))).is_err());
+        // Whatever is declined ends it.
+        for answers in [
+            vec![Answer::Decline],
+            vec![accept(&Map::new().into()), Answer::Cancel],
+        ] {
+            let (answer, _) = asked(answers).await;
+            assert!(matches!(answer, Err(OAuthError::CalledOff)));
+        }
+    }
+}

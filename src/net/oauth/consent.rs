@@ -36,6 +36,21 @@ pub struct Asking {
     pub(super) state: String,
 }
 
+#[cfg(test)]
+impl Asking {
+    /// One for tests of those who ask.
+    pub(crate) fn of_test(url: &str) -> Self {
+        let address = Address::parse(url).expect("an address");
+        Self {
+            issuer: address.origin().to_string(),
+            server: address,
+            url: url.to_owned(),
+            redirect: String::new(),
+            state: "1".to_owned(),
+        }
+    }
+}
+
 /// An answer to come: the address that the browser was sent to.
 pub type Asked = Pin<Box<dyn Future<Output = Result<String, OAuthError>> + Send>>;
 
