@@ -78,6 +78,7 @@ async fn host(scratch: &std::path::Path) -> Host {
         scratch: scratch.join("servers"),
         pins: Pins::in_memory(vec!["it".to_owned()]),
         remote: None,
+        containers: None,
         choices: Choices::in_memory(),
         reload: None,
     };

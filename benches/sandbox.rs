@@ -13,6 +13,7 @@ fn start(criterion: &mut Criterion) {
         read: vec![here.clone()],
         write: Vec::new(),
         scratch: scratch.path().to_owned(),
+        lacking: walden::sandbox::Lacking::default(),
         metadata: Metadata::Kept,
         limits: Limits::default(),
     };

@@ -97,6 +97,23 @@ struct Record<'a> {
     entry: &'a RawValue,
 }
 
+/// Takes the lock of a chain. A process that was just forked holds all that its parent had open until it becomes its
+/// program: such a lock is waited for, and another walden's is not.
+fn lock(file: &File) -> rustix::io::Result<()> {
+    const TRIES: u32 = 20;
+    let mut tried = 0;
+    loop {
+        let taken = rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+        match taken {
+            Err(rustix::io::Errno::WOULDBLOCK) if tried < TRIES => {
+                tried += 1;
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            taken => return taken,
+        }
+    }
+}
+
 impl Chain {
     /// Opens a chain, creates it where there is none, and cuts off a torn end. Returns what it holds, too.
     ///
@@ -118,11 +135,9 @@ impl Chain {
             .mode(0o600)
             .open(path)
             .map_err(failed)?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(
-            |_| ChainError::Busy {
-                path: path.to_owned(),
-            },
-        )?;
+        lock(&file).map_err(|_| ChainError::Busy {
+            path: path.to_owned(),
+        })?;
         let held = scan(&file).map_err(|source| ChainError::Read {
             path: path.to_owned(),
             source,
@@ -191,6 +206,14 @@ impl Chain {
     /// Returns the place of the file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// A program that is being started holds, until it runs, all files that were open: closing ours is not the end of the
+/// lock then, and whoever opens the chain next would be told that it is in use.
+impl Drop for Chain {
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock);
     }
 }
 
@@ -336,6 +359,23 @@ mod tests {
         chain.sync().expect("synced");
         drop(chain);
         std::fs::read(path).expect("readable")
+    }
+
+    #[test]
+    fn a_chain_can_be_opened_again_while_a_program_that_is_being_started_still_holds_its_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("chain");
+        let (mut chain, _) = Chain::open::<String>(&path, Check::Short).expect("opened");
+        chain.append(&"one").expect("appended");
+        let held = chain.file.try_clone().expect("held");
+        assert!(matches!(
+            Chain::open::<String>(&path, Check::Short),
+            Err(ChainError::Busy { .. })
+        ));
+        drop(chain);
+        let (_chain, entries) = Chain::open::<String>(&path, Check::Short).expect("opened again");
+        assert_eq!(entries, ["one"]);
+        drop(held);
     }
 
     #[test]

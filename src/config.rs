@@ -6,6 +6,7 @@
     reason = "reads the user's own configuration file"
 )]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -54,6 +55,8 @@ pub struct Config {
     pub seal: Option<SealConfig>,
     /// What walden may connect to.
     pub network: Option<NetworkConfig>,
+    /// Git folders that lie outside of their repositories.
+    pub git: Option<GitConfig>,
 }
 
 /// What a sealed session may reach besides its roots (`[seal]`). A path may begin with `~/`.
@@ -64,6 +67,14 @@ pub struct SealConfig {
     pub read: Vec<PathBuf>,
     /// Folders and files that can be changed.
     pub write: Vec<PathBuf>,
+}
+
+/// Git folders elsewhere (`[git.folders]`): of linked worktrees, of submodules, and of objects that are borrowed.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GitConfig {
+    /// For the top folder of a repository, the folders outside of it that git may use there. Paths may begin with `~/`.
+    pub folders: BTreeMap<PathBuf, Vec<PathBuf>>,
 }
 
 /// The network (`[network]`); without it there is none.
@@ -101,7 +112,7 @@ impl Config {
         };
         toml::from_str(&text).map_err(|error| {
             UserError::usage(format!("`{}` is not a valid configuration: {error}", path.display()))
-                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, budget, temperature, check, tries, real_arguments, vim, mouse, reduced_motion, [seal] read and write, [network] allow")
+                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, budget, temperature, check, tries, real_arguments, vim, mouse, reduced_motion, [seal] read and write, [network] allow, [git.folders]")
         })
     }
 
@@ -168,6 +179,7 @@ impl Config {
             reduced_motion: over.reduced_motion.or(self.reduced_motion),
             seal: over.seal.or(self.seal),
             network: over.network.or(self.network),
+            git: over.git.or(self.git),
         }
     }
 }

@@ -1,15 +1,18 @@
 //! `walden exec`: a session without a terminal.
 
 mod answer;
+#[cfg(test)]
+mod hostile_tests;
 
 use std::io::{self, Write};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::door::Harmless;
 use crate::error::{ExitCode, UserError};
 use crate::protocol::{
     Answer, Ask, CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript,
-    TurnSummary, sanitize, sanitize_line,
+    TurnSummary, harmless_json, sanitize, sanitize_line,
 };
 use crate::session::Handle;
 
@@ -63,13 +66,7 @@ pub async fn run(
     let mut interrupted = signal(SignalKind::interrupt())
         .map_err(|error| UserError::failure(format!("cannot listen for interrupts: {error}")))?;
     let mut transcript = Transcript::default();
-    let mut printer = Printer {
-        format,
-        out,
-        log,
-        in_text: false,
-        answers_in_form: form.is_some(),
-    };
+    let mut printer = Printer::new(format, out, log, form.is_some());
     let mut given = None;
     let mut interrupts = 0;
     let summary = loop {
@@ -162,22 +159,39 @@ fn exit_code(summary: &TurnSummary) -> ExitCode {
 
 struct Printer<'a> {
     format: Format,
-    out: &'a mut dyn Write,
-    log: &'a mut dyn Write,
+    out: Harmless<&'a mut dyn Write>,
+    log: Harmless<&'a mut dyn Write>,
     /// The last thing on standard output was a piece of text without its line end.
     in_text: bool,
     /// Standard output is for the answer in its form alone.
     answers_in_form: bool,
 }
 
-impl Printer<'_> {
+impl<'a> Printer<'a> {
+    fn new(
+        format: Format,
+        out: &'a mut dyn Write,
+        log: &'a mut dyn Write,
+        answers_in_form: bool,
+    ) -> Self {
+        Self {
+            format,
+            out: Harmless::new(out),
+            log: Harmless::new(log),
+            in_text: false,
+            answers_in_form,
+        }
+    }
+
+    /// Writes JSON as it is read back to the last letter, and nothing in it that acts.
+    fn json(&mut self, json: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", harmless_json(json))?;
+        self.out.flush()
+    }
+
     fn print(&mut self, event: &Event, transcript: &Transcript) -> io::Result<()> {
         match self.format {
-            Format::Json => {
-                serde_json::to_writer(&mut *self.out, event)?;
-                writeln!(self.out)?;
-                self.out.flush()
-            }
+            Format::Json => self.json(&serde_json::to_string(event)?),
             Format::Text => self.text(event, transcript),
         }
     }
@@ -190,10 +204,10 @@ impl Printer<'_> {
         writeln!(
             self.log,
             "? {}.{} asks because {}; in a run like this one {}",
-            ask.server,
-            ask.tool,
-            ask.reason(),
-            ask.allowed_by()
+            sanitize_line(&ask.server),
+            sanitize_line(&ask.tool),
+            sanitize_line(&ask.reason()),
+            sanitize_line(&ask.allowed_by())
         )
     }
 
@@ -233,7 +247,7 @@ impl Printer<'_> {
                     } if shown.id == *call => Some(shown.title()),
                     _ => None,
                 });
-                let title = title.unwrap_or_else(|| call.to_string());
+                let title = sanitize_line(&title.unwrap_or_else(|| call.to_string()));
                 match outcome {
                     Outcome::Done { .. } => writeln!(self.log, "· {title}"),
                     Outcome::Failed { text } | Outcome::Invalid { text } => {
@@ -245,11 +259,7 @@ impl Printer<'_> {
                     Outcome::Cancelled => writeln!(self.log, "✗ {title}: cancelled"),
                 }
             }
-            Event::AnswerGiven { answer } => {
-                serde_json::to_writer_pretty(&mut *self.out, answer)?;
-                writeln!(self.out)?;
-                self.out.flush()
-            }
+            Event::AnswerGiven { answer } => self.json(&serde_json::to_string_pretty(answer)?),
             Event::ChangeApplied { change, .. } if self.answers_in_form => {
                 write!(self.log, "{}", sanitize(&change.to_unified()))
             }

@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 
 use crate::protocol::{
-    CallState, FileChange, Item, Outcome, StepState, Transcript, redact, sanitize, sanitize_line,
+    CallState, FileChange, Item, Outcome, StepState, Transcript, harmless_json, redact, sanitize,
+    sanitize_line,
 };
 
 /// What a session is written as.
@@ -34,7 +35,7 @@ pub fn export(transcript: &Transcript, title: &str, format: Format) -> String {
     match format {
         Format::Json => {
             let items = serde_json::to_string_pretty(&transcript.items).unwrap_or_default();
-            redact(&items).into_owned() + "\n"
+            harmless_json(&redact(&items)) + "\n"
         }
         Format::Markdown => markdown(transcript, title),
         Format::Html => html(&markdown(transcript, title), title),
@@ -236,6 +237,22 @@ mod tests {
         let text = export(&transcript(), "<script>", Format::Html);
         assert!(!text.contains("<b>") && !text.contains("<script"), "{text}");
         assert!(text.contains("&lt;b&gt;"), "{text}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_of_a_document_acts_on_a_terminal(bytes in crate::protocol::hostile::bytes()) {
+            let text = String::from_utf8_lossy(&bytes);
+            let mut transcript = Transcript::default();
+            for event in crate::protocol::hostile::events(&text) {
+                transcript.apply(&event);
+                crate::protocol::hostile::fed(text.len());
+            }
+            for format in [Format::Markdown, Format::Html, Format::Json] {
+                let document = export(&transcript, &text, format);
+                proptest::prop_assert_eq!(crate::protocol::hostile::acting(&document), None);
+            }
+        }
     }
 
     #[test]

@@ -85,6 +85,7 @@ pub mod code;
 pub mod compose;
 pub mod config;
 pub mod doctor;
+pub mod door;
 pub mod error;
 pub mod exec;
 pub mod export;

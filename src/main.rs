@@ -1,25 +1,50 @@
 //! The program: reads the command line, builds what a command needs, and runs it.
 
-#![expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "the one place that speaks to the user before and after the screen"
-)]
-
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode as Status;
 
 use clap::{CommandFactory as _, Parser as _};
 use walden::cli::{BenchCommand, Cli, Command, SessionsCommand};
 use walden::compose;
+use walden::door::Harmless;
 use walden::error::{ExitCode, UserError};
 use walden::model::llama;
 use walden::sandbox;
 
+/// Writes to the user before and after the screen: nothing of it acts on the terminal, whoever's text is in it.
+fn say(text: &str) {
+    let mut out = Harmless::new(std::io::stdout().lock());
+    // Somebody who closed it does not wait for it.
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+/// Says what went wrong.
+fn complain(text: &str) {
+    let mut out = Harmless::new(std::io::stderr().lock());
+    let _ = out.write_all(text.as_bytes());
+}
+
+/// Reads the command line; where it is wrong, or asks for help, says so and ends.
+///
+/// What is wrong is quoted, and what a script put there may be anybody's text.
+fn command_line() -> Result<Cli, Status> {
+    Cli::try_parse().map_err(|error| {
+        let status = Status::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        match error.use_stderr() {
+            true => complain(&error.render().to_string()),
+            // Help and the version are walden's own words, with their colours.
+            false => drop(error.print()),
+        }
+        status
+    })
+}
+
 fn main() -> Status {
     compose::tame_panics();
     if let Some((status, problem)) = sandbox::help(std::env::args_os()) {
-        eprintln!("walden: {problem}");
+        complain(&format!("walden: {problem}\n"));
         return Status::from(u8::try_from(status).unwrap_or(125));
     }
     #[cfg(feature = "net")]
@@ -27,14 +52,28 @@ fn main() -> Status {
         if problem.is_empty() {
             return Status::SUCCESS;
         }
-        eprintln!("walden: the process that connects for walden: {problem}");
+        complain(&format!(
+            "walden: the process that connects for walden: {problem}\n"
+        ));
         return Status::FAILURE;
     }
-    let cli = Cli::parse();
+    if let Some(problem) = compose::act_as_keeper(std::env::args_os()) {
+        if problem.is_empty() {
+            return Status::SUCCESS;
+        }
+        complain(&format!(
+            "walden: the process that keeps a container: {problem}\n"
+        ));
+        return Status::FAILURE;
+    }
+    let cli = match command_line() {
+        Ok(cli) => cli,
+        Err(status) => return status,
+    };
     let code = match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("walden: {error}");
+            complain(&format!("walden: {error}\n"));
             error.exit_code()
         }
     };
@@ -96,7 +135,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             compose::terminal(&cli.options.under(resume.options), Some(resume.id))
         }
         Some(Command::Export(asked)) => {
-            print!("{}", compose::export_session(&cli.options, &asked)?);
+            say(&compose::export_session(&cli.options, &asked)?);
             Ok(ExitCode::Success)
         }
         Some(Command::Exec(exec)) => {
@@ -115,7 +154,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
                 None => compose::sessions()?,
                 Some(SessionsCommand::Clear) => compose::clear_sessions()?,
             };
-            print!("{text}");
+            say(&text);
             Ok(ExitCode::Success)
         }
         Some(Command::Bench(bench)) => {
@@ -126,39 +165,39 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
                 }
                 None => compose::bench(&options, &bench)?,
             };
-            print!("{text}");
+            say(&text);
             Ok(ExitCode::Success)
         }
         Some(Command::Model(command)) => compose::model(&command),
         Some(Command::Doctor(doctor)) => {
             let (text, code) = compose::doctor(&cli.options.under(doctor.options.clone()), &doctor);
-            print!("{text}");
+            say(&text);
             Ok(code)
         }
         Some(Command::Sandbox(command)) => {
             let (text, code) = compose::sandbox(&command)?;
-            print!("{text}");
+            say(&text);
             Ok(code)
         }
         Some(Command::Rules(command)) => {
             let (text, code) = compose::rules(&cli.options, &command)?;
-            print!("{text}");
+            say(&text);
             Ok(code)
         }
         Some(Command::Map(asked)) => {
-            print!("{}", compose::map(&cli.options, &asked)?);
+            say(&compose::map(&cli.options, &asked)?);
             Ok(ExitCode::Success)
         }
         Some(Command::Mcp(command)) => compose::mcp(&cli.options, &command),
         Some(Command::Audit(command)) => {
             let (text, code) = compose::audit(&command)?;
-            print!("{text}");
+            say(&text);
             Ok(code)
         }
         Some(Command::Refactor(command)) => {
             let done = compose::refactor(&cli.options, &command)?;
-            print!("{}", done.diff);
-            eprint!("{}", done.notes);
+            say(&done.diff);
+            complain(&done.notes);
             Ok(ExitCode::Success)
         }
         Some(Command::Serve(serve)) => compose::serve(&serve),

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{ExitCode, UserError};
 use crate::protocol::{
-    EndReason, Event, Finding, Op, ReviewNews, ReviewTarget, Severity, sanitize_line,
+    EndReason, Event, Finding, Op, ReviewNews, ReviewTarget, Severity, harmless_json, sanitize_line,
 };
 use crate::session::Handle;
 
@@ -174,12 +174,15 @@ fn print(
                 "left_out": left_out,
                 "findings": told.findings,
             });
-            serde_json::to_writer_pretty(&mut *out, &review)?;
-            writeln!(out)?;
+            writeln!(
+                out,
+                "{}",
+                harmless_json(&serde_json::to_string_pretty(&review)?)
+            )?;
         }
         Form::Sarif => {
-            serde_json::to_writer_pretty(&mut *out, &sarif::log(&told.findings, is_whole))?;
-            writeln!(out)?;
+            let log = serde_json::to_string_pretty(&sarif::log(&told.findings, is_whole))?;
+            writeln!(out, "{}", harmless_json(&log))?;
         }
     }
     out.flush()

@@ -29,6 +29,11 @@
 //! | What it starts has no more than it has, and programs of a check or a server have less: an own home, limits, no metadata of other files where that is possible. | the same, stacked; [`sandbox::Launcher`](crate::sandbox::Launcher) | `walden sandbox prove`, the third and fourth columns; `tests/sandbox.rs` |
 //! | A repository that is opened runs nothing, connects to nothing and has nothing outside opened, before the first word of the user. | its settings are data; git through libgit2 with its paths checked ([`git`](crate::git)) | `tests/hostile.rs`: 34 repositories under strace |
 //! | What connects, connects to what the user's own configuration allows, and it is noted. | the [`broker`](crate::broker), a process that reads no code and has a seal of its own | `tests/broker.rs` |
+//! | Nothing that a file, a model or a server says acts on the terminal, or hides in it. | one [door](crate::door) before standard output and error, a screen that writes its own sequences alone, and a clipboard that holds plain text; JSON says the same by its own escapes | fuzzed: `src/tui/hostile_tests.rs`, `src/exec/hostile_tests.rs`, `src/export.rs`, `src/tui/plain/tests.rs`, `src/tui/clipboard.rs`, `src/door.rs`; `tests/doors.rs`: 50 commands and errors |
+//! | What stands in a file of secrets is asked about before the model has it: read, mentioned, found by a search, in a difference or a commit. Its text is in no log. | names of files ([`secret_file`](crate::protocol::secret_file)), forms of tokens ([`find_secret`](crate::protocol::find_secret)), and what results quote ([`quoted_secret`](crate::protocol::quoted_secret)) | `tests/attacks.rs`: `a_file_of_secrets_is_asked_about_however_it_is_reached` |
+//! | Where the kernel lacks what confines a program, the program is not started; a session says what is weaker, or is refused. | no weaker sandbox without the user's word, of one server by its name | `tests/lacking.rs`: under filters that play such hosts |
+//! | A server in a container has no network, no privileges and nothing to write, unless its entry grants it; a sealed session cannot start any other. | the whole command line of the runtime is shown and pinned; it is started by a process from before the seal that knows this one alone | `tests/containers.rs` |
+//! | Orders in what is read cost no harmless work its ease: of 8 harmless twins of the attacks, none is asked about once more. | taint that counts what the user named | `tests/attacks.rs`: `the_same_work_on_harmless_content_costs_few_questions` |
 //! | What was asked, decided and done is kept, and a record that was changed, moved or taken out is found. | [`chain`](crate::chain) under [`audit`](crate::audit) | every bit of a log flipped, one at a time |
 //!
 //! The status bar says what is enforced now: `sealed · net off · 1 root`. Where the kernel cannot, it says that instead,
@@ -91,6 +96,11 @@
 //! - **A check runs the project's code**, with its own copy to write in. What it computes is the project's word.
 //! - **As root** the system's secrets (`/etc/shadow`) can be read. The capabilities that reach into other processes, the
 //!   network's settings and the kernel are given up, and other processes' environments are out of reach.
+//! - **Containers** are as tight as their runtime makes them: walden says what is to be granted, and the kernel's part is the
+//!   runtime's. An image that is named by a tag can be another one tomorrow; one that is named by its digest cannot.
+//! - **Secrets** are known by the name of their file or by a form of their own. A password in an ordinary source file, or in
+//!   what a third-party server says, has neither.
+//! - **A git folder that was granted** to a repository (`[git.folders]`) is git's to read and write there.
 //! - **Graphics cards**: the driver's devices are open to a walden that was built for them, and what a driver does with
 //!   them is its own affair. Under `--no-seal` nothing of this page holds.
 //! - **An audit log that was written anew as a whole**, or cut at its end: a chain cannot tell. Note the head that

@@ -183,7 +183,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "mcp/foreign",
         &["mcp", "protocol", "sandbox"],
-        &["serde_json", "sha2", "tokio", "tokio_util"],
+        &["rustix", "serde_json", "sha2", "tokio", "tokio_util"],
     ),
     (
         "mcp/host.rs",
@@ -270,7 +270,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("review/sarif.rs", &["protocol"], &["serde_json"]),
     (
         "exec.rs",
-        &["error", "protocol", "session"],
+        &["door", "error", "protocol", "session"],
         &["serde_json", "tokio"],
     ),
     (
@@ -296,6 +296,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
+    ("door.rs", &["protocol"], &[]),
     ("threat_model.rs", &[], &[]),
     (
         "audit",
@@ -350,6 +351,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "code",
             "config",
             "doctor",
+            "door",
             "error",
             "exec",
             "export",
@@ -378,7 +380,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "main.rs",
-        &["cli", "compose", "error", "model", "sandbox"],
+        &["cli", "compose", "door", "error", "model", "sandbox"],
         &["clap", "clap_complete", "tracing"],
     ),
     (
@@ -391,6 +393,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "compose",
             "config",
             "doctor",
+            "door",
             "error",
             "exec",
             "export",
@@ -449,6 +452,7 @@ const NETWORK: &[&str] = &[
 const PROCESS: &[&str] = &[
     "bench",
     "compose/brokering.rs",
+    "compose/containing.rs",
     // The editor that the user names, for a text that is long to write.
     "compose/editor.rs",
     "model/store",

@@ -611,6 +611,11 @@ async fn the_same_work_on_harmless_content_costs_few_questions() {
         );
     }
     assert_eq!(changes, twins.len(), "the work was done");
+    println!(
+        "extra questions on {} harmless twins: {}",
+        twins.len(),
+        questions.len()
+    );
     assert_eq!(
         questions,
         Vec::<String>::new(),
@@ -737,4 +742,83 @@ async fn a_rule_is_judged_on_what_a_link_leads_to() {
     assert_eq!(ask.targets[0].path, "Makefile");
     assert!(ask.targets[0].is_redirected());
     assert!(matches!(ask.why[0], Why::Class { .. }));
+}
+
+#[tokio::test]
+async fn a_file_of_secrets_is_asked_about_however_it_is_reached() {
+    // A password has no form to be known by; the file that it stands in tells it.
+    const PASSWORD: &str = "hunter2-correct";
+    let search = Step::Call("search", json!({"pattern": "PASSWORD"}));
+    let ways: Vec<(&str, &str, Option<Step>)> = vec![
+        ("read", "Hello", Some(read("config/prod.env"))),
+        ("searched", "Hello", Some(search)),
+        (
+            "mentioned",
+            "What is in @config/prod.env?",
+            Some(read("config/prod.env")),
+        ),
+        (
+            "shown as a commit",
+            "Hello",
+            Some(Step::Call("git_show", json!({"revision": "HEAD"}))),
+        ),
+        (
+            "shown as it was",
+            "Hello",
+            Some(Step::Call(
+                "git_show",
+                json!({"revision": "HEAD:config/prod.env"}),
+            )),
+        ),
+        (
+            "compared",
+            "Hello",
+            Some(Step::Call("git_diff", json!({"target": "HEAD"}))),
+        ),
+        (
+            "traced",
+            "Hello",
+            Some(Step::Call("git_blame", json!({"path": "config/prod.env"}))),
+        ),
+    ];
+    for (way, request, step) in ways {
+        for (answer, is_shown) in [(no(), false), (yes(), true)] {
+            let world = World::new();
+            world.write(
+                "config/prod.env",
+                &format!("PASSWORD={PASSWORD}\nREGION=eu\n"),
+            );
+            world.git(&["add", "."]);
+            world.git(&[
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@localhost",
+                "commit",
+                "--quiet",
+                "-m",
+                "two",
+            ]);
+            world.write(
+                "config/prod.env",
+                &format!("PASSWORD={PASSWORD}-2\nREGION=eu\n"),
+            );
+            let script = step
+                .clone()
+                .into_iter()
+                .chain([Step::Say("Done.")])
+                .collect();
+            let play = world.start(Mode::Auto, Vec::new(), script).await;
+            let ran = play.turn(request, answer).await;
+            let about = format!("{way}, {is_shown}: {ran:#?}");
+            assert!(
+                ran.asks.iter().any(|ask| ask.risk == Risk::SensitiveRead),
+                "{about}"
+            );
+            assert_eq!(ran.read.contains(PASSWORD), is_shown, "{about}");
+            // Neither is it in what is kept for others to look at.
+            let told = ran.asks.iter().map(Ask::reason).collect::<String>();
+            assert!(!told.contains(PASSWORD), "{about}");
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! Servers of others in a session with all of its loop: how much of the prompt their tools take, how they are found and
 //! called, and that a list which changes leaves every byte before it as it was.
 
-#![expect(clippy::disallowed_methods, reason = "a test lays its own files")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/mcp.rs"]

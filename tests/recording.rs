@@ -71,6 +71,7 @@ impl Stage {
             scratch: kept.path().join("servers"),
             pins: Pins::in_memory(vec!["everything".to_owned()]),
             remote: None,
+            containers: None,
             choices: Choices::in_memory(),
             reload: None,
         };

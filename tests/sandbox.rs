@@ -358,3 +358,13 @@ fn lay(dir: &Path, files: &[(&str, &str)]) {
         fs::write(dir.join(path), text).expect("written");
     }
 }
+
+#[tokio::test]
+async fn a_check_has_none_of_the_variables_that_walden_has() {
+    // cargo sets this one for every test; it stands for a secret in the environment that walden is started in.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    let script = "if env | grep -q CARGO_MANIFEST_DIR; then exit 1; fi; env | grep -q ^HOME=";
+    let ground = ground(&[("a.py", "x = 1\n")], &format!("sh -c '{script}'")).await;
+    let reply = check(&ground).await;
+    assert_eq!(passed(&reply), Some(true), "{reply:?}");
+}

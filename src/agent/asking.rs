@@ -6,7 +6,7 @@ use super::policy::{Facts, Verdict, risk_of};
 use super::{Agent, notice};
 use crate::protocol::{
     Ask, CallId, Decision, Event, FileChange, KeptRule, Level, Outcome, Risk, Rule, Scope, Subject,
-    Target, Why, find_secret, redact,
+    Target, Why, find_secret, quoted_secret, redact, redact_quoted,
 };
 
 /// What a call gave, while the user is asked whether the model may have it.
@@ -152,7 +152,10 @@ impl Agent {
             return Some(result);
         };
         let text = result.outcome.for_model();
-        let Some((what, line)) = find_secret(text) else {
+        let found = find_secret(text)
+            .map(|(what, line)| (what.to_owned(), line))
+            .or_else(|| quoted_secret(text));
+        let Some((what, line)) = found else {
             return Some(result);
         };
         if open.cleared {
@@ -288,7 +291,7 @@ impl Agent {
 
 /// Blacks out what looks like a secret. The text is no passage to quote any more.
 fn without_secrets(result: Result) -> Result {
-    let black = |text: String| redact(&text).into_owned();
+    let black = |text: String| redact_quoted(&redact(&text)).into_owned();
     let outcome = match result.outcome {
         Outcome::Done { text } => Outcome::Done { text: black(text) },
         Outcome::Failed { text } => Outcome::Failed { text: black(text) },

@@ -104,7 +104,7 @@ impl Default for Settings {
             max_tokens: 60_000,
             sampling: Sampling::default(),
             check_is_named: false,
-            tries: 16,
+            tries: 24,
             answer: None,
             guidance: crate::protocol::Guidance::default(),
             rules: Vec::new(),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::Redact;
-use crate::protocol::{Answer, Event, Outcome, QuestionKind, ToolCall};
+use crate::protocol::{Answer, Event, Outcome, QuestionKind, Target, ToolCall, secret_file};
 
 /// The most bytes of one text in a log.
 const LONGEST: usize = 4_096;
@@ -268,7 +268,25 @@ fn value<T: Serialize>(of: &T) -> Value {
 }
 
 fn arguments(call: &ToolCall, redact: Redact) -> Value {
-    redacted(Value::Object(call.arguments.clone()), redact)
+    let targets = Target::of(call);
+    let secret = targets.iter().find_map(|target| secret_file(&target.given));
+    let Some(what) = secret else {
+        return redacted(Value::Object(call.arguments.clone()), redact);
+    };
+    // What is written into a file of secrets is one, whatever its form; which file it is, is not.
+    let is_told = |value: &Value| match value {
+        Value::String(text) => targets.iter().any(|target| target.given == *text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::Array(_) | Value::Object(_) => false,
+    };
+    let told = call.arguments.iter().map(|(name, value)| {
+        let value = match is_told(value) {
+            true => value.clone(),
+            false => format!("[redacted: {what}]").into(),
+        };
+        (name.clone(), value)
+    });
+    Value::Object(told.collect())
 }
 
 /// Takes secrets out of every text of a value, and cuts what is long: its hash stands for the rest.
@@ -321,5 +339,38 @@ fn name_of(outcome: &Outcome) -> &'static str {
         Outcome::Invalid { .. } => "invalid",
         Outcome::Denied { .. } => "denied",
         Outcome::Cancelled => "cancelled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::protocol::{CallId, redact};
+
+    #[test]
+    fn what_is_written_into_a_file_of_secrets_is_not_kept() {
+        let check = |path: &str, kept: &Value| {
+            let content = "PASSWORD=hunter2";
+            let arguments = json!({"path": path, "content": content, "line": 3, "more": [content]});
+            let call = ToolCall {
+                id: CallId(1),
+                server: "fs".to_owned(),
+                tool: "write".to_owned(),
+                arguments: arguments.as_object().cloned().unwrap_or_default(),
+            };
+            assert_eq!(&super::arguments(&call, redact), kept);
+        };
+        let black = "[redacted: an environment file]";
+        check(
+            "a/.env",
+            &json!({"path": "a/.env", "content": black, "line": 3, "more": black}),
+        );
+        let content = "PASSWORD=hunter2";
+        check(
+            "a.rs",
+            &json!({"path": "a.rs", "content": content, "line": 3, "more": [content]}),
+        );
     }
 }

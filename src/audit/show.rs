@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Line, read};
 use crate::chain::{self, ChainError};
-use crate::protocol::sanitize_line;
+use crate::protocol::{harmless_json, sanitize_line};
 
 /// Follows every log from its first line to its last, and says of each whether it holds. Returns the text and whether
 /// all do.
@@ -71,7 +71,7 @@ pub fn export(files: &[PathBuf]) -> Result<String, ChainError> {
         if let Value::Object(fields) = &mut value {
             fields.insert("log".to_owned(), name.into());
         }
-        text.push_str(&value.to_string());
+        text.push_str(&harmless_json(&value.to_string()));
         text.push('\n');
     }
     Ok(text)

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::cli::SandboxCommand;
 use crate::error::{ExitCode, UserError};
+use crate::protocol::harmless_json;
 use crate::sandbox::{self, Launcher, Limits, Metadata, Profile, Proof};
 use crate::session::SessionFiles;
 
@@ -34,7 +35,7 @@ pub fn sandbox(command: &SandboxCommand) -> Result<(String, ExitCode), UserError
                 .iter()
                 .any(|proof| proof.verdict == sandbox::Verdict::Broken);
             let text = if *json {
-                serde_json::to_string_pretty(&proofs).unwrap_or_default() + "\n"
+                harmless_json(&serde_json::to_string_pretty(&proofs).unwrap_or_default()) + "\n"
             } else {
                 proof_table(&proofs)
             };
@@ -52,6 +53,7 @@ pub fn sandbox(command: &SandboxCommand) -> Result<(String, ExitCode), UserError
                 read: vec![here.clone()],
                 write: write.clone(),
                 scratch: scratch.0.clone(),
+                lacking: crate::sandbox::Lacking::default(),
                 metadata: Metadata::Free,
                 limits: Limits::default(),
             };

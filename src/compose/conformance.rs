@@ -65,6 +65,7 @@ pub fn conformance(url: &str) -> Result<ExitCode, UserError> {
             pins,
             remote: Some(Arc::new(AtOnce::new(&context, &folder)?)),
             choices: Choices::in_memory(),
+            containers: None,
             reload: None,
         };
         let mut host = Host::with(vec![definition], options);

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::{configure, find_root};
 use crate::cli::{Options, TrustArguments};
 use crate::config;
+use crate::door::Harmless;
 use crate::error::{ExitCode, UserError};
 use crate::protocol::{Guidance, Hash, Instructions, Skill, sanitize};
 use crate::session::{SessionFiles, Trust};
@@ -133,8 +134,8 @@ pub fn trust(options: &Options, asked: &TrustArguments) -> Result<ExitCode, User
     let root = find_root(options)?;
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     let store = Trust::at(files.trust());
-    let mut out = std::io::stdout().lock();
-    let said = |text: String, out: &mut std::io::StdoutLock<'_>| {
+    let mut out = Harmless::new(std::io::stdout().lock());
+    let said = |text: String, out: &mut Harmless<std::io::StdoutLock<'_>>| {
         out.write_all(text.as_bytes())
             .map_err(UserError::from_error)
     };
@@ -212,7 +213,7 @@ pub fn trust(options: &Options, asked: &TrustArguments) -> Result<ExitCode, User
 }
 
 /// Asks at the terminal; without one the answer is no.
-fn ask(out: &mut std::io::StdoutLock<'_>) -> Result<bool, UserError> {
+fn ask(out: &mut impl std::io::Write) -> Result<bool, UserError> {
     if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
         return Ok(false);
     }

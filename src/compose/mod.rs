@@ -11,8 +11,10 @@ mod brokering;
 mod confine;
 #[cfg(feature = "net")]
 mod conformance;
+mod containing;
 mod editor;
 mod exporting;
+mod git_folder;
 mod guidance;
 mod library;
 mod mapping;
@@ -32,6 +34,7 @@ pub use brokering::{Brokered, act_as_broker, broker};
 pub use confine::sandbox;
 #[cfg(feature = "net")]
 pub use conformance::conformance;
+pub use containing::act_as_keeper;
 pub use exporting::export_session;
 pub use guidance::trust;
 pub use mapping::map;
@@ -272,7 +275,9 @@ pub fn sessions() -> Result<String, UserError> {
             .collect();
         text.push_str(&format!(
             "{}  {:>3} turns  {}  {title}\n",
-            info.id.0, info.turns, info.root
+            info.id.0,
+            info.turns,
+            crate::protocol::sanitize_line(&info.root)
         ));
     }
     if text.is_empty() {
@@ -335,7 +340,7 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
         .map_err(|message| UserError::failure(format!("cannot measure the model: {message}")))?;
     if bench.json {
         let json = serde_json::to_string_pretty(&report).map_err(UserError::from_error)?;
-        Ok(json + "\n")
+        Ok(crate::protocol::harmless_json(&json) + "\n")
     } else {
         Ok(report.table())
     }
@@ -358,7 +363,7 @@ pub fn model(command: &ModelCommand) -> Result<ExitCode, UserError> {
     store::run(
         command,
         &store,
-        &mut std::io::stdout().lock(),
+        &mut crate::door::Harmless::new(std::io::stdout().lock()),
         &mut Meter::new(&mut stderr, look),
     )
     .map_err(|error| store_error(&error))?;
@@ -392,6 +397,7 @@ pub fn doctor(options: &Options, doctor: &Doctor) -> (String, ExitCode) {
             depth.name()
         },
         terminal: std::io::stdout().is_terminal(),
+        containers: crate::mcp::container_runtime(),
     });
     let text = if doctor.json {
         report.json()
@@ -621,7 +627,8 @@ async fn build(
     host.attach("fs", Filesystem::new(roots.clone()))
         .await
         .map_err(UserError::from_error)?;
-    own::attach(&mut host, root, &roots, files).await?;
+    let git_roots = git_folder::roots(config, root, &roots);
+    own::attach(&mut host, root, &git_roots, files).await?;
     let check = find_check(config, &roots, &dir)?;
     if let Some((runner, _)) = &check {
         host.attach(CHECKING_SERVER, runner.clone())
@@ -691,7 +698,7 @@ async fn build(
         settings,
         trust,
         notices,
-        changes: review::change_reader(&roots, root),
+        changes: review::change_reader(&git_roots, root),
         roots,
         host,
         tools,

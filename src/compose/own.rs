@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::git_folder;
 use crate::config;
 use crate::error::UserError;
 use crate::git::Repo;
@@ -45,7 +46,12 @@ pub(super) async fn attach(
             let of = roots.clone();
             knowledge.tell_author(Arc::new(move || Repo::open(&of, ".").ok()?.author_name()));
         }
-        Err(error) => tracing::info!("no git tools in this session: {error}"),
+        Err(error) => {
+            tracing::info!("no git tools in this session: {error}");
+            if let Some(text) = git_folder::without_git(&error, root) {
+                host.tell(text);
+            }
+        }
     }
     let store = match Store::open(&files.memory_of(&name_of(root))) {
         Ok(store) => Arc::new(store),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::mcp::Treatment;
 use super::{build, configure, find_root, locate_model, runtime};
 use crate::cli::{FailOn, Options, ReviewArguments};
+use crate::door::Harmless;
 use crate::error::{ExitCode, UserError};
 use crate::git::{ChangeOf, Repo};
 use crate::mcp::Attended;
@@ -57,8 +58,8 @@ pub fn review(options: &Options, asked: &ReviewArguments) -> Result<ExitCode, Us
         review::run(
             handle,
             request,
-            &mut std::io::stdout().lock(),
-            &mut std::io::stderr().lock(),
+            &mut Harmless::new(std::io::stdout().lock()),
+            &mut Harmless::new(std::io::stderr().lock()),
         )
         .await
     })

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use crate::agent::{Facts, Policy, Verdict};
 use crate::cli::{Options, RuleArguments, RulesCommand};
 use crate::error::{ExitCode, UserError};
-use crate::protocol::{Example, KeptRule, Mode, Risk, Rule, Scope, Subject, Target, sanitize_line};
+use crate::protocol::{
+    Example, KeptRule, Mode, Risk, Rule, Scope, Subject, Target, harmless_json, sanitize_line,
+};
 use crate::session::SessionFiles;
 
 /// Runs `walden rules …`: what to print, and how it ended.
@@ -20,7 +22,11 @@ pub fn rules(options: &Options, command: &RulesCommand) -> Result<(String, ExitC
         RulesCommand::List { json } => {
             let rules = kept.load().map_err(UserError::from_error)?;
             match json {
-                true => serde_json::to_string_pretty(&rules).map_err(UserError::from_error)? + "\n",
+                true => {
+                    let text =
+                        serde_json::to_string_pretty(&rules).map_err(UserError::from_error)?;
+                    harmless_json(&text) + "\n"
+                }
                 false => table(&rules),
             }
         }

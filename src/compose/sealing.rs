@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Cli, Command, Options, Serve};
 use crate::config::{self, Config};
+use crate::door::Harmless;
 use crate::error::UserError;
 use crate::protocol::{Event, Level};
 use crate::sandbox::{self, Files, Network, Seal, program_folders};
@@ -47,10 +48,13 @@ pub fn seal(cli: &Cli) -> Result<(), UserError> {
         };
     }
     let strict = options.is_some_and(|options| options.strict);
+    #[cfg_attr(
+        not(feature = "net"),
+        expect(unused_mut, reason = "there is no broker")
+    )]
+    let mut kept = super::containing::take_pipes();
     #[cfg(feature = "net")]
-    let kept = super::brokering::take_pipes();
-    #[cfg(not(feature = "net"))]
-    let kept: [i32; 0] = [];
+    kept.extend(super::brokering::take_pipes());
     let sealed = match sandbox::seal(&seal, &kept) {
         Ok(sealed) => sealed,
         Err(error) => {
@@ -80,13 +84,16 @@ pub fn worker_environment(cli: &Cli) -> Result<Vec<(&'static str, OsString)>, Us
     if make_private(&folder) {
         environment.push(("TMPDIR", folder.into_os_string()));
     }
+    let sealed = cli.session_options().filter(|options| !options.no_seal);
+    if let Some(options) = &sealed {
+        let started = super::containing::start(&find_root(options)?)?;
+        environment.extend(started.map(|(name, told)| (name, told.into())));
+    }
     #[cfg(feature = "net")]
-    if let Some(options) = cli.session_options().filter(|options| !options.no_seal) {
+    if let Some(options) = sealed {
         let started = super::brokering::start(&configure(&options)?, &state)?;
         environment.extend(started.map(|(name, ends)| (name, ends.into())));
     }
-    #[cfg(not(feature = "net"))]
-    let _ = cli;
     Ok(environment)
 }
 
@@ -102,7 +109,7 @@ pub(super) fn tell_weaker() -> Vec<Event> {
     };
     for text in &weaker {
         // Somebody who closed stderr does not wait for it.
-        let _ = writeln!(std::io::stderr(), "note: {text}");
+        let _ = writeln!(Harmless::new(std::io::stderr()), "note: {text}");
     }
     let notice = |text| Event::Notice {
         level: Level::Warning,
@@ -150,8 +157,10 @@ fn session(options: &Options) -> Result<Seal, UserError> {
     // What third-party servers may read, this process must be able to give them.
     let (servers_read, servers_write) = super::mcp::reach(&root);
     read.extend(servers_read);
+    let granted = super::git_folder::granted(&config, &root);
     let mut write = vec![root, state];
     write.extend(servers_write);
+    write.extend(granted);
     write.extend(config::rules_folder().filter(|folder| make_private(folder)));
     if let Some(seal) = &config.seal {
         read.extend(seal.read.iter().map(|path| expanded(path)));
@@ -267,7 +276,7 @@ fn parts_of(model: &Path) -> Vec<PathBuf> {
 }
 
 /// Puts the user's home where a configured path says `~/`.
-fn expanded(path: &Path) -> PathBuf {
+pub(super) fn expanded(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::var_os("HOME")) {
         (Ok(rest), Some(home)) => Path::new(&home).join(rest),
         _ => path.to_owned(),

@@ -56,7 +56,7 @@ pub fn bench_tasks(options: &Options, bench: &BenchTasks) -> Result<String, User
         };
         // Somebody who closed stderr does not wait for it.
         let _ = writeln!(
-            std::io::stderr(),
+            crate::door::Harmless::new(std::io::stderr()),
             "{verdict} {} ({:.0} s, {} evaluated, {} generated{end})",
             row.id,
             row.wall_s,

@@ -26,6 +26,8 @@ pub struct Subject {
     pub colours: &'static str,
     /// There is a terminal.
     pub terminal: bool,
+    /// The program that runs containers.
+    pub containers: Option<PathBuf>,
 }
 
 /// Looks at everything.
@@ -62,6 +64,17 @@ pub fn examine(subject: Subject) -> Report {
     checks.push(terminal(subject.terminal, subject.colours));
     if cfg!(target_os = "linux") {
         checks.extend(bounds(kernel()));
+        checks.push(ok(
+            "containers",
+            match &subject.containers {
+                Some(program) => format!(
+                    "`{}`, for servers that are to run in one",
+                    program.display()
+                ),
+                None => "no podman and no docker; servers that are to run in one are not started"
+                    .to_owned(),
+            },
+        ));
     }
     Report { checks }
 }

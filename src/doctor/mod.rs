@@ -78,6 +78,7 @@ impl Report {
     pub fn json(&self) -> String {
         // Plain data with text keys always serialises.
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text = crate::protocol::harmless_json(&text);
         text.push('\n');
         text
     }

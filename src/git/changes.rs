@@ -2,7 +2,6 @@
 
 use git2::Tree;
 
-use super::diff::printed;
 use super::{DiffForm, DiffOf, GitError, Repo};
 
 /// The most context around a change.
@@ -59,7 +58,7 @@ impl Repo {
                     Some(&mut options),
                 )?;
                 self.find_renames(&mut diff)?;
-                printed(&diff)
+                self.printed(&diff, CONTEXT)
             }
         }
     }
@@ -77,7 +76,7 @@ impl Repo {
             .git
             .diff_tree_to_workdir_with_index(tree, Some(&mut options))?;
         self.find_renames(&mut diff)?;
-        printed(&diff)
+        self.printed(&diff, CONTEXT)
     }
 }
 

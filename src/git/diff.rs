@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use git2::{Delta, Diff, DiffFindOptions, DiffFormat, DiffOptions, DiffStatsFormat, Patch, Tree};
+use git2::{Delta, Diff, DiffFindOptions, DiffOptions, DiffStatsFormat, Tree};
 
+use super::touched::Strangers;
 use super::{GitError, Repo};
-use crate::workspace::Tracked;
 
 /// The mode of an index entry that is a submodule.
 const GITLINK: u32 = 0o160_000;
 
-/// The most context around a change, and the most text of one difference.
+/// The most context around a change.
 const MAX_CONTEXT: u32 = 10_000;
-const MAX_TEXT: usize = 8 * 1024 * 1024;
 
 /// What is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,19 +58,10 @@ impl Repo {
             DiffOf::Unstaged => {
                 self.workdir()?;
                 submodules = self.moved_submodules(form)?;
-                // Their `.git` may lead anywhere: libgit2 is not let into them.
-                options.ignore_submodules(true);
-                if form.paths.is_empty()
-                    && let Some(touched) = self.touched()?
-                {
-                    if touched.is_empty() {
-                        return Ok(submodules.concat());
-                    }
-                    touched.into_iter().for_each(|path| {
-                        options.pathspec(path);
-                    });
+                match self.changed_files(form)? {
+                    Some(diff) => diff,
+                    None => return Ok(submodules.concat()),
                 }
-                self.git.diff_index_to_workdir(None, Some(&mut options))?
             }
             DiffOf::Staged => {
                 let head = self.head_tree()?;
@@ -108,9 +98,29 @@ impl Repo {
             DiffOf::Unstaged => self.unmerged_files(form)?,
             DiffOf::Staged | DiffOf::Target(_) => unmerged_names(&diff),
         };
-        text += &printed(&diff)?;
+        text += &self.printed(&diff, form.context.min(MAX_CONTEXT))?;
         text += &submodules.concat();
         Ok(text)
+    }
+
+    /// Compares the index with the files; `None` where all are as they were.
+    fn changed_files(&self, form: &DiffForm) -> Result<Option<Diff<'_>>, GitError> {
+        let mut options = self.diff_options(form)?;
+        // Their `.git` may lead anywhere: libgit2 is not let into them.
+        options.ignore_submodules(true);
+        if form.paths.is_empty()
+            && let Some(touched) = self.touched(Strangers::LeftOut)?
+        {
+            if touched.files.is_empty() {
+                return Ok(None);
+            }
+            touched.files.into_iter().for_each(|path| {
+                options.pathspec(path);
+            });
+        }
+        Ok(Some(
+            self.git.diff_index_to_workdir(None, Some(&mut options))?,
+        ))
     }
 
     /// Returns the changed paths without those that are absent because the checkout is sparse, if there are such.
@@ -157,9 +167,13 @@ impl Repo {
             self.workdir()?;
             *submodules = self.moved_submodules(form)?;
             options.ignore_submodules(true);
-            return Ok(self
+            let mut diff = self
                 .git
-                .diff_tree_to_workdir_with_index(Some(&tree), Some(options))?);
+                .diff_tree_to_index(Some(&tree), None, Some(options))?;
+            if let Some(files) = self.changed_files(form)? {
+                diff.merge(&files)?;
+            }
+            return Ok(diff);
         };
         let new = self.tree_of(to)?;
         let old = match since_base {
@@ -228,49 +242,6 @@ impl Repo {
         Ok(diff.find_similar(Some(&mut options))?)
     }
 
-    /// Compares unmerged files with our side of them, as `git diff --ours` does.
-    fn unmerged_files(&self, form: &DiffForm) -> Result<String, GitError> {
-        let index = self.git.index()?;
-        let mut text = String::new();
-        if !index.has_conflicts() {
-            return Ok(text);
-        }
-        let wanted: Vec<String> = form
-            .paths
-            .iter()
-            .map(|path| self.inner_path(path))
-            .collect::<Result<_, _>>()?;
-        for conflict in index.conflicts()? {
-            let conflict = conflict?;
-            let sides = [&conflict.our, &conflict.their, &conflict.ancestor];
-            let Some(entry) = sides.into_iter().flatten().next() else {
-                continue;
-            };
-            let name = String::from_utf8_lossy(&entry.path).into_owned();
-            let beneath = |wanted: &String| Path::new(&name).starts_with(wanted);
-            if !wanted.is_empty() && !wanted.iter().any(beneath) {
-                continue;
-            }
-            text += &format!("* Unmerged path {}\n", self.shown(&entry.path));
-            let full = self.workdir()?.join(&name);
-            let now = self
-                .roots
-                .tracked(&full.to_string_lossy(), MAX_TEXT as u64)?;
-            if let (Some(our), Tracked::File { bytes, .. }) = (&conflict.our, now) {
-                let blob = self.git.find_blob(our.id)?;
-                let path = Some(Path::new(&name));
-                let mut options = self.diff_options(&DiffForm {
-                    paths: Vec::new(),
-                    ..form.clone()
-                })?;
-                let mut patch =
-                    Patch::from_blob_and_buffer(&blob, path, &bytes, path, Some(&mut options))?;
-                text += &String::from_utf8_lossy(&patch.to_buf()?);
-            }
-        }
-        Ok(text)
-    }
-
     /// Returns the differences of submodules that stand at another commit than the index says.
     fn moved_submodules(&self, form: &DiffForm) -> Result<Vec<String>, GitError> {
         let index = self.git.index()?;
@@ -327,34 +298,6 @@ fn unmerged_names(diff: &Diff<'_>) -> String {
         unmerged.then(|| format!("* Unmerged path {}\n", String::from_utf8_lossy(path)))
     });
     names.collect()
-}
-
-/// Prints a difference up to the cap.
-pub(super) fn printed(diff: &Diff<'_>) -> Result<String, GitError> {
-    let mut bytes: Vec<u8> = Vec::new();
-    let mut cut = false;
-    let printed = diff.print(DiffFormat::Patch, |delta, _, line| {
-        // Said by its name: there is nothing that it could be compared with.
-        if delta.status() == Delta::Conflicted {
-            return true;
-        }
-        if bytes.len() > MAX_TEXT {
-            cut = true;
-            return false;
-        }
-        if matches!(line.origin(), ' ' | '+' | '-') {
-            bytes.push(line.origin() as u8);
-        }
-        bytes.extend_from_slice(line.content());
-        true
-    });
-    match printed {
-        Err(_) if cut => bytes.extend_from_slice(
-            b"\n[the difference goes on; name a path, or ask for the statistics]\n",
-        ),
-        other => other?,
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 mod attributes;
 mod blame;
 mod branch;
+mod cached;
 mod changes;
 mod checkout;
 mod commit;
@@ -25,6 +26,8 @@ mod names;
 mod objects;
 mod open;
 mod pathspec;
+mod plain;
+mod printed;
 mod progress;
 mod refs;
 mod settings;
@@ -34,6 +37,10 @@ mod start;
 mod stash;
 mod status;
 mod touched;
+mod unmerged;
+
+#[cfg(test)]
+mod tests;
 
 pub use branch::{BranchKind, Unmerged};
 pub use changes::ChangeOf;

@@ -30,7 +30,7 @@ pub struct Repo {
     pub(super) settings: Settings,
     workdir: Option<PathBuf>,
     /// Set when nobody waits any more.
-    stop: Arc<AtomicBool>,
+    pub(super) stop: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Repo {

@@ -68,7 +68,11 @@ impl Repo {
             self.git
                 .diff_tree_to_tree(parent.as_ref(), Some(&tree), Some(&mut options))?;
         self.find_renames(&mut diff)?;
-        for at in 0..diff.deltas().len() {
+        let form = DiffForm::default();
+        let lines = self.each_change(&diff, |objects, change| {
+            change.lines(objects, form.context).ok().flatten()
+        });
+        for (at, lines) in lines.into_iter().enumerate() {
             let Some(delta) = diff.get_delta(at) else {
                 continue;
             };
@@ -84,7 +88,9 @@ impl Repo {
                 side(&delta.old_file(), "a"),
                 side(&delta.new_file(), "b")
             );
-            if let Some(mut patch) = Patch::from_diff(&diff, at)? {
+            if let Some(lines) = lines {
+                text += &String::from_utf8_lossy(&lines);
+            } else if let Some(mut patch) = Patch::from_diff(&diff, at)? {
                 text += &hunks(&mut patch)?;
             }
         }

@@ -1,14 +1,15 @@
 //! The state of the working tree, in the long form that `git status` prints.
 
-use git2::{Delta, DiffDelta, RepositoryState, Status, StatusOptions};
+use git2::{Delta, DiffDelta, RepositoryState, Status, StatusOptions, StatusShow};
 
+use super::touched::Strangers;
 use super::{GitError, Repo};
 
 /// The mode of an index entry that is a submodule.
 const GITLINK: u32 = 0o160_000;
 
 /// What there is to say, before it is laid out. Every line is a label and what it is about.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) staged: Vec<Line>,
     pub(super) unmerged: Vec<Line>,
@@ -138,24 +139,100 @@ impl Repo {
 
     /// Finds what differs between the last commit, the index and the files.
     pub(super) fn found(&self, untracked: Untracked) -> Result<Found, GitError> {
+        self.found_by(How::Narrowed, untracked)
+    }
+
+    pub(super) fn found_by(&self, how: How, untracked: Untracked) -> Result<Found, GitError> {
         let every = untracked == Untracked::Files
             || self.settings.get("status.showuntrackedfiles") == Some("all");
         let renames = ["status.renames", "diff.renames"]
             .iter()
             .find_map(|name| self.settings.get(name))
             .is_none_or(|value| !matches!(value, "false" | "no" | "off" | "0"));
-        let mut options = StatusOptions::new();
-        options
-            .include_untracked(!self.hides_untracked() && untracked != Untracked::None)
-            .recurse_untracked_dirs(every)
-            .renames_head_to_index(renames)
-            // Their `.git` may lead anywhere: they are opened below, as any repository is.
-            .exclude_submodules(true)
-            .sort_case_sensitively(true)
-            .include_unreadable(true);
-        let statuses = self.git.statuses(Some(&mut options))?;
+        let hidden = self.hides_untracked() || untracked == Untracked::None;
+        let options = || {
+            let mut options = StatusOptions::new();
+            options
+                .include_untracked(!hidden)
+                .recurse_untracked_dirs(every)
+                .renames_head_to_index(renames)
+                // Their `.git` may lead anywhere: they are opened below, as any repository is.
+                .exclude_submodules(true)
+                .sort_case_sensitively(true)
+                .include_unreadable(true);
+            options
+        };
         let index = self.git.index()?;
         let mut found = Found::default();
+        let strangers = match hidden {
+            true => Strangers::LeftOut,
+            false => Strangers::Named,
+        };
+        let touched = match how {
+            How::Narrowed => self.touched(strangers)?,
+            #[cfg(test)]
+            How::Whole => None,
+        };
+        match touched {
+            None => self.sort(&index, &mut options(), &mut found)?,
+            // The two halves by themselves: most often there is nothing staged, and little else.
+            Some(touched) => {
+                if !self.nothing_staged(index.len()) {
+                    self.sort(&index, options().show(StatusShow::Index), &mut found)?;
+                }
+                if !touched.files.is_empty() || !touched.folders.is_empty() {
+                    let mut options = options();
+                    options
+                        .show(StatusShow::Workdir)
+                        .disable_pathspec_match(true)
+                        // Into the folders in which they are: libgit2 does not see that these are not new ones.
+                        .recurse_untracked_dirs(true);
+                    for path in touched.files.iter().chain(&touched.folders) {
+                        options.pathspec(path);
+                    }
+                    self.sort(&index, &mut options, &mut found)?;
+                    if !every {
+                        self.fold(&mut found.untracked, &touched.folders);
+                    }
+                }
+            }
+        }
+        if index.has_conflicts() {
+            self.unmerged(&index, &mut found)?;
+        }
+        if index.get_path(".gitmodules".as_ref(), 0).is_some() {
+            self.submodules(&index, &mut found)?;
+        }
+        found.staged.sort_by(|a, b| a.path.cmp(&b.path));
+        found.unstaged.sort_by(|a, b| a.path.cmp(&b.path));
+        found.untracked.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// Puts folders in the place of the untracked files beneath them.
+    fn fold(&self, untracked: &mut Vec<Line>, folders: &[String]) {
+        for folder in folders {
+            let path = format!("{folder}/").into_bytes();
+            let before = untracked.len();
+            untracked.retain(|line| !line.path.starts_with(&path));
+            if untracked.len() < before {
+                untracked.push(Line {
+                    label: "",
+                    text: self.shown(&path),
+                    path,
+                });
+            }
+        }
+    }
+
+    /// Asks libgit2 what differs, and sorts it by where it is to be said.
+    fn sort(
+        &self,
+        index: &git2::Index,
+        options: &mut StatusOptions,
+        found: &mut Found,
+    ) -> Result<(), GitError> {
+        let statuses = self.git.statuses(Some(options))?;
         for entry in statuses.iter() {
             let status = entry.status();
             let path = entry.path_bytes();
@@ -169,7 +246,7 @@ impl Repo {
             }
             if let Some(delta) = entry.index_to_workdir() {
                 let absent_by_choice = delta.status() == Delta::Deleted
-                    && is_sparse(&index, delta.old_file().path_bytes().unwrap_or_default());
+                    && is_sparse(index, delta.old_file().path_bytes().unwrap_or_default());
                 if let Some(label) = label_of(&delta).filter(|_| !absent_by_choice) {
                     found.unstaged.push(self.line(label, &delta));
                 }
@@ -182,16 +259,7 @@ impl Repo {
                 });
             }
         }
-        if index.has_conflicts() {
-            self.unmerged(&index, &mut found)?;
-        }
-        if index.get_path(".gitmodules".as_ref(), 0).is_some() {
-            self.submodules(&index, &mut found)?;
-        }
-        found.staged.sort_by(|a, b| a.path.cmp(&b.path));
-        found.unstaged.sort_by(|a, b| a.path.cmp(&b.path));
-        found.untracked.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(found)
+        Ok(())
     }
 
     fn line(&self, label: &'static str, delta: &DiffDelta<'_>) -> Line {
@@ -292,6 +360,16 @@ impl Repo {
         }
         Ok(())
     }
+}
+
+/// What libgit2 is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// The files that may differ.
+    Narrowed,
+    /// All files, which comes to the same.
+    #[cfg(test)]
+    Whole,
 }
 
 /// Whether and how untracked files are looked for.

@@ -91,11 +91,17 @@ pub struct Add {
     /// A folder that the server may write
     #[arg(long, value_name = "DIR")]
     pub write: Vec<PathBuf>,
+    /// Start it even where this kernel cannot confine it (no Landlock, no seccomp): it then reaches what you reach
+    #[arg(long, conflicts_with = "url")]
+    pub weaker: bool,
+    /// Run it in a container of this image, by podman or docker; it is never fetched
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["url", "weaker"])]
+    pub container: Option<String>,
     /// Agree to what it is and offers without being asked
     #[arg(long)]
     pub yes: bool,
     /// The command that starts it, with its arguments
-    #[arg(last = true, required_unless_present = "url")]
+    #[arg(last = true, required_unless_present_any = ["url", "container"])]
     pub command: Vec<String>,
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::container::{Container, check_image};
 use super::era::{self, Era};
 pub use expand::expand;
 
@@ -59,6 +60,10 @@ pub enum Reach {
         /// What it may read and write besides the roots (reading) and its scratch folder.
         read: Vec<PathBuf>,
         write: Vec<PathBuf>,
+        /// It is started even where the kernel cannot confine it.
+        weaker: bool,
+        /// It runs in this container, where there is one; then `argv` may be empty, for the image's own command.
+        container: Option<Container>,
     },
     /// Over HTTP.
     Remote(Remote),
@@ -317,6 +322,32 @@ impl Entry<'_> {
             .collect()
     }
 
+    /// Reads a switch under `sandbox`, which only the user can put.
+    fn granted(&self, key: &str) -> Result<bool, String> {
+        match self.map.get("sandbox").and_then(|own| own.get(key)) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(on)) => Ok(*on && *self.source == Source::User),
+            Some(_) => Err(format!("`sandbox.{key}` is neither true nor false")),
+        }
+    }
+
+    /// Reads the container, which only the user can choose: a repository's wish for one is shown and not followed.
+    fn container(&self) -> Result<Option<Container>, String> {
+        let image = match self.map.get("sandbox").and_then(|own| own.get("container")) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(image)) => expand(image, self.variable)?,
+            Some(_) => return Err("`sandbox.container` is not the name of an image".to_owned()),
+        };
+        check_image(&image)?;
+        if *self.source != Source::User {
+            return Ok(None);
+        }
+        Ok(Some(Container {
+            image,
+            network: self.granted("network")?,
+        }))
+    }
+
     fn reach(&mut self, name: &str) -> Result<Reach, String> {
         let kind = self.text("type")?.or(self.text("transport")?);
         let url = match self.text("url")? {
@@ -325,6 +356,7 @@ impl Entry<'_> {
         };
         match kind.as_deref() {
             None if self.map.contains_key("command") => self.stdio(),
+            None if self.container()?.is_some() => self.stdio(),
             Some("stdio") => self.stdio(),
             None | Some("http" | "streamable_http" | "streamable-http" | "streamableHttp") => {
                 self.remote(name, RemoteTransport::Streamable, url)
@@ -338,11 +370,14 @@ impl Entry<'_> {
     }
 
     fn stdio(&self) -> Result<Reach, String> {
+        let container = self.container()?;
         let command = self
             .text("command")?
-            .filter(|command| !command.trim().is_empty())
-            .ok_or("it has no `command`")?;
-        let mut argv = vec![command];
+            .filter(|command| !command.trim().is_empty());
+        if command.is_none() && container.is_none() {
+            return Err("it has no `command`".to_owned());
+        }
+        let mut argv = Vec::from_iter(command);
         match self.map.get("args") {
             None | Some(Value::Null) => {}
             Some(Value::Array(list)) => {
@@ -369,6 +404,8 @@ impl Entry<'_> {
             folder: self.text("cwd")?.map(PathBuf::from),
             read: self.paths("read")?,
             write: self.paths("write")?,
+            weaker: self.granted("weaker")?,
+            container,
         })
     }
 

@@ -1,6 +1,7 @@
 //! A server that is not part of walden, and the task that looks after it: consent, start, handshake, lists, changes,
 //! failure, another start, and the end.
 
+mod contained;
 mod hearing;
 mod kept;
 mod launch;
@@ -19,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::answering::Answering;
 use super::catalog::Catalog;
 use super::config::{Definition, Remote};
+use super::container::StartContainer;
 use super::era::{Era, Hello};
 use super::event::HostEvent;
 use super::link::Link;
@@ -29,6 +31,7 @@ use super::wire::Wire;
 use crate::protocol::{Level, ServerState, ToolSpec};
 use crate::sandbox::Launcher;
 
+pub use contained::{Contained, container_argv, container_runtime};
 pub use reads::program_reads;
 
 /// How often a server that ends is started again before it is left alone, and how long it must live to count as well.
@@ -59,6 +62,7 @@ pub(super) struct Ground {
     pub(super) answering: Arc<Answering>,
     pub(super) events: mpsc::UnboundedSender<HostEvent>,
     pub(super) remote: Option<Arc<dyn OpenRemote>>,
+    pub(super) containers: Option<Arc<dyn StartContainer>>,
 }
 
 /// A third-party server, held by the host.

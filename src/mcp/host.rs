@@ -15,6 +15,7 @@ use super::calling;
 use super::choices::Choices;
 use super::config::Definition;
 use super::connection::{self, Connection};
+use super::container::StartContainer;
 use super::convert;
 use super::desk::{Attended, Desk};
 use super::event::HostEvent;
@@ -58,6 +59,8 @@ pub struct Options {
     pub pins: Pins,
     /// How servers are reached over HTTP, where that is possible.
     pub remote: Option<Arc<dyn OpenRemote>>,
+    /// Who starts containers, where that is possible.
+    pub containers: Option<Arc<dyn StartContainer>>,
     /// What the user chose about servers in sessions.
     pub choices: Choices,
     /// Reads the configuration again, where it can change.
@@ -162,6 +165,7 @@ impl Host {
             answering: Arc::clone(&answering),
             events,
             remote: options.remote,
+            containers: options.containers,
         });
         let mut host = Self {
             servers: Vec::new(),

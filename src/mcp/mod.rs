@@ -12,6 +12,7 @@ mod choices;
 pub mod command;
 pub mod config;
 mod connection;
+mod container;
 mod convert;
 mod desk;
 mod era;
@@ -39,10 +40,13 @@ pub const META_TRIAL: &str = "walden/trial";
 
 pub use acting::Reload;
 pub use choices::Choices;
+pub use container::{RUNTIME_VARIABLES, StartContainer, Started};
 pub use desk::Attended;
 pub use era::Era;
 pub use event::{HostEvent, Sample, Speaker};
-pub use foreign::{OpenRemote, Opening, program_reads};
+pub use foreign::{
+    Contained, OpenRemote, Opening, container_argv, container_runtime, program_reads,
+};
 pub use host::{Caller, Host, HostError, Options, Purpose, Reply, Trust};
 pub use knowledge::{Author, Knowledge, Names, Unkept};
 pub use login::{Answered, AskPerson, LoggingIn};

@@ -67,11 +67,25 @@ fn sandbox(definition: &Definition) -> Vec<String> {
     match &definition.reach {
         Err(problem) => vec![sanitize_line(problem)],
         Ok(Reach::Remote(remote)) => vec![format!("reached over the network: {}", remote.url)],
-        Ok(Reach::Stdio { read, write, .. }) => {
-            let mut lines = vec![
-                "no network; a folder of its own; the repository and its program, to read"
+        Ok(Reach::Stdio {
+            read,
+            write,
+            weaker,
+            container,
+            ..
+        }) => {
+            let mut lines = vec![match container {
+                None => "no network; a folder of its own; the repository and its program, to read"
                     .to_owned(),
-            ];
+                Some(container) => format!(
+                    "in a container of `{}`; {}; the repository, to read",
+                    sanitize_line(&container.image),
+                    match container.network {
+                        true => "the network that its runtime gives it",
+                        false => "no network",
+                    }
+                ),
+            }];
             for (what, paths) in [("reads", read), ("writes", write)] {
                 let paths: Vec<String> = paths
                     .iter()
@@ -80,6 +94,9 @@ fn sandbox(definition: &Definition) -> Vec<String> {
                 if !paths.is_empty() {
                     lines.push(format!("{what} {}", sanitize_line(&paths.join(", "))));
                 }
+            }
+            if *weaker {
+                lines.push("started even where this kernel cannot confine it".to_owned());
             }
             lines
         }

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::container::Started;
 use super::lines::{Line, Lines};
 use super::log::Log;
 use super::wire::{Received, WAITING, Wire};
-use crate::sandbox::{Launcher, Limits, Metadata, Profile};
+use crate::sandbox::{self, Lacking, Launcher, Limits, Metadata, Profile};
 
 /// The longest message of a server. Pictures come as text in one line.
 const MESSAGE: usize = 64 << 20;
@@ -36,6 +37,10 @@ pub(super) struct Program {
     /// What it may read and write, besides the system and its own scratch folder.
     pub(super) read: Vec<PathBuf>,
     pub(super) write: Vec<PathBuf>,
+    /// What is done where the kernel cannot confine it.
+    pub(super) lacking: Lacking,
+    /// `argv` is the whole command line of a container's runtime, which confines it.
+    pub(super) in_container: bool,
 }
 
 /// A started server.
@@ -43,6 +48,10 @@ pub(super) struct Process {
     group: Option<Pid>,
     /// The child's end; its status in words.
     exited: watch::Receiver<Option<String>>,
+    /// Who would tell its end, where it is no child of this process: nobody does.
+    _unknown: Option<watch::Sender<Option<String>>>,
+    /// What keeps it alive then.
+    kept: Option<Box<dyn Send + Sync>>,
     watching: JoinSet<()>,
 }
 
@@ -64,6 +73,7 @@ pub(super) fn start(
         write: program.write.clone(),
         scratch: scratch.to_owned(),
         metadata: Metadata::Kept,
+        lacking: program.lacking,
         limits: Limits {
             // A server lives as long as its session.
             cpu_seconds: 24 * 3600,
@@ -84,28 +94,60 @@ pub(super) fn start(
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("cannot start `{}`: {error}", program.argv.join(" ")))?;
-    let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-    let (Some(stdin), Some(stdout), Some(stderr)) =
+    let (Some(input), Some(output), Some(errors)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err("its pipes are not there".to_owned());
     };
+    let started = Started {
+        input: Box::new(input),
+        output: Box::new(output),
+        errors: Box::new(errors),
+        child: Some(child),
+        kept: None,
+    };
+    Ok(speak(started, program, log))
+}
+
+/// Speaks to a server that was started.
+pub(super) fn speak(started: Started, program: &Program, log: &Arc<Log>) -> (Wire, Process) {
+    let Started {
+        input,
+        output,
+        mut errors,
+        child,
+        kept,
+    } = started;
+    let group = child
+        .as_ref()
+        .and_then(Child::id)
+        .and_then(|id| Pid::from_raw(id.try_into().ok()?));
     let (exit, exited) = watch::channel(None);
     let mut watching = JoinSet::new();
-    watching.spawn(watch_child(child, exit));
+    let unknown = match child {
+        Some(child) => {
+            // What a runtime of containers means by its status is its own affair.
+            let lacking = match program.in_container {
+                true => Lacking::Accepted,
+                false => program.lacking,
+            };
+            watching.spawn(watch_child(child, exit, lacking));
+            None
+        }
+        None => Some(exit),
+    };
     let log = Arc::clone(log);
     watching.spawn(async move {
-        let mut stderr = stderr;
         let mut buffer = [0; 8 * 1024];
-        while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+        while let Ok(read @ 1..) = errors.read(&mut buffer).await {
             log.take(&buffer[..read]);
         }
     });
     let (outgoing, to_send) = mpsc::channel(WAITING);
     let (received, incoming) = mpsc::channel(WAITING);
     let mut tasks = JoinSet::new();
-    tasks.spawn(write(stdin, to_send));
-    tasks.spawn(read(stdout, received, exited.clone()));
+    tasks.spawn(write(input, to_send));
+    tasks.spawn(read(output, received, exited.clone()));
     let wire = Wire {
         outgoing,
         incoming,
@@ -115,15 +157,21 @@ pub(super) fn start(
     let process = Process {
         group,
         exited,
+        _unknown: unknown,
+        kept,
         watching,
     };
-    Ok((wire, process))
+    (wire, process)
 }
 
 impl Process {
     /// Waits until the server has ended by itself (its input is closed by now), tells it to, and then ends it and all
     /// that it has started.
     pub(super) async fn close(mut self) {
+        if self.kept.take().is_some() {
+            // Whoever started it ends it now.
+            return;
+        }
         for signal in [None, Some(Signal::TERM)] {
             if let (Some(group), Some(signal)) = (self.group, signal) {
                 let _ = kill_process_group(group, signal);
@@ -147,9 +195,14 @@ impl Drop for Process {
     }
 }
 
-async fn watch_child(mut child: Child, exit: watch::Sender<Option<String>>) {
+async fn watch_child(mut child: Child, exit: watch::Sender<Option<String>>, lacking: Lacking) {
     let words = match child.wait().await {
         Ok(status) => match status.code() {
+            Some(sandbox::REFUSED) if lacking == Lacking::Refused => format!(
+                "it was not started, or ended with status {}: what this machine cannot confine is not started, unless \
+                 you accept that of it by `\"sandbox\": {{\"weaker\": true}}` in its entry",
+                sandbox::REFUSED
+            ),
             Some(code) => format!("the server ended with status {code}"),
             None => format!("the server ended: {status}"),
         },
@@ -158,7 +211,7 @@ async fn watch_child(mut child: Child, exit: watch::Sender<Option<String>>) {
     exit.send_replace(Some(words));
 }
 
-async fn write(mut stdin: ChildStdin, mut to_send: mpsc::Receiver<Value>) {
+async fn write(mut stdin: impl AsyncWrite + Unpin, mut to_send: mpsc::Receiver<Value>) {
     while let Some(message) = to_send.recv().await {
         let mut line = message.to_string();
         line.push('\n');
@@ -170,7 +223,7 @@ async fn write(mut stdin: ChildStdin, mut to_send: mpsc::Receiver<Value>) {
 }
 
 async fn read(
-    stdout: ChildStdout,
+    stdout: impl AsyncRead + Unpin,
     received: mpsc::Sender<Received>,
     mut exited: watch::Receiver<Option<String>>,
 ) {

@@ -14,6 +14,9 @@ mod event;
 mod form;
 mod glob;
 mod guidance;
+#[cfg(test)]
+pub(crate) mod hostile;
+mod json;
 mod mechanism;
 mod mode;
 mod model;
@@ -21,6 +24,7 @@ mod op;
 mod part;
 mod plan;
 mod question;
+mod quoted;
 mod review;
 mod risk;
 mod rule;
@@ -40,6 +44,7 @@ pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
 pub use form::{CallForm, ToolList};
 pub use guidance::{Guidance, Instructions, Skill};
+pub use json::harmless_json;
 pub use mechanism::Mechanism;
 pub use mode::Mode;
 pub use model::{
@@ -52,6 +57,7 @@ pub use plan::{Plan, Step, StepState};
 pub use question::{
     Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
 };
+pub use quoted::{quoted_secret, redact_quoted};
 pub use review::{Finding, ReviewNews, ReviewTarget, Severity};
 pub use risk::Risk;
 pub use rule::{Example, KeptRule, Rule, Ruling, Subject};
@@ -60,6 +66,6 @@ pub use server::{
     CompletionOf, Job, JobState, ReportedArgument, ReportedPrompt, ReportedTool, ServerAction,
     ServerReport,
 };
-pub use text::{clip, looks_like_another, sanitize, sanitize_line};
+pub use text::{clip, looks_like_another, sanitize, sanitize_after, sanitize_line};
 pub use trace::{Sent, Traced};
 pub use transcript::{CallState, Item, Transcript, TurnState};

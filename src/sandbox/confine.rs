@@ -8,13 +8,13 @@ use std::os::unix::process::CommandExt as _;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
-use super::{Profile, SandboxError, files, filter};
+use super::{Lacking, Profile, SandboxError, files, filter};
 
 /// The name under which this program confines itself and becomes another.
 pub const HELPER: &str = "walden-sandbox";
 
 /// The status of a helper that could not confine itself. Programs seldom use it; the message says which it was.
-pub(super) const REFUSED: i32 = 125;
+pub const REFUSED: i32 = 125;
 
 /// Confines this process to the profile in the first argument and becomes the program in the others, if this process
 /// was started as the helper. Returns the status to exit with when that failed, and `None` when this is no helper.
@@ -104,8 +104,16 @@ fn confine(profile: &Profile) -> Result<(), SandboxError> {
         .map_err(|error| failed("a limit", error))?;
     }
     close_inherited();
-    files::bound(profile)?;
-    filter::install(profile.metadata, filter::Sockets::Refused)
+    for bound in [
+        files::bound(profile),
+        filter::install(profile.metadata, filter::Sockets::Refused),
+    ] {
+        match (bound, profile.lacking) {
+            (Err(SandboxError::Files(_) | SandboxError::Filter(_)), Lacking::Accepted) => {}
+            (bound, _) => bound?,
+        }
+    }
+    Ok(())
 }
 
 /// Marks every descriptor but the standard three to be closed when the program starts: an open socket or file of the

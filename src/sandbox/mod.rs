@@ -22,10 +22,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use confine::{HELPER, help};
+pub use confine::{HELPER, REFUSED, help};
 pub use launch::{Launcher, launchable};
 pub use prove::{Proof, Verdict, probe, probe_sealed, prove};
-pub use seal::{Files, Network, Seal, Sealed, enforced, inherited_pipe, seal, sealed};
+pub use seal::{
+    Files, Network, Seal, Sealed, close_others, enforced, inherited_pipe, seal, sealed,
+};
 pub use toolchain::{installation, program_folders};
 
 /// What a child may do. Everything else is refused by the kernel.
@@ -39,6 +41,19 @@ pub struct Profile {
     pub scratch: PathBuf,
     pub metadata: Metadata,
     pub limits: Limits,
+    /// What is done where the kernel cannot enforce this.
+    #[serde(default)]
+    pub lacking: Lacking,
+}
+
+/// What becomes of a child where the kernel lacks what confines it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lacking {
+    /// It is not started.
+    #[default]
+    Refused,
+    /// It is started with what can be enforced: the user accepted that, of this one by its name.
+    Accepted,
 }
 
 /// Whether `chmod`, `utimes`, `setxattr` and their kin work.

@@ -170,6 +170,7 @@ fn confined(launcher: &Launcher, ground: &Ground) -> Result<Command, SandboxErro
         read: vec![ground.readable.clone(), launcher.helper().to_owned()],
         write: Vec::new(),
         scratch: ground.writable.clone(),
+        lacking: crate::sandbox::Lacking::default(),
         metadata: Metadata::Kept,
         limits: Limits::default(),
     };

@@ -271,7 +271,7 @@ fn threads() -> usize {
 }
 
 /// Closes what whoever started this process left open: an open socket would be a way around everything else.
-fn close_others(kept: &[i32]) {
+pub fn close_others(kept: &[i32]) {
     let mut kept: Vec<u32> = kept
         .iter()
         .filter_map(|descriptor| u32::try_from(*descriptor).ok())

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 
 use crate::protocol::{CallId, Event, Level, Op, Transcript, TurnState, sanitize};
@@ -14,74 +13,16 @@ use super::composer::Composer;
 use super::drafting::Drafting;
 use super::finding::Finding;
 use super::highlight::Highlighter;
-use super::keymap::Scroll;
 use super::mention::Mention;
+pub use super::msg::{Cmd, Facts, Msg, Switch};
 use super::overlay::Overlay;
-use super::picker::{Defined, Found, Want};
+use super::picker::Defined;
 use super::prompts::Prompt;
 use super::serving::Hints;
 use super::theme::Theme;
 use super::transcript::TranscriptPane;
 use super::view::{self, Panes};
 use super::vim::Vim;
-
-/// What comes in. Times are counted from the start of the program.
-#[derive(Debug)]
-pub enum Msg {
-    Key {
-        key: KeyEvent,
-        at: Duration,
-    },
-    Paste {
-        text: String,
-        at: Duration,
-    },
-    /// The mouse's wheel.
-    Wheel(Scroll),
-    Resize {
-        width: u16,
-        height: u16,
-    },
-    Session {
-        event: Event,
-        at: Duration,
-    },
-    /// Nothing happened but time, asked for by [`App::next_tick`].
-    Tick {
-        now: Duration,
-    },
-    /// A theme was loaded, or could not be.
-    Theme(Result<Theme, String>),
-    /// The highlighter has something new.
-    Highlighted,
-    /// What was looked up.
-    Found(Found),
-    /// A text came back from the editor, changed or not, or could not be written there.
-    Written(Result<Option<String>, String>),
-    /// The session ended without being asked to.
-    SessionLost,
-}
-
-/// What is to be done outside.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Cmd {
-    Send(Op),
-    CopyText(String),
-    /// Lets a text be written in $EDITOR; [`Msg::Written`] brings it back.
-    WriteText {
-        text: String,
-    },
-    SetTheme(String),
-    /// A message that belongs into the history file.
-    Remember(String),
-    /// Looks something up; [`Msg::Found`] brings it back.
-    Find(Want),
-    /// Leaves this session and goes on with another one.
-    Switch(Switch),
-    Redraw,
-    Suspend,
-    Quit,
-}
 
 /// The text in the editor, where it is a hunk of a call's change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,32 +31,8 @@ pub(super) struct Editing {
     pub hunk: usize,
 }
 
-/// What the UI goes on with after this session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Switch {
-    /// An earlier session, by its id.
-    Session(String),
-    /// This session, with another model.
-    Model {
-        name: String,
-        session: Option<String>,
-    },
-    New,
-}
-
 /// What the files of code define, and the names alone.
 pub(super) type Symbols = (Arc<[Defined]>, Arc<[String]>);
-
-/// What the UI is told at its start.
-#[derive(Debug, Clone, Default)]
-pub struct Facts {
-    pub model: String,
-    pub root: String,
-    pub enforced: String,
-    /// Nothing moves but what has news: no seconds are counted.
-    pub still: bool,
-    pub prompts: Vec<Prompt>,
-}
 
 /// The reading of a prompt, to tell how long it still takes.
 #[derive(Debug, Clone, Copy)]

@@ -1,5 +1,7 @@
 //! Copying through the terminal (OSC 52), which works over SSH and needs no display.
 
+use crate::protocol::sanitize;
+
 /// Terminals drop what is longer than about this.
 const LONGEST: usize = 100_000;
 
@@ -30,10 +32,12 @@ const SCREEN_PIECE: usize = 240;
 
 /// Returns the bytes that put a text into the clipboard, or `None` where it is too long for a terminal.
 ///
+/// What is copied is pasted somewhere, often into a shell: nothing of it acts, and nothing is hidden in it.
+///
 /// tmux takes the sequence itself or hands it on, depending on its options: it gets both forms. screen knows nothing of
 /// it, and hands it on in pieces.
 pub(super) fn sequence(text: &str, between: Between) -> Option<Vec<u8>> {
-    let encoded = base64(text.as_bytes());
+    let encoded = base64(sanitize(text).as_bytes());
     if encoded.len() > LONGEST {
         return None;
     }
@@ -86,6 +90,31 @@ mod tests {
             ("é\n", "w6kK"),
         ] {
             assert_eq!(base64(text.as_bytes()), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_is_pasted_acts(bytes in crate::protocol::hostile::bytes()) {
+            let text = String::from_utf8_lossy(&bytes);
+            crate::protocol::hostile::fed(text.len());
+            let sent = sequence(&text, Between::Nothing).expect("short");
+            let sent = String::from_utf8(sent).expect("ASCII");
+            let payload = sent.strip_prefix("\x1b]52;c;").and_then(|rest| rest.strip_suffix('\x07'));
+            let payload = payload.expect("one sequence");
+            proptest::prop_assert_eq!(crate::protocol::hostile::acting(payload), None);
+            // Read back by the other side of the alphabet.
+            let digits = |c: char| "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".find(c);
+            let bits: Vec<usize> = payload.chars().map_while(digits).collect();
+            let mut pasted = Vec::new();
+            for group in bits.chunks(4) {
+                let whole = group.iter().fold(0, |sum, digit| sum << 6 | digit) << (6 * (4 - group.len()));
+                let bytes = [(whole >> 16) as u8, (whole >> 8) as u8, whole as u8];
+                pasted.extend_from_slice(&bytes[..group.len() - 1]);
+            }
+            let pasted = String::from_utf8(pasted).expect("text");
+            proptest::prop_assert_eq!(crate::protocol::hostile::acting(&pasted), None);
+            proptest::prop_assert_eq!(pasted, sanitize(&text));
         }
     }
 

@@ -456,3 +456,97 @@ fn nothing_is_written_where_nothing_changed() {
     let mut desk = writing();
     assert_eq!(desk.frame(), 0);
 }
+
+/// A desk at the end of a session of so many turns.
+fn after(turns: u32) -> Desk {
+    let mut desk = Desk::new(120, 40);
+    for turn in 1..=turns {
+        let text = format!("What about part {turn}?");
+        desk.event(Event::TurnStarted { turn, text });
+        let text = format!("Part {turn} is in `src/part.rs`:\n\n- it reads\n- it writes\n");
+        desk.event(Event::Text { text });
+        desk.event(Event::TurnEnded {
+            turn,
+            summary: TurnSummary {
+                wanted_change: false,
+                reason: EndReason::Answered,
+                changed: Vec::new(),
+                calls: 0,
+                denied: 0,
+                usage: Usage::default(),
+                check: None,
+            },
+        });
+    }
+    desk.frame();
+    desk
+}
+
+/// The least time that something takes of some tries: what else the machine does only adds to it.
+fn least(mut act: impl FnMut()) -> Duration {
+    let time = |_| {
+        let start = std::time::Instant::now();
+        act();
+        start.elapsed()
+    };
+    (0..40).map(time).min().unwrap_or_default()
+}
+
+#[test]
+fn a_frame_costs_what_is_in_sight_whatever_the_session_s_length() {
+    let cost = |turns| {
+        let mut desk = after(turns);
+        let key = least(|| {
+            desk.key(KeyCode::Char('x'), KeyModifiers::NONE);
+            desk.frame();
+            desk.key(KeyCode::Backspace, KeyModifiers::NONE);
+            desk.frame();
+        });
+        let page = least(|| {
+            desk.key(KeyCode::PageUp, KeyModifiers::NONE);
+            desk.frame();
+            desk.key(KeyCode::PageDown, KeyModifiers::NONE);
+            desk.frame();
+        });
+        (key, page)
+    };
+    let (short, long) = (cost(20), cost(10_000));
+    assert!(long.0 < short.0 * 4, "a key: {long:?} against {short:?}");
+    assert!(long.1 < short.1 * 4, "a page: {long:?} against {short:?}");
+}
+
+#[test]
+fn a_change_of_400_000_lines_opens_and_scrolls_as_a_small_one_does() {
+    let open = |lines| {
+        let mut desk = Desk::new(120, 40);
+        desk.event(Event::CallProposed {
+            call: ToolCall {
+                id: CallId(1),
+                server: "fs".to_owned(),
+                tool: "edit".to_owned(),
+                arguments: std::iter::once(("path".to_owned(), "table.rs".into())).collect(),
+            },
+            risk: Risk::Edit,
+        });
+        let asks = Event::ApprovalRequested {
+            call: CallId(1),
+            change: Some(change("table", lines)),
+            reason: "it changes a file".to_owned(),
+            ask: None,
+        };
+        let start = std::time::Instant::now();
+        desk.event(asks);
+        desk.frame();
+        let opened = start.elapsed();
+        desk.now += Duration::from_secs(1);
+        let scrolled = least(|| {
+            desk.key(KeyCode::PageDown, KeyModifiers::NONE);
+            desk.frame();
+        });
+        (opened, scrolled)
+    };
+    let (short, long) = (open(400), open(400_000));
+    assert!(long.1 < short.1 * 4, "a page: {long:?} against {short:?}");
+    // Counting the lines once is all that grows with them.
+    assert!(long.0 < Duration::from_secs(2), "{long:?}");
+}

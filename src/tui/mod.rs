@@ -10,6 +10,7 @@ mod approval_ask;
 mod asked;
 mod choosing;
 mod clipboard;
+mod command_line;
 mod commands;
 mod composer;
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod keys;
 mod keys_file;
 mod markdown;
 mod mention;
+mod msg;
 mod overlay;
 mod pages;
 mod picker;

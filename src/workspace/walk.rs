@@ -1,5 +1,6 @@
 //! Walking beneath a root as ripgrep does: on all cores, without what `.gitignore` leaves out.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Mutex;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use ignore::overrides::{Override, OverrideBuilder};
 use ignore::types::{Types, TypesBuilder};
 use ignore::{WalkBuilder, WalkState};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
 
 use super::beneath::{self, Links};
 use super::pattern::Patterns;
@@ -131,7 +132,7 @@ pub(super) fn files(
         builder(place, narrow),
         cancel,
         limit,
-        |path, kind| {
+        |_, path, kind| {
             kind.is_file()
                 || (linked == Linked::Listed
                     && kind.is_symlink()
@@ -162,10 +163,10 @@ pub(super) fn matching(
         "" => 0,
         path => path.len() + 1,
     };
-    collect(place, builder, cancel, limit, |path, kind| {
+    collect(place, builder, cancel, limit, |near, path, kind| {
         const INSIDE: &[FileType] = &[FileType::RegularFile, FileType::Directory];
         path.get(above..).is_some_and(|below| wanted.matches(below))
-            && ((kind.is_file() || kind.is_dir()) && stands(place, path)
+            && ((kind.is_file() || kind.is_dir()) && near.stands(place, path)
                 || (kind.is_symlink() && leads_to(place, path, INSIDE)))
     })
 }
@@ -173,7 +174,7 @@ pub(super) fn matching(
 /// Finds what dead processes may have left beneath a directory.
 pub(super) fn leftovers(place: &Place<'_>, cancel: &AtomicBool) -> Vec<String> {
     let builder = builder(place, &Narrow::default());
-    collect(place, builder, cancel, MAX_HELD, |path, kind| {
+    collect(place, builder, cancel, MAX_HELD, |_, path, kind| {
         let name = path.rsplit('/').next().unwrap_or(path);
         kind.is_file() && temp::leftover(name).is_some()
     })
@@ -198,13 +199,14 @@ fn collect(
     mut builder: WalkBuilder,
     cancel: &AtomicBool,
     limit: usize,
-    wanted: impl Fn(&str, std::fs::FileType) -> bool + Sync,
+    wanted: impl Fn(&mut Near, &str, std::fs::FileType) -> bool + Sync,
 ) -> Walked {
     let all: Mutex<Walked> = Mutex::default();
     let count = AtomicUsize::new(0);
     builder.threads(threads()).build_parallel().run(|| {
         let mut mine = Mine {
             found: Walked::default(),
+            near: Near::default(),
             all: &all,
         };
         let (wanted, count) = (&wanted, &count);
@@ -222,7 +224,7 @@ fn collect(
                 if kind.is_dir() {
                     mine.found.folders.push(path.to_owned());
                 }
-                if wanted(path, kind) {
+                if wanted(&mut mine.near, path, kind) {
                     mine.found.paths.push(path.to_owned());
                     count.fetch_add(1, Ordering::Relaxed);
                 }
@@ -258,6 +260,7 @@ fn below<'a>(folder: &Path, path: &'a Path) -> Option<&'a str> {
 /// What one thread found; handed over when the thread is done.
 struct Mine<'a> {
     found: Walked,
+    near: Near,
     all: &'a Mutex<Walked>,
 }
 
@@ -269,12 +272,28 @@ impl Drop for Mine<'_> {
     }
 }
 
-/// Tells whether a walked entry is there beneath its root, through no symlink: the walk goes by names, and a folder may
-/// have been swapped for a link that leads outside.
-fn stands(place: &Place<'_>, path: &str) -> bool {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW;
-    let dir = &place.root.dir;
-    beneath::open(dir, path, flags, Mode::empty(), Links::Refuse).is_ok()
+/// The folder that a thread looked into last, opened beneath the root. A walk hands out what is in a folder in a row.
+#[derive(Default)]
+struct Near {
+    folder: String,
+    opened: Option<OwnedFd>,
+}
+
+impl Near {
+    /// Tells whether a walked entry is there beneath its root, through no symlink: the walk goes by names, and a folder
+    /// may have been swapped for a link that leads outside.
+    fn stands(&mut self, place: &Place<'_>, path: &str) -> bool {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if self.opened.is_none() || self.folder != folder {
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            let dir = &place.root.dir;
+            self.opened = beneath::open(dir, folder, flags, Mode::empty(), Links::Refuse).ok();
+            folder.clone_into(&mut self.folder);
+        }
+        self.opened
+            .as_ref()
+            .is_some_and(|folder| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok())
+    }
 }
 
 /// Tells whether a link leads to one of these kinds, inside its root.

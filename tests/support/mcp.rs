@@ -82,6 +82,7 @@ pub(crate) fn world_in(
         scratch: scratch.path().join("servers"),
         pins,
         remote: None,
+        containers: None,
         choices: Choices::in_memory(),
         reload,
     };

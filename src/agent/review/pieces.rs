@@ -1,5 +1,7 @@
 //! A difference, cut into pieces that a small model can look at: each part of one file, numbered as the file is now.
 
+use crate::protocol::secret_file;
+
 /// Files whose changes are made by programs, or are no code.
 const GENERATED: &[&str] = &[
     "Cargo.lock",
@@ -208,6 +210,8 @@ fn close(file: Option<File>, limit: usize, cut: &mut Cut) {
     let name = path.rsplit('/').next().unwrap_or(&path);
     let reason = if file.binary {
         Some("it is binary")
+    } else if secret_file(&path).is_some() {
+        Some("it usually holds secrets")
     } else if file.deleted {
         Some("it was deleted")
     } else if GENERATED.contains(&name) || NOT_CODE.iter().any(|ending| name.ends_with(ending)) {

@@ -288,7 +288,7 @@ impl Agent {
                     (_, Part::File) => Some(with_prose(&rewriting.text, &block, &request)),
                     (woven, _) => woven,
                 };
-                self.try_written(&rewriting, after, out);
+                self.try_written(&rewriting, after.as_deref(), out);
             }
             // An answer to something else than what was asked.
             (Reading::Focus { .. }, CodeAnswer::Woven(_)) | (Reading::Weave { .. }, _) => {}

@@ -113,7 +113,7 @@ impl Agent {
             return self.try_call(raw, out);
         };
         if let Some(placed) = self.place(beside, &raw, out) {
-            self.try_written(&placed.rewriting, placed.after, out);
+            self.try_written(&placed.rewriting, placed.after.as_deref(), out);
         }
     }
 
@@ -121,11 +121,10 @@ impl Agent {
     pub(super) fn try_written(
         &mut self,
         rewriting: &Rewriting,
-        after: Option<String>,
+        after: Option<&str>,
         out: &mut Vec<Effect>,
     ) {
         let written = after
-            .as_deref()
             .filter(|after| !rewriting.is_unchanged(after))
             .and_then(|after| self.written(rewriting, after));
         let Some(turn) = &mut self.turn else { return };

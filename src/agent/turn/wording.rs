@@ -72,7 +72,14 @@ impl Manner {
         if drawn == 0 {
             return plain;
         }
-        if lines.is_empty() || drawn == 1 {
+        if drawn == 1 {
+            // The likeliest once more, of one who knows what fails: what is asked for may stand there alone.
+            return Self {
+                told: true,
+                ..plain
+            };
+        }
+        if lines.is_empty() {
             return freely;
         }
         // Without those that are made in the conversation, and the first two.
@@ -89,7 +96,7 @@ impl Manner {
         Self {
             part: Part::Line(lines[asked % lines.len()]),
             temperature: if round == 0 { 0.0 } else { FREE },
-            told: round == 1,
+            told: (asked + round) % 2 == 1,
             ..plain
         }
     }
@@ -261,6 +268,28 @@ mod tests {
         let first = Manner::of(0, Some(&focus), false);
         assert!(!first.explains && first.part == Part::Function);
         assert!(Manner::of(1, Some(&focus), false).explains);
+    }
+
+    #[test]
+    fn each_line_is_asked_for_with_and_without_what_fails() {
+        let focus = focus();
+        let mut asked: Vec<(Part, bool)> = (3..10)
+            .filter(|drawn| !Manner::is_inside(*drawn, Some(&focus)))
+            .map(|drawn| Manner::of(drawn, Some(&focus), true))
+            .filter(|manner| manner.part != Part::Function)
+            .map(|manner| (manner.part, manner.told))
+            .collect();
+        asked.truncate(4);
+        use Part::Line;
+        assert_eq!(
+            asked,
+            [
+                (Line(3), false),
+                (Line(4), true),
+                (Line(3), true),
+                (Line(4), false)
+            ]
+        );
     }
 
     #[test]

@@ -167,6 +167,7 @@ fn judge(
         read: Vec::new(),
         write: vec![tree.0.clone()],
         scratch: scratch.0.clone(),
+        lacking: crate::sandbox::Lacking::default(),
         metadata: Metadata::Free,
         limits: Limits::default(),
     };

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Configured, Treatment, configured, host};
 use crate::cli::Options;
+use crate::door::Harmless;
 use crate::error::{ExitCode, UserError};
 use crate::mcp::command::McpCommand;
 use crate::mcp::config::{Definition, Reach};
@@ -174,12 +175,12 @@ fn down(name: &str, reason: &str) -> UserError {
 }
 
 fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
+    let mut out = Harmless::new(std::io::stdout().lock());
     // Somebody who closed it does not wait for it.
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }
 
 fn say(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = Harmless::new(std::io::stderr().lock()).write_all(text.as_bytes());
 }

@@ -183,6 +183,7 @@ pub(super) fn host(
         remote: Some(std::sync::Arc::new(remote::Remotes::new(files))),
         #[cfg(not(feature = "net"))]
         remote: None,
+        containers: Some(super::containing::starter()),
         choices: choices(files),
         reload: Some(reload(root)),
     };
@@ -212,12 +213,17 @@ pub(super) fn reach(root: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
             folder,
             read,
             write,
+            container,
             ..
         }) = definition.reach
         else {
             continue;
         };
         if !is_agreed {
+            continue;
+        }
+        if container.is_some() {
+            // Its runtime is started by another process, which reaches what it needs.
             continue;
         }
         let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));

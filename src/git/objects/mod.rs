@@ -17,7 +17,7 @@ use std::sync::Arc;
 use git2::{ObjectType, Odb, Oid};
 
 use self::pack::{Packs, Reader};
-pub(super) use self::parts::{Node, Parts, entries, entry_in};
+pub(super) use self::parts::{Node, Parts, entry_in};
 use super::{GitError, Repo};
 
 /// An object as it is stored.
@@ -25,6 +25,16 @@ use super::{GitError, Repo};
 pub(super) struct Stored {
     pub(super) kind: ObjectType,
     pub(super) bytes: Vec<u8>,
+}
+
+impl Stored {
+    /// Returns a file of nothing.
+    pub(super) fn empty() -> Arc<Self> {
+        Arc::new(Self {
+            kind: ObjectType::Blob,
+            bytes: Vec::new(),
+        })
+    }
 }
 
 /// Reads objects. It is as good for a store of which nothing is packed, or of which nothing can be read here.

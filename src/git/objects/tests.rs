@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::parts::entries;
 use super::*;
 use crate::workspace::Roots;
 

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::Ground;
+use super::contained::{Contained, container_argv};
 use crate::mcp::config::{Definition, Reach, Source};
+use crate::mcp::container::Container;
 use crate::mcp::stdio::Program;
-use crate::sandbox::launchable;
+use crate::sandbox::{Lacking, launchable};
 
 /// The largest program that is hashed, in bytes.
 const HASHED: u64 = 512 << 20;
@@ -43,7 +45,25 @@ pub(super) async fn launch(
             folder,
             read,
             write,
+            weaker,
+            container,
         } => {
+            if let (Some(container), Some(contained)) =
+                (container, container_argv(definition, &ground.roots))
+            {
+                let contained = contained?;
+                let described = described(definition, &from, container, &contained, write).await;
+                let program = Program {
+                    argv: contained.argv,
+                    env: contained.env,
+                    folder: contained.folder,
+                    read: contained.read,
+                    write: write.clone(),
+                    lacking: Lacking::Refused,
+                    in_container: true,
+                };
+                return Ok((described, Some(program)));
+            }
             let root = ground.roots.first().cloned();
             let folder = match folder {
                 Some(folder) => root.as_deref().unwrap_or(Path::new("/")).join(folder),
@@ -65,27 +85,8 @@ pub(super) async fn launch(
                     .map(|argument| folder.join(argument))
                     .filter(|path| path.is_file()),
             );
-            let hashes = tokio::task::spawn_blocking(move || {
-                files
-                    .iter()
-                    .map(|path| (path.display().to_string(), json!(hash(path))))
-                    .collect::<Map<_, _>>()
-            })
-            .await
-            .unwrap_or_default();
-            let env_shown: Map<String, Value> = env
-                .iter()
-                .map(|(name, value)| {
-                    let as_written = written.get("env").and_then(|env| env.get(name));
-                    let as_written = as_written.and_then(Value::as_str).unwrap_or(value);
-                    // A repository's file is no place for secrets; the user's own may hold some.
-                    let shown = match &definition.source {
-                        Source::Project(_) => as_written.to_owned(),
-                        Source::User => format!("sha256 {}", &digest(as_written.as_bytes())[..12]),
-                    };
-                    (name.clone(), json!(shown))
-                })
-                .collect();
+            let hashes = hashes(files).await;
+            let env_shown = env_shown(definition, env);
             let mut command = vec![written.get("command").cloned().unwrap_or_default()];
             command.extend(
                 written
@@ -94,12 +95,6 @@ pub(super) async fn launch(
                     .cloned()
                     .unwrap_or_default(),
             );
-            let shown = |paths: &[PathBuf]| -> Vec<String> {
-                paths
-                    .iter()
-                    .map(|path| path.display().to_string())
-                    .collect()
-            };
             let mut described = json!({
                 "from": from,
                 "command": command,
@@ -113,16 +108,83 @@ pub(super) async fn launch(
             if let (Source::Project(_), Some(wish)) = (&definition.source, written.get("sandbox")) {
                 described["wishes"] = json!(format!("{wish} (not granted)"));
             }
+            if *weaker {
+                described["unconfined"] = json!(
+                    "where this kernel cannot confine it, it is started all the same: it then reaches what you reach"
+                );
+            }
             let program = Program {
                 argv: argv.clone(),
                 env: env.clone(),
                 folder,
                 read: reads,
                 write: write.clone(),
+                lacking: match weaker {
+                    true => Lacking::Accepted,
+                    false => Lacking::Refused,
+                },
+                in_container: false,
             };
             Ok((described, Some(program)))
         }
     }
+}
+
+/// Describes how a container is started: the runtime's whole command line, as it is pinned and shown.
+async fn described(
+    definition: &Definition,
+    from: &str,
+    container: &Container,
+    contained: &Contained,
+    write: &[PathBuf],
+) -> Value {
+    json!({
+        "from": from,
+        "container": container.image,
+        "command": contained.argv,
+        "folder": contained.folder.display().to_string(),
+        "env": env_shown(definition, &contained.env),
+        "reads": shown(&contained.read),
+        "writes": shown(write),
+        "programs": hashes(vec![contained.runtime.clone()]).await,
+        "network": match container.network {
+            true => "what the container's runtime gives it",
+            false => "none",
+        },
+    })
+}
+
+/// Describes the variables of a server.
+fn env_shown(definition: &Definition, env: &[(String, String)]) -> Map<String, Value> {
+    env.iter()
+        .map(|(name, value)| {
+            let as_written = definition.written.get("env").and_then(|env| env.get(name));
+            let as_written = as_written.and_then(Value::as_str).unwrap_or(value);
+            // A repository's file is no place for secrets; the user's own may hold some.
+            let shown = match &definition.source {
+                Source::Project(_) => as_written.to_owned(),
+                Source::User => format!("sha256 {}", &digest(as_written.as_bytes())[..12]),
+            };
+            (name.clone(), json!(shown))
+        })
+        .collect()
+}
+
+fn shown(paths: &[PathBuf]) -> Vec<String> {
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect()
+}
+
+async fn hashes(files: Vec<PathBuf>) -> Map<String, Value> {
+    let hashed = tokio::task::spawn_blocking(move || {
+        files
+            .iter()
+            .map(|path| (path.display().to_string(), json!(hash(path))))
+            .collect()
+    });
+    hashed.await.unwrap_or_default()
 }
 
 /// Hashes a program, so that another one under its name is noticed.

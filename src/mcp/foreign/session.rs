@@ -297,6 +297,15 @@ async fn connect(
                 .map_err(|_| "it did not answer in time".to_owned())??;
             Ok((wire, None))
         }
+        (Reach::Stdio { .. }, Some(program)) if program.in_container => {
+            let containers = ground
+                .containers
+                .as_ref()
+                .ok_or("this walden starts no containers")?;
+            let started = containers.start(&shared.definition.name, &program.argv, &program.env)?;
+            let (wire, process) = stdio::speak(started, program, &shared.log);
+            Ok((wire, Some(process)))
+        }
         (Reach::Stdio { .. }, Some(program)) => {
             let scratch = ground.scratch.join(&shared.definition.name);
             let (wire, process) = stdio::start(program, &ground.launcher, &scratch, &shared.log)?;

@@ -28,6 +28,8 @@ fn the_shape_that_other_hosts_read_is_read() {
             folder: Some("/work".into()),
             read: Vec::new(),
             write: Vec::new(),
+            weaker: false,
+            container: None,
         })
     );
     assert_eq!(found.written["env"]["KEY"], "${TOKEN}");

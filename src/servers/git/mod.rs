@@ -19,6 +19,7 @@
 //! | `git_commit` with `commit.gpgsign` on | ignores it | refused | an unsigned commit is not what was configured |
 //! | `git_commit` with unmerged files, an empty message | a raw error; commits | refused with the way out | as git itself does |
 //! | `git_diff` of `A..B`, `A...B` | an error | the difference | everybody writes ranges |
+//! | `git_diff_unstaged` of an unmerged file | one difference with a column of signs for each side | what either side made of the base, and what the file has over ours | each side is read by itself |
 //! | `git_create_branch` from a commit or tag | an error for a commit | taken | any revision is a base |
 //! | `git_reset` in a merge | leaves the merge in progress | ends it, as `git reset` does | the next commit would record a false merge |
 //! | dates without a time | that day at the present time of day | the start of the day for `start_timestamp`, its end for `end_timestamp` | what was meant |

@@ -107,6 +107,7 @@ impl Runner {
             read: self.roots.dirs().into_iter().map(PathBuf::from).collect(),
             write: vec![folder.clone()],
             scratch: home.clone(),
+            lacking: crate::sandbox::Lacking::default(),
             metadata: Metadata::Free,
             limits: Limits::default(),
         };

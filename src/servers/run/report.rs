@@ -170,7 +170,7 @@ fn first_failure<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
             || is_place(line)
     };
     let compiles = |line: &&str| line.starts_with("error[") || line.starts_with("error: ");
-    let first = match (panic, lines.iter().position(|line| compiles(&line))) {
+    let first = match (panic, lines.iter().position(compiles)) {
         (Some(panic), Some(error)) => panic.min(error),
         (Some(panic), None) => panic,
         (None, _) => lines.iter().position(begins)?,

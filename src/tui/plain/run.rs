@@ -7,7 +7,7 @@ use tokio::{
     sync::mpsc::{Sender, UnboundedReceiver, unbounded_channel},
 };
 
-use crate::protocol::{Event, Op};
+use crate::protocol::{Event, Op, sanitize};
 
 use super::super::run::{Exit, Options, TuiError};
 use super::Plain;
@@ -100,13 +100,13 @@ fn say(lines: &[String]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for line in lines {
         // Over what stands before the line that is entered: it comes again.
-        writeln!(out, "\r{line}")?;
+        writeln!(out, "\r{}", sanitize(line))?;
     }
     out.flush()
 }
 
 fn prompt(plain: &Plain) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    write!(out, "\r{}", plain.prompt())?;
+    write!(out, "\r{}", sanitize(plain.prompt()))?;
     out.flush()
 }

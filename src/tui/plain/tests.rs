@@ -161,3 +161,22 @@ fn a_command_that_needs_the_screen_says_so() {
     assert!(plain.entered("/quit").quit);
     assert_eq!(plain.entered("/stop").ops, [Op::Interrupt]);
 }
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_is_said_acts_on_the_terminal(bytes in crate::protocol::hostile::bytes()) {
+        let text = String::from_utf8_lossy(&bytes);
+        let mut plain = Plain::default();
+        for event in crate::protocol::hostile::events(&text) {
+            crate::protocol::hostile::fed(text.len());
+            let mut said = plain.hear(&event);
+            said.push(plain.prompt().to_owned());
+            if matches!(event, Event::Asked { .. } | Event::ApprovalRequested { .. }) {
+                said.extend(plain.entered("what is this?").said);
+            }
+            for line in said {
+                proptest::prop_assert_eq!(crate::protocol::hostile::acting(&line), None, "after {:?}", event);
+            }
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! Claims about going through a change.
 
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::super::theme::Theme;
 use super::*;
 use crate::protocol::{AllowedPart, ChangeKind, Hunk, Instead, Line, LineKind, Passage};
 

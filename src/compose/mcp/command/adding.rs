@@ -31,6 +31,7 @@ impl Place<'_> {
         };
         let mut entry = match &add.url {
             Some(url) => json!({"type": "http", "url": url}),
+            None if add.command.is_empty() => json!({}),
             None => json!({"command": add.command.first(), "args": add.command[1..]}),
         };
         for (key, list) in [("env", &add.env), ("headers", &add.header)] {
@@ -42,6 +43,12 @@ impl Place<'_> {
             if !list.is_empty() {
                 entry["sandbox"][key] = json!(list);
             }
+        }
+        if let Some(image) = &add.container {
+            entry["sandbox"]["container"] = json!(image);
+        }
+        if add.weaker {
+            entry["sandbox"]["weaker"] = json!(true);
         }
         let mut file = File::open()?;
         if file.servers().contains_key(name) {

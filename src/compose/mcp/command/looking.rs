@@ -7,7 +7,7 @@ use super::{Place, print};
 use crate::error::{ExitCode, UserError};
 use crate::mcp::Inspection;
 use crate::mcp::config::{Reach, Source};
-use crate::protocol::{ToolSpec, sanitize_line};
+use crate::protocol::{ToolSpec, harmless_json, sanitize_line};
 
 impl Place<'_> {
     pub(super) fn list(&self) -> Result<ExitCode, UserError> {
@@ -18,8 +18,10 @@ impl Place<'_> {
             let how = match (&definition.reach, definition.disabled) {
                 (_, true) => "disabled".to_owned(),
                 (Err(problem), _) => format!("not usable: {problem}"),
-                (Ok(Reach::Stdio { .. }), _) => {
-                    let mut words: Vec<String> = vec![word(&definition.written["command"])];
+                (Ok(Reach::Stdio { container, .. }), _) => {
+                    let mut words: Vec<String> = Vec::new();
+                    words.extend(container.iter().map(|one| format!("[{}]", one.image)));
+                    words.extend(definition.written.get("command").map(word));
                     let arguments = definition.written.get("args").and_then(Value::as_array);
                     words.extend(arguments.into_iter().flatten().map(word));
                     words.join(" ")
@@ -62,7 +64,8 @@ impl Place<'_> {
                                "description": tool.description, "schema": tool.schema, "tokens": Cost::of(tool).line})
                     })
                     .collect();
-                print(&(serde_json::to_string_pretty(&list).unwrap_or_default() + "\n"));
+                let text = serde_json::to_string_pretty(&list).unwrap_or_default();
+                print(&(harmless_json(&text) + "\n"));
                 return Ok(ExitCode::Success);
             }
             for server in &inspections {

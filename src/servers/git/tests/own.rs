@@ -573,9 +573,17 @@ async fn conflicts_are_listed_shown_and_resolved() {
         &world.call("git_conflicts", json!({"path": "x"})).await,
         "is not unmerged",
     );
-    has(
+    check(
         &world.call("git_diff_unstaged", json!({})).await,
-        "* Unmerged path a.txt\n",
+        "Unstaged changes:\n\
+         * Unmerged path a.txt\n\
+         --- base/a.txt\n+++ ours/a.txt\n@@ -1,2 +1 @@\n-one\n-two\n+ours\n\
+         --- base/a.txt\n+++ theirs/a.txt\n@@ -1,2 +1 @@\n-one\n-two\n+theirs\n\
+         --- ours/a.txt\n+++ file/a.txt\n@@ -1 +1,5 @@\n\
+         +<<<<<<< HEAD\n ours\n+=======\n+theirs\n+>>>>>>> side\n\
+         * Unmerged path sub/b.txt\n\
+         --- base/sub/b.txt\n+++ ours/sub/b.txt\n@@ -1 +1 @@\n-b\n+changed\n\
+         --- base/sub/b.txt\n+++ /dev/null (theirs has no such file)\n@@ -1 +0,0 @@\n-b",
     );
     has(
         &world.call("git_commit", json!({"message": "x"})).await,

@@ -1,0 +1,315 @@
+//! Texts that mean harm, for the tests of every place that shows or writes somebody else's text.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+
+use super::{
+    Answer, CallId, ChangeKind, Choice, Decision, EndReason, Event, Field, FieldKind, FileChange,
+    Hunk, Level, Line, LineKind, Mode, ModelFailure, Outcome, Question, QuestionId, QuestionKind,
+    Risk, ServerState, ToolCall, TurnSummary, Undone, Usage,
+};
+
+/// What terminals act on, whole and cut short: colours, titles, the clipboard, links, reports, other screens, 8-bit forms,
+/// and letters that cannot be seen.
+pub(crate) const PIECES: &[&str] = &[
+    "\x1b[31m",
+    "\x1b]0;title\x07",
+    "\x1b]52;c;ZXZpbA==\x07",
+    "\x1b]8;;http://evil/\x1b\\",
+    "\x1bP$q\"p\x1b\\",
+    "\x1b[c",
+    "\x1b[6n",
+    "\x1b[?1049l",
+    "\x1bc",
+    "\x1b[2J",
+    "\x1b[",
+    "\x1b",
+    "\x1b]",
+    "\u{9b}31m",
+    "\u{9d}0;x\u{9c}",
+    "\u{90}",
+    "\r",
+    "\n",
+    "\t",
+    "\x07",
+    "\x08\x08\x08",
+    "\x0e",
+    "\x7f",
+    "\0",
+    "\u{202e}gnp",
+    "\u{2066}",
+    "\u{200b}",
+    "\u{e0041}",
+    "\u{feff}",
+    "a",
+    "`",
+    "```",
+    "[x](",
+    ")",
+    "# ",
+    "| a | b |\n|---|---|\n",
+    "<a href=\"x\">",
+    "世界",
+    "👩\u{200d}💻",
+    "\u{200d}",
+    "\u{fe0f}",
+    "\u{1d173}",
+    "\u{85}",
+    "\u{1b}\\",
+    "e\u{301}",
+    "\u{301}",
+    "y",
+    "n",
+];
+
+/// Makes bytes of such pieces, and of any others.
+pub(crate) fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => proptest::sample::select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => proptest::collection::vec(any::<u8>(), 0..24),
+    ];
+    proptest::collection::vec(piece, 1..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Finds what of a text would act on a terminal, or could not be seen. Written apart from what is tested with it.
+pub(crate) fn acting(text: &str) -> Option<String> {
+    let characters: Vec<char> = text.chars().collect();
+    let neighbour = |at: Option<usize>| at.and_then(|at| characters.get(at)).copied();
+    let found = characters.iter().enumerate().find(|(at, c)| match **c {
+        '\n' | '\t' => false,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{feff}' => true,
+        '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' => true,
+        '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
+        '\u{fe00}'..='\u{fe0e}' | '\u{e0000}'..='\u{e0fff}' | '\u{1d173}'..='\u{1d17a}' => true,
+        // It hides between letters that need no joining.
+        '\u{200d}' => [at.checked_sub(1), Some(at + 1)]
+            .iter()
+            .any(|at| neighbour(*at).is_some_and(|next| next.is_ascii())),
+        _ => false,
+    });
+    found.map(|(at, c)| format!("U+{:04X} at {at} of {text:?}", u32::from(*c)))
+}
+
+/// How many hostile bytes the tests of a program have fed, as the one that is told by [`fed`].
+static FED: AtomicU64 = AtomicU64::new(0);
+
+/// Counts what was fed, and returns the sum so far.
+pub(crate) fn fed(bytes: usize) -> u64 {
+    FED.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64
+}
+
+fn change(text: &str) -> FileChange {
+    let line = |kind| Line {
+        kind,
+        text: text.to_owned(),
+    };
+    FileChange {
+        path: text.to_owned(),
+        kind: ChangeKind::Modify,
+        base: None,
+        after: None,
+        hunks: vec![Hunk {
+            old_start: 1,
+            old_lines: 2,
+            new_start: 1,
+            new_lines: 2,
+            lines: vec![
+                line(LineKind::Context),
+                line(LineKind::Removed),
+                line(LineKind::Added),
+            ],
+        }],
+        added: 1,
+        removed: 1,
+        notes: vec![text.to_owned()],
+        others: Vec::new(),
+    }
+}
+
+fn question(id: u64, text: &str, kind: QuestionKind) -> Event {
+    Event::Asked {
+        question: Question {
+            id: QuestionId(id),
+            server: text.to_owned(),
+            kind,
+        },
+    }
+}
+
+/// Everything that can come from elsewhere, with a text in each of its places.
+pub(crate) fn events(text: &str) -> Vec<Event> {
+    let own = || text.to_owned();
+    let mut arguments = serde_json::Map::new();
+    for key in ["path", "old", "new", "content", text] {
+        arguments.insert(key.to_owned(), text.into());
+    }
+    let call = |id| ToolCall {
+        id: CallId(id),
+        server: own(),
+        tool: own(),
+        arguments: arguments.clone(),
+    };
+    let field = |kind| Field {
+        name: own(),
+        title: Some(own()),
+        description: Some(own()),
+        required: true,
+        kind,
+    };
+    let choice = || Choice {
+        value: own(),
+        title: Some(own()),
+    };
+    let answered = |id| Event::Answered {
+        question: QuestionId(id),
+        answer: Answer::Cancel,
+    };
+    vec![
+        Event::SessionStarted {
+            id: own(),
+            root: own(),
+            mode: Mode::Ask,
+            resumed: false,
+        },
+        Event::ServerChanged {
+            server: own(),
+            state: ServerState::Down { reason: own() },
+        },
+        Event::ServerChanged {
+            server: own(),
+            state: ServerState::Up { tools: 1 },
+        },
+        Event::Notice {
+            level: Level::Error,
+            text: own(),
+        },
+        Event::TurnStarted {
+            turn: 1,
+            text: own(),
+        },
+        Event::Queued { text: own() },
+        Event::Reasoning { text: own() },
+        Event::Text { text: own() },
+        Event::Text {
+            text: format!("\n\n```{text}\n{text}\n```\n\n[x]({text})\n"),
+        },
+        Event::CallDrafted {
+            name: Some(own()),
+            bytes: 9,
+        },
+        Event::Tainted { content: own() },
+        Event::CallProposed {
+            call: call(1),
+            risk: Risk::Foreign,
+        },
+        Event::CallProgressed {
+            call: CallId(1),
+            text: own(),
+        },
+        Event::CallFinished {
+            call: CallId(1),
+            outcome: Outcome::Done { text: own() },
+        },
+        Event::CallProposed {
+            call: call(2),
+            risk: Risk::Edit,
+        },
+        Event::ApprovalRequested {
+            call: CallId(2),
+            reason: own(),
+            change: Some(change(text)),
+            ask: None,
+        },
+        Event::Decided {
+            call: CallId(2),
+            decision: Decision::Deny {
+                reason: Some(own()),
+            },
+        },
+        Event::CallFinished {
+            call: CallId(2),
+            outcome: Outcome::Denied { reason: own() },
+        },
+        question(
+            1,
+            text,
+            QuestionKind::Form {
+                message: own(),
+                fields: vec![
+                    field(FieldKind::Text {
+                        min: None,
+                        max: None,
+                        format: None,
+                        default: Some(own()),
+                    }),
+                    field(FieldKind::Choice {
+                        options: vec![choice(), choice()],
+                        default: Some(own()),
+                    }),
+                ],
+            },
+        ),
+        answered(1),
+        question(
+            2,
+            text,
+            QuestionKind::Page {
+                message: own(),
+                url: own(),
+            },
+        ),
+        answered(2),
+        question(
+            3,
+            text,
+            QuestionKind::Prompt {
+                system: Some(own()),
+                messages: vec![(own(), own())],
+                max_tokens: 9,
+            },
+        ),
+        answered(3),
+        question(4, text, QuestionKind::Completion { text: own() }),
+        answered(4),
+        question(
+            5,
+            text,
+            QuestionKind::Definition {
+                title: own(),
+                text: own(),
+            },
+        ),
+        answered(5),
+        Event::ChangeApplied {
+            call: CallId(2),
+            change: change(text),
+        },
+        Event::AnswerGiven {
+            answer: own().into(),
+        },
+        Event::ModelFailed {
+            failure: ModelFailure::Engine { message: own() },
+        },
+        Event::ChangesUndone {
+            turn: 1,
+            undone: vec![Undone {
+                path: own(),
+                refused: Some(own()),
+            }],
+        },
+        Event::TurnEnded {
+            turn: 1,
+            summary: TurnSummary {
+                wanted_change: false,
+                reason: EndReason::Failed { message: own() },
+                changed: vec![own()],
+                calls: 1,
+                denied: 1,
+                usage: Usage::default(),
+                check: None,
+            },
+        },
+    ]
+}
