@@ -64,6 +64,7 @@ fn host(folder: &Path, authorized: &Arc<AtomicBool>) -> Host {
         })),
         choices: Choices::in_memory(),
         reload: None,
+        containers: None,
     };
     Host::with(vec![definition], options)
 }
