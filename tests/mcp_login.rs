@@ -57,7 +57,6 @@ fn host(folder: &Path, authorized: &Arc<AtomicBool>) -> Host {
         roots: vec![folder.to_owned()],
         launcher: Launcher::at(env!("CARGO_BIN_EXE_walden")),
         scratch: folder.join("servers"),
-        containers: None,
         pins: Pins::in_memory(vec!["it".to_owned()]),
         remote: Some(Arc::new(Played {
             authorized: Arc::clone(authorized),
