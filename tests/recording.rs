@@ -55,7 +55,7 @@ struct Stage {
     /// Requests of the model that are not answered yet.
     requests: Vec<ModelRequest>,
     frames: Vec<(String, String)>,
-    _folders: (tempfile::TempDir, tempfile::TempDir),
+    folders: (tempfile::TempDir, tempfile::TempDir),
 }
 
 impl Stage {
@@ -125,7 +125,7 @@ impl Stage {
             began: Instant::now(),
             requests: Vec::new(),
             frames: Vec::new(),
-            _folders: (root, kept),
+            folders: (root, kept),
         }
     }
 
@@ -283,6 +283,11 @@ impl Stage {
     }
 
     async fn close(mut self) -> Vec<(String, String)> {
+        // The folder has another name in each run.
+        let root = self.folders.0.path().display().to_string();
+        for (_, frame) in &mut self.frames {
+            *frame = frame.replace(&root, "~/work");
+        }
         self.handle.ops.send(Op::Shutdown).await.unwrap();
         while self.handle.events.recv().await.is_some() {}
         self.handle.task.await.unwrap();
@@ -368,7 +373,8 @@ async fn everything_that_a_server_can_ask_and_give_goes_through_the_screen() {
     stage.press(KeyCode::Char('s'), KeyModifiers::CONTROL).await;
     stage.ends("Ada", "You are Ada.").await;
 
-    let url = json!({"url": "https://login.example.org/start?from=walden"});
+    let url =
+        json!({"url": "https://login.example.org/start?from=walden", "elicitationId": "login-1"});
     stage
         .has_called("log me in", "trigger-url-elicitation", url)
         .await;

@@ -157,6 +157,17 @@ impl Agent {
         scored.sort_by_key(|(score, at)| (std::cmp::Reverse(*score), *at));
         scored.truncate(FOUND);
         if scored.is_empty() {
+            let fitting: Vec<String> = self
+                .tools
+                .iter()
+                .filter(|tool| tool.risk.is_foreign() && score(tool, &words) > 0)
+                .take(FOUND)
+                .map(prompt::long_signature)
+                .collect();
+            if !fitting.is_empty() {
+                let text = format!("These can be called already:\n{}\n", fitting.join("\n"));
+                return Outcome::Done { text };
+            }
             let mut names: Vec<&str> = self
                 .deferred
                 .iter()

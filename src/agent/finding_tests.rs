@@ -165,6 +165,14 @@ fn a_server_with_eighty_tools_stays_inside_the_budget_and_its_tools_are_found() 
     let again = agent.find_tools(&with_query("create label"));
     assert!(!again.for_model().contains("hub__create_label("));
     assert!(!agent.find_tools(&with_query("xylophone")).is_done());
+    // What is found already is not said to be missing when nothing else fits.
+    agent.deferred.clear();
+    let known = agent.find_tools(&with_query("create label"));
+    assert!(
+        known.is_done() && known.for_model().contains("- hub__create_label(id?)"),
+        "{}",
+        known.for_model()
+    );
 }
 
 fn with_query(query: &str) -> Map<String, Value> {
