@@ -61,7 +61,6 @@ fn host(folder: &Path, authorized: &Arc<AtomicBool>) -> Host {
         remote: Some(Arc::new(Played {
             authorized: Arc::clone(authorized),
         })),
-        containers: None,
         choices: Choices::in_memory(),
         reload: None,
         containers: None,
