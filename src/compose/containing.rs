@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use crate::error::UserError;
 use crate::mcp::config::Source;
@@ -205,9 +205,9 @@ impl StartContainer for Kept {
         let mut control = std::fs::File::from(control);
         control.write_all(b"g").map_err(failed)?;
         Ok(Started {
-            input: Box::new(Sender::from_owned_fd(input).map_err(failed)?),
-            output: Box::new(Receiver::from_owned_fd(output).map_err(failed)?),
-            errors: Box::new(Receiver::from_owned_fd(errors).map_err(failed)?),
+            input: Box::new(ChildStdin::from_std(input.into()).map_err(failed)?),
+            output: Box::new(ChildStdout::from_std(output.into()).map_err(failed)?),
+            errors: Box::new(ChildStderr::from_std(errors.into()).map_err(failed)?),
             child: None,
             kept: Some(Box::new(control)),
         })

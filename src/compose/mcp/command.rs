@@ -16,7 +16,9 @@ use crate::cli::Options;
 use crate::door::Harmless;
 use crate::error::{ExitCode, UserError};
 use crate::mcp::command::McpCommand;
-use crate::mcp::config::{Definition, Reach};
+use crate::mcp::config::Definition;
+#[cfg(feature = "net")]
+use crate::mcp::config::Reach;
 use crate::mcp::{Attended, Host, Purpose};
 use crate::protocol::{CallId, Outcome, ToolCall, sanitize, sanitize_line};
 use crate::session::SessionFiles;
