@@ -351,6 +351,8 @@ pub enum Serve {
     Git(ServeGit),
     /// Keep a graph of things worth remembering, with the tools of the reference memory server
     Memory(ServeMemory),
+    /// Show what these servers do differently from the reference servers, and why; nothing is served
+    Differences,
 }
 
 /// How a server meets its clients: over standard input and output, or over HTTP.

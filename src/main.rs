@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode as Status;
 
 use clap::{CommandFactory as _, Parser as _};
-use walden::cli::{BenchCommand, Cli, Command, SessionsCommand};
+use walden::cli::{BenchCommand, Cli, Command, Serve, SessionsCommand};
 use walden::compose;
 use walden::door::Harmless;
 use walden::error::{ExitCode, UserError};
@@ -198,6 +198,10 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             let done = compose::refactor(&cli.options, &command)?;
             say(&done.diff);
             complain(&done.notes);
+            Ok(ExitCode::Success)
+        }
+        Some(Command::Serve(Serve::Differences)) => {
+            say(&walden::servers::differences::text());
             Ok(ExitCode::Success)
         }
         Some(Command::Serve(serve)) => compose::serve(&serve),

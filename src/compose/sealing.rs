@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Cli, Command, Options, Serve};
+use crate::cli::{Cli, Command, Options, Serve, ServeHttp};
 use crate::config::{self, Config};
 use crate::door::Harmless;
 use crate::error::UserError;
@@ -189,6 +189,7 @@ fn serving(serve: &Serve) -> Seal {
         ),
         Serve::Git(options) => (&options.http, None),
         Serve::Memory(options) => (&options.http, None),
+        Serve::Differences => (&ServeHttp::default(), None),
     };
     let network = match http.is_asked_for() {
         true => Network::Open,

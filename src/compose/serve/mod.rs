@@ -34,6 +34,8 @@ pub fn serve(command: &Serve) -> Result<ExitCode, UserError> {
             let server = memory(options)?;
             over(&options.http, "memory", move || server.clone())
         }
+        // Text, which was printed before.
+        Serve::Differences => Ok(ExitCode::Success),
     }
 }
 

@@ -10,36 +10,7 @@
 //!
 //! # Where the full face differs from the reference server (2026.8.31), and why
 //!
-//! | where | the reference | here | why |
-//! | --- | --- | --- | --- |
-//! | empty `roots/list` | keeps the folders it had | no access, but with `--ignore-client-roots` | the client said that nothing may be touched |
-//! | client roots, protocol 2026-07-28 | not spoken | asked for in each call's own exchange, where the command line names no folder | that protocol has no requests from servers, and no notice of a change |
-//! | access check | resolves, checks, then opens by name | one system call resolves and opens | a rename in between leads outside |
-//! | what a link outside leads to | named in the error, its size in listings | never told | it is outside |
-//! | `edit_file`, passage found twice | replaces the first | an error with the lines | the other one may be meant |
-//! | `edit_file`, other indentation | loses the relative indentation | shifts every line alike, or refuses | the code would change its meaning |
-//! | `edit_file`, empty `oldText` | inserts at the start | an error | nothing says where |
-//! | `edit_file`, bytes around the passage | CRLF, Latin-1 and the byte order mark are lost | kept, and UTF-16 is edited as UTF-16 | they are not part of the edit |
-//! | written files | hard links, attributes and owner are lost, nothing is synced | kept, synced | a write changes the content only |
-//! | write while another program saves | its version is lost | an error, its version stays | nothing is lost |
-//! | a file marked read-only | overwritten | refused, but with `--allow-read-only` | the mark says so |
-//! | `.git` | written | never | it holds programs that git runs |
-//! | files that programs run or obey | written | only with `--allow-executable-data` | writing them is running a command |
-//! | `head: 0`, `tail: 0` | the whole file | nothing | it is what was asked for |
-//! | `tail` of a file that ends in a newline | counts an empty line after it | counts lines | `tail: 2` is two lines |
-//! | `head`, `tail` with CRLF | keep a stray `\r` at the end | do not | it is half of a line ending |
-//! | `read_text_file` of a binary file | its bytes, garbled | an error that names `read_media_file` | it is not text |
-//! | a FIFO, a device, a socket | waits for ever | an error | nobody may ever write to it |
-//! | large results | no limit | 1 MiB of text, 8 MiB of media, then an error that says how to read part of it | clients drop very long messages |
-//! | `read_media_file` | base64 twice, in content and structured content | once, in content, and no output schema | twice the tokens |
-//! | `move_file` of a link | moves what it leads to | moves the link | the link was named |
-//! | `search_files` | looks into `.git` and what `.gitignore` leaves out | does not | nobody looks for build output |
-//! | what is not there | named | the nearest paths named, too | the model finds the right one |
-//! | order of entries | by locale, or as they lie; a directory by the size of its list | by bytes; directories have no size | the same on every machine |
-//! | unknown tool | a result that is an error | error -32602 | the specification |
-//! | `execution.taskSupport` | `forbidden` | absent, which means the same | |
-//! | names in another Unicode form | looked for | not found, the nearest named | one name is one file |
-//! | glob patterns | also `+(a)` and its like | without them | |
+#![doc = include_str!("differences.md")]
 
 mod compact;
 mod full;

@@ -7,28 +7,7 @@
 //!
 //! # Where it differs from the reference
 //!
-//! | what | reference | here | why |
-//! | --- | --- | --- | --- |
-//! | which repositories | any on the host without `--repository` | those inside the roots; the current folder without `--repository` | a call must not reach what was not opened |
-//! | roots of the client | only listed | where no `--repository` is given they take the place of the current folder, but with `--ignore-client-roots` | the client says what may be touched |
-//! | a linked worktree | followed to its repository | works where the roots hold its repository's `.git`, too (`--repository` for both); refused by name otherwise | a commit in it writes there |
-//! | parts of a repository elsewhere (gitdir file, worktree, alternates, includes, symlinks in `.git`) | followed | refused with the name of the part | they read and write other repositories |
-//! | fsmonitor, hooks, filters, textconv, external diff | run | never run | a repository's contents must not run |
-//! | `git_add` of a file with a configured filter, such as LFS | runs it | refused, with the way out | its bytes as they are would be the wrong ones |
-//! | `git_add` of `:/` and other pathspec magic | taken as a path | refused | it reaches farther than it reads |
-//! | `git_commit` with `commit.gpgsign` on | ignores it | refused | an unsigned commit is not what was configured |
-//! | `git_commit` with unmerged files, an empty message | a raw error; commits | refused with the way out | as git itself does |
-//! | `git_diff` of `A..B`, `A...B` | an error | the difference | everybody writes ranges |
-//! | `git_diff_unstaged` of an unmerged file | one difference with a column of signs for each side | what either side made of the base, and what the file has over ours | each side is read by itself |
-//! | `git_create_branch` from a commit or tag | an error for a commit | taken | any revision is a base |
-//! | `git_reset` in a merge | leaves the merge in progress | ends it, as `git reset` does | the next commit would record a false merge |
-//! | dates without a time | that day at the present time of day | the start of the day for `start_timestamp`, its end for `end_timestamp` | what was meant |
-//! | a date that is none | an empty history, or a wrong one | an error with examples | silence misleads |
-//! | errors of git | the command line and exit status of git | the reason alone | no command is run |
-//! | errors of arguments | several lines of the validator | one line that names the argument | to be acted on |
-//! | a folder inside a repository as `repo_path` | an error that is the path | the error names the repository | to be acted on |
-//! | length | unbounded | cut at a mebibyte, and said | it is put before a model |
-//! | status during a rebase | names the steps | names the rebase and how to go on | the steps are the terminal's business |
+#![doc = include_str!("differences.md")]
 
 mod arguments;
 mod catalog;

@@ -5,25 +5,7 @@
 //! subscription, and the same file, one JSON object a line, at `MEMORY_FILE_PATH`. It speaks both eras of the protocol.
 //! Where it differs, it does so on purpose:
 //!
-//! | what | the reference | here | why |
-//! | --- | --- | --- | --- |
-//! | calls at the same time, of one process or several | all but one are lost | all are kept | a lock, and a plan on what is there |
-//! | a line that cannot be read | every call fails | left out, kept in the file, reported in a second text | one torn line must not cost the rest |
-//! | a line of another kind, or more in a line | dropped at the next write | kept | it is the user's |
-//! | repeats inside one call | stored | stored once | as across calls |
-//! | a deleted observation of an entity that the file has twice | deleted from the first | deleted from both | it is to be gone |
-//! | `read_graph`, and every other answer | all there is | the first 256 KiB; a second text says how to get the rest (`read_graph` takes `from`) | a model's window |
-//! | `search_nodes`: order | that of the file | name, type, observation | the best first |
-//! | `search_nodes`: no entity contains the query | nothing | what its words lead to, also by a relation's type | two words rarely stand side by side |
-//! | a notification | after every writing call | after every change, also of another process | that is what was subscribed to |
-//! | an unknown tool | a result with `isError` | error -32602 | as the specification says |
-//! | subscribing to another resource | accepted | error -32602 | it would never be told of |
-//! | the file's name | any | `*.jsonl`, `*.json` | a memory tool must not write `.bashrc` |
-//! | a relative `MEMORY_FILE_PATH` | in the package's folder | in walden's state folder | there is no package's folder |
-//! | a link at the file's place | followed each time | followed at the start only | it could be put there by an agent |
-//! | the file's mode | 0644 | 0600 | it holds what is known of proprietary code |
-//! | the capabilities `listChanged` | declared, never used | absent | the lists never change |
-//! | `execution.taskSupport` in the tool list | `forbidden` | absent, which means the same | the SDK has no such field |
+#![doc = include_str!("differences.md")]
 //!
 //! For walden's own model there are three short tools instead (`remember`, `recall`, `forget`), which keep with each
 //! fact when and where it was written.

@@ -20,6 +20,10 @@ pub(super) fn write(call: &Call<'_>) -> Answer {
     let below = call.roots.within(&asked.path);
     let below = below.map_err(|error| error.to_string())?;
     if below.contains('/') && !call.roots.is_directory(parent(&asked.path)) {
+        // A link that leads out is there, but not for this server.
+        if let Err(error @ RootsError::Outside { .. }) = call.roots.leads_to(parent(&asked.path)) {
+            return Err(call.explain(&asked, "open", error));
+        }
         return Err(format!(
             "ENOENT: no such file or directory, open '{}'; create the directory {} first, with create_directory",
             asked.path,

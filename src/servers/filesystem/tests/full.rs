@@ -19,13 +19,13 @@ async fn with(files: &[(&str, &str)], permits: Permits) -> Session {
 const LINES: &str = "line1\nline2\nline3\nline4\nline5\nline6\nline7\nline8\nline9\nline10\n";
 
 /// A folder `root` as the recorded one, with neighbours that must not be touched.
-struct World {
+pub(super) struct World {
     session: Session,
     root: String,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(Permits::default()).await
     }
 
@@ -67,6 +67,16 @@ impl World {
         let arguments = arguments.replace("$B", base);
         let arguments = serde_json::from_str(&arguments).expect("JSON");
         self.session.call(tool, arguments).await.replace(base, "$B")
+    }
+
+    /// Calls a tool that may not be there.
+    pub(super) async fn say(&self, tool: &'static str, arguments: &str) -> String {
+        let base = self.root.strip_suffix("/root").expect("a parent");
+        let arguments = serde_json::from_str(&arguments.replace("$B", base)).expect("JSON");
+        match self.session.call_with(tool, arguments, Value::Null).await {
+            Ok(result) => said(&result).replace(base, "$B"),
+            Err(error) => format!("error: {error}"),
+        }
     }
 
     async fn check(&self, tool: &'static str, arguments: &str, expected: &str) {

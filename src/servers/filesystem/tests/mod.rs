@@ -5,6 +5,7 @@
 mod client_roots;
 mod compact;
 mod full;
+mod recorded;
 
 use std::fs;
 use std::path::Path;

@@ -8,6 +8,7 @@
 mod client_roots;
 mod hostile;
 mod own;
+mod recorded;
 mod reference;
 mod worktrees;
 
@@ -93,17 +94,21 @@ impl World {
     }
 
     async fn call_plainly(&self, tool: &str, arguments: Value) -> String {
-        let result = self.send(tool, arguments).await.expect("an answer");
-        let text: Vec<&str> = result
-            .content
-            .iter()
-            .filter_map(|block| Some(block.as_text()?.text.as_str()))
-            .collect();
-        let text = text.join("\n");
-        match result.is_error {
-            Some(true) => format!("error: {text}"),
-            _ => text,
-        }
+        told(&self.send(tool, arguments).await.expect("an answer"))
+    }
+}
+
+/// Returns the text of an answer; an error is marked.
+fn told(result: &CallToolResult) -> String {
+    let text: Vec<&str> = result
+        .content
+        .iter()
+        .filter_map(|block| Some(block.as_text()?.text.as_str()))
+        .collect();
+    let text = text.join("\n");
+    match result.is_error {
+        Some(true) => format!("error: {text}"),
+        _ => text,
     }
 }
 
