@@ -32,7 +32,7 @@ pub enum Msg {
         event: Event,
         at: Duration,
     },
-    /// Nothing happened but time, asked for by [`App::next_tick`].
+    /// Nothing happened but time, asked for by `App::next_tick`.
     Tick {
         now: Duration,
     },

@@ -4,7 +4,7 @@
 //! it is started here: what comes of it is an entry of the configuration, which the user agrees to as to any other.
 //!
 //! An archive is refused as a whole when one name in it could lead elsewhere, stands twice, or is a link; see
-//! [`archive`](self::archive). A manifest says which command starts the server; see [`Manifest`].
+//! `archive`. A manifest says which command starts the server; see [`Manifest`].
 
 mod archive;
 mod asked;
