@@ -416,8 +416,19 @@ impl Transcript {
                 left_out,
                 ..
             } => {
-                let mut text =
-                    format!("The change has {pieces} pieces to look at, in {files} files.");
+                let count = |number: u32, what: &str| match number {
+                    1 => format!("1 {what}"),
+                    number => format!("{number} {what}s"),
+                };
+                let mut text = match (*pieces, left_out.is_empty()) {
+                    (0, true) => "There is no change to look at.".to_owned(),
+                    (0, false) => "Nothing of the change is looked at.".to_owned(),
+                    (pieces, _) => format!(
+                        "The change has {} to look at, in {}.",
+                        count(pieces, "piece"),
+                        count(*files, "file")
+                    ),
+                };
                 let names: Vec<&str> = left_out.iter().map(|(path, _)| path.as_str()).collect();
                 if !names.is_empty() {
                     text.push_str(&format!(" Left out: {}.", names.join(", ")));

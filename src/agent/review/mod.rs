@@ -316,6 +316,9 @@ impl Review {
     }
 
     fn summary(&self) -> String {
+        if self.looked == 0 && self.pieces.is_empty() && self.missed == 0 {
+            return "There was nothing to review.".to_owned();
+        }
         let count = |severity: Severity| {
             let of = |finding: &&Finding| finding.severity == severity;
             self.found.iter().filter(of).count()
