@@ -203,7 +203,7 @@ fn text(told: &Told, is_whole: bool, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "    → {}", sanitize_line(&finding.suggestion))?;
         }
     }
-    if told.pieces == 0 && told.left_out.is_empty() {
+    if is_whole && told.pieces == 0 && told.left_out.is_empty() {
         return writeln!(out, "there is no change to review");
     }
     let found = match told.findings.len() {
