@@ -201,7 +201,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             Ok(ExitCode::Success)
         }
         Some(Command::Serve(Serve::Differences)) => {
-            say(&walden::servers::differences::text());
+            say(&compose::differences());
             Ok(ExitCode::Success)
         }
         Some(Command::Serve(serve)) => compose::serve(&serve),

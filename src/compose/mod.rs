@@ -44,7 +44,7 @@ pub use refactor::{Refactored, refactor};
 pub use review::review;
 pub use rules::rules;
 pub use sealing::{seal, worker_environment};
-pub use serve::serve;
+pub use serve::{differences, serve};
 pub use tasks::bench_tasks;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};

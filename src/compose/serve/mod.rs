@@ -17,6 +17,11 @@ use crate::servers::memory::{Memory, Store};
 use crate::session::SessionFiles;
 use crate::workspace::{self, Roots};
 
+/// Returns what `walden serve differences` prints.
+pub fn differences() -> String {
+    crate::servers::differences::text()
+}
+
 /// Runs `walden serve …`.
 ///
 /// # Errors
