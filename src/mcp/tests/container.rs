@@ -15,7 +15,7 @@ fn argv(image: &str, read: &[&str], env: &[&str], command: &[&str]) -> Result<Ve
         read: &read,
         write: &[],
         env: &env,
-        folder: Path::new("/work/project"),
+        folder: Path::new("/home/me/project"),
         user: (1000, 1000),
         command: &command,
     }
@@ -25,8 +25,8 @@ fn argv(image: &str, read: &[&str], env: &[&str], command: &[&str]) -> Result<Ve
 #[test]
 fn a_container_is_granted_nothing_that_is_not_named() {
     let argv = argv(
-        "docker.io/org/server:1",
-        &["/work/project"],
+        "images.example/org/server:1",
+        &["/home/me/project"],
         &["TOKEN"],
         &["serve", "--all"],
     );
@@ -36,8 +36,8 @@ fn a_container_is_granted_nothing_that_is_not_named() {
         "/usr/bin/podman run --rm --interactive --pull=never --log-driver=none --network=none --read-only \
          --tmpfs=/tmp:rw,nosuid,nodev,size=256m --cap-drop=all --security-opt=no-new-privileges --userns=keep-id \
          --user=1000:1000 --memory=2g --pids-limit=256 \
-         --mount=type=bind,source=/work/project,target=/work/project,readonly --env=HOME=/tmp --env=TOKEN \
-         --workdir=/work/project docker.io/org/server:1 serve --all"
+         --mount=type=bind,source=/home/me/project,target=/home/me/project,readonly --env=HOME=/tmp --env=TOKEN \
+         --workdir=/home/me/project images.example/org/server:1 serve --all"
     );
 }
 
@@ -50,9 +50,9 @@ fn an_administrator_runs_it_as_nobody_and_the_network_is_given_only_by_name() {
             network: true,
         },
         read: &[],
-        write: &[PathBuf::from("/work/out")],
+        write: &[PathBuf::from("/home/me/out")],
         env: &[],
-        folder: Path::new("/work/project"),
+        folder: Path::new("/home/me/project"),
         user: (0, 0),
         command: &[],
     };
@@ -63,7 +63,7 @@ fn an_administrator_runs_it_as_nobody_and_the_network_is_given_only_by_name() {
             .iter()
             .any(|word| word.starts_with("--network") || word.starts_with("--userns"))
     );
-    assert!(argv.contains(&"--mount=type=bind,source=/work/out,target=/work/out".to_owned()));
+    assert!(argv.contains(&"--mount=type=bind,source=/home/me/out,target=/home/me/out".to_owned()));
     assert_eq!(argv.last().map(String::as_str), Some("it"));
 }
 
