@@ -6,6 +6,7 @@
 )]
 
 use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
@@ -290,7 +291,8 @@ fn read_text(path: &Path) -> Result<Option<String>, GitError> {
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Refuses a `.git` in which a symlink leads out of the roots: objects would be read, and refs written, elsewhere.
+/// Refuses a `.git` in which a symlink leads out of the roots: objects would be read, and refs written, elsewhere. One
+/// with a pipe in it, too: reading would never end.
 fn links_stay_inside(roots: &Roots, gitdir: &Path) -> Result<(), GitError> {
     let mut folders = vec![gitdir.to_owned()];
     let mut seen = 0;
@@ -321,6 +323,12 @@ fn links_stay_inside(roots: &Roots, gitdir: &Path) -> Result<(), GitError> {
                     Err(_) => lexical(&folder, &fs::read_link(&path).unwrap_or_default()),
                 };
                 require(roots, &target, &format!("`{}`", path.display()))?;
+            } else if kind.is_fifo() || kind.is_char_device() || kind.is_block_device() {
+                // Whoever opens it may wait for ever. A socket cannot be opened, and git's own file monitor has one.
+                return Err(GitError::refused(format!(
+                    "`{}` is a pipe or a device, which git never makes; remove it",
+                    entry.path().display()
+                )));
             }
         }
     }

@@ -209,16 +209,16 @@ impl Manifest {
         }
         let mut reads = vec![bundle];
         reads.extend(answers.paths());
-        let entry = json!({
-            "command": command,
-            "args": arguments,
-            "env": environment,
-            "sandbox": {"read": reads},
-        });
-        let Value::Object(entry) = entry else {
-            unreachable!("written as an object above")
-        };
-        Ok(entry)
+        let entry = [
+            ("command", json!(command)),
+            ("args", json!(arguments)),
+            ("env", Value::Object(environment)),
+            ("sandbox", json!({"read": reads})),
+        ];
+        Ok(entry
+            .map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect())
     }
 }
 

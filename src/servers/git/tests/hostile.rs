@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Stdio;
 
+use std::time::Duration;
+
 use super::*;
 
 /// Every tool, with arguments that make it do its work.
@@ -272,6 +274,34 @@ async fn symlinks_in_the_git_folder_that_lead_out_are_refused() {
         symlink(outside.join(".git/config"), repo.join(".git/config")).expect("a link");
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_git_folder_is_refused_and_not_waited_for() {
+    for place in [
+        ".git/objects/pack/pack-1.idx",
+        ".git/index",
+        ".git/shallow",
+        ".git/config",
+    ] {
+        let world = World::new().await;
+        let path = world.repo().join(place);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        let _ = fs::remove_file(&path);
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo is there").success());
+        let call = world.call("git_log", json!({}));
+        let said = tokio::time::timeout(Duration::from_secs(60), call).await;
+        let said = said.unwrap_or_else(|_| {
+            // Whoever waits goes on, so that the test ends.
+            let _ = fs::OpenOptions::new().write(true).open(&path);
+            panic!("{place} is waited for")
+        });
+        assert!(
+            said.starts_with("error: ") && said.contains(place),
+            "{place}: {said}"
+        );
+    }
 }
 
 #[tokio::test]
