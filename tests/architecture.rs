@@ -296,7 +296,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
-    ("door.rs", &["protocol"], &[]),
+    ("door", &["protocol"], &[]),
     ("threat_model.rs", &[], &[]),
     (
         "audit",
@@ -452,7 +452,7 @@ const NETWORK: &[&str] = &[
 const PROCESS: &[&str] = &[
     "bench",
     "compose/brokering.rs",
-    "compose/containing.rs",
+    "compose/containing",
     // The editor that the user names, for a text that is long to write.
     "compose/editor.rs",
     "model/store",
