@@ -60,25 +60,29 @@ type Runs = Arc<Mutex<HashMap<u32, Run>>>;
 type Up = Arc<Mutex<File>>;
 
 fn keep(argv: Vec<OsString>) -> Result<(), String> {
-    let failed = |error: std::io::Error| error.to_string();
     if argv.is_empty() {
         return Err("it is started by walden alone".to_owned());
     }
     let up = std::io::stdout()
         .as_fd()
         .try_clone_to_owned()
-        .map_err(failed)?;
-    let (argv, up) = (Arc::new(argv), Arc::new(Mutex::new(File::from(up))));
+        .map_err(|error| error.to_string())?;
+    serve(argv, std::io::stdin().lock(), File::from(up), PARTING);
+    Ok(())
+}
+
+/// Does what a session says, until it says nothing more, and ends what still runs then.
+pub(super) fn serve(argv: Vec<OsString>, mut down: impl Read, up: File, parting: Duration) {
+    let (argv, up) = (Arc::new(argv), Arc::new(Mutex::new(up)));
     let runs: Runs = Arc::default();
     let mut running: Vec<JoinHandle<()>> = Vec::new();
-    let mut down = std::io::stdin().lock();
     // Whatever is no piece is nobody's that is to be obeyed: then everything ends, as when the session has.
     while let Ok(Some(piece)) = wire::read(&mut down) {
         running.retain(|run| !run.is_finished());
         let mut known = runs.lock().unwrap_or_else(PoisonError::into_inner);
         let is_room = known.len() < AT_ONCE;
         match (piece.kind, known.get_mut(&piece.run)) {
-            (Kind::Start, None) if is_room => match begin(&argv, piece.run, &up, &runs) {
+            (Kind::Start, None) if is_room => match begin(&argv, piece.run, &up, &runs, parting) {
                 Ok((run, thread)) => {
                     known.insert(piece.run, run);
                     running.push(thread);
@@ -110,7 +114,6 @@ fn keep(argv: Vec<OsString>) -> Result<(), String> {
     for run in running {
         let _ = run.join();
     }
-    Ok(())
 }
 
 impl Run {
@@ -144,6 +147,7 @@ fn begin(
     number: u32,
     up: &Up,
     runs: &Runs,
+    parting: Duration,
 ) -> Result<(Run, JoinHandle<()>), String> {
     let (runtime, rest) = argv.split_first().ok_or("it has no program")?;
     let name = name_of(number);
@@ -216,7 +220,7 @@ fn begin(
     .map_err(failed)?;
     let (up, runs, runtime) = (Arc::clone(up), Arc::clone(runs), runtime.clone());
     let run = thread("run", move || {
-        let ended = part(&mut child, pid, &heard, streams);
+        let ended = part(&mut child, pid, &heard, streams, parting);
         if ended.is_none_or(|status| status.code().is_none()) {
             remove(&runtime, &name);
         }
@@ -243,6 +247,7 @@ fn part(
     group: Option<Pid>,
     heard: &mpsc::Receiver<Word>,
     streams: usize,
+    parting: Duration,
 ) -> Option<ExitStatus> {
     let mut said = 0;
     let mut is_gone = false;
@@ -260,7 +265,7 @@ fn part(
                 is_gone = true;
                 patience = Some(LAST_WORDS);
             }
-            Ok(Word::End) if !is_gone => patience = patience.or(Some(PARTING)),
+            Ok(Word::End) if !is_gone => patience = patience.or(Some(parting)),
             Ok(Word::End) => {}
             Err(_) if is_gone => break,
             Err(_) => match steps.next().flatten() {
@@ -269,7 +274,7 @@ fn part(
                     if let Some(group) = group {
                         let _ = kill_process_group(group, signal);
                     }
-                    patience = Some(PARTING);
+                    patience = Some(parting);
                 }
                 None => break,
             },

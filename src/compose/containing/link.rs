@@ -117,6 +117,20 @@ impl Link {
         })
     }
 
+    /// Closes the way down, as the end of this process does it.
+    #[cfg(test)]
+    pub(super) fn hang_up(&self) {
+        let nothing = File::open("/dev/null").expect("it is there");
+        *self.down.lock().unwrap_or_else(PoisonError::into_inner) = nothing;
+    }
+
+    /// Says bytes that may be no piece.
+    #[cfg(test)]
+    pub(super) fn say_raw(&self, bytes: &[u8]) {
+        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        down.write_all(bytes).expect("it is told");
+    }
+
     fn say(&self, run: u32, kind: Kind, bytes: &[u8]) {
         let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
         // A keeper that is gone is noticed where it is listened to.

@@ -15,6 +15,8 @@
 
 mod keep;
 mod link;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::ffi::OsString;
