@@ -117,7 +117,10 @@ mod tests {
         ] {
             let (queue, frames) = draw(bytes, rate, 30.0);
             // Less than half a second of the line stands before a key's echo, or one frame.
-            assert!(queue <= f64::max(rate / 2.0, bytes), "{bytes} {rate}: {queue}");
+            assert!(
+                queue <= f64::max(rate / 2.0, bytes),
+                "{bytes} {rate}: {queue}"
+            );
             let carried = bytes * frames as f64 / 30.0;
             assert!(carried > rate * 0.4, "{bytes} {rate}: {carried} a second");
         }

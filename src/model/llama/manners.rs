@@ -42,9 +42,8 @@ mod tests {
 
     #[test]
     fn threads_that_compute_and_what_they_start_let_the_others_go_first() {
-        let niceness = || {
-            rustix::process::getpriority_process(Some(rustix::thread::gettid())).expect("told")
-        };
+        let niceness =
+            || rustix::process::getpriority_process(Some(rustix::thread::gettid())).expect("told");
         let before = niceness();
         let (own, started) = std::thread::spawn(move || {
             give_way();
