@@ -17,11 +17,12 @@ pub enum Mechanism {
     Nudges,
     Repeats,
     Parts,
+    Corrections,
 }
 
 impl Mechanism {
     /// All of them, with what each does.
-    pub const TABLE: [(Self, &'static str); 11] = [
+    pub const TABLE: [(Self, &'static str); 12] = [
         (
             Self::Locating,
             "the file that a request is likely about is read first",
@@ -63,6 +64,10 @@ impl Mechanism {
             Self::Parts,
             "the one function that fails is asked for, and its lines, instead of the file",
         ),
+        (
+            Self::Corrections,
+            "an edit that a compiler refuses is mended as the compiler says",
+        ),
     ];
 
     /// Returns its name, as a flag takes it.
@@ -79,6 +84,7 @@ impl Mechanism {
             Self::Nudges => "nudges",
             Self::Repeats => "repeats",
             Self::Parts => "parts",
+            Self::Corrections => "corrections",
         }
     }
 

@@ -3,6 +3,7 @@
 mod answering;
 mod calling;
 mod checking;
+mod correcting;
 mod keeping;
 mod placing;
 mod planning;

@@ -382,6 +382,15 @@ pub(super) struct Placed {
 }
 
 impl Rewriting {
+    /// What is to be written is the file, as it was when this text was read.
+    pub(super) fn of_file(path: &str, text: Arc<str>) -> Self {
+        Self {
+            path: path.to_owned(),
+            text,
+            part: Part::File,
+        }
+    }
+
     /// Tells whether a text is the file as it was.
     pub(super) fn is_unchanged(&self, after: &str) -> bool {
         *self.text == *after

@@ -60,6 +60,11 @@ impl Search {
         candidate.is_some_and(|candidate| candidate.check == Some(check))
     }
 
+    /// Goes on with another edit.
+    pub(super) fn take_up(&mut self, candidate: Candidate) {
+        self.current = Some(candidate);
+    }
+
     /// Returns what was tried in vain, the latest few.
     pub(super) fn tried(&self) -> &[String] {
         &self.vain[self.vain.len().saturating_sub(MOST_TOLD)..]
@@ -68,11 +73,26 @@ impl Search {
 
 /// An edit that the model wrote and nobody has seen.
 #[derive(Debug)]
-struct Candidate {
+pub(super) struct Candidate {
     raw: String,
     call: ToolCall,
-    change: Option<Box<FileChange>>,
+    pub(super) change: Option<Box<FileChange>>,
     check: Option<CallId>,
+    /// How often it was mended as a compiler said.
+    pub(super) corrected: u32,
+}
+
+impl Candidate {
+    /// An edit that was mended so often.
+    pub(super) fn corrected(raw: String, call: ToolCall, corrected: u32) -> Self {
+        Self {
+            raw,
+            call,
+            change: None,
+            check: None,
+            corrected,
+        }
+    }
 }
 
 /// An edit that did not pass.
@@ -163,12 +183,7 @@ impl Agent {
         }
         self.calls.open(call.clone(), Risk::Edit, Stage::Trying);
         if let Some(search) = self.turn.as_mut().and_then(|turn| turn.search.as_mut()) {
-            search.current = Some(Candidate {
-                raw,
-                call: call.clone(),
-                change: None,
-                check: None,
-            });
+            search.current = Some(Candidate::corrected(raw, call.clone(), 0));
         }
         if kept {
             self.note_edit(Fit::Unfit);
@@ -257,7 +272,14 @@ impl Agent {
             return self.failed_candidate(text, None, out);
         }
         search.seen.extend(after);
-        let what = format!("edit {} of `{}`", search.drawn, change.path);
+        let is_corrected = search.current.as_ref().is_some_and(|it| it.corrected > 0);
+        let what = match is_corrected {
+            true => format!(
+                "edit {} of `{}`, corrected as the compiler says",
+                search.drawn, change.path
+            ),
+            false => format!("edit {} of `{}`", search.drawn, change.path),
+        };
         if let Some(candidate) = &mut search.current {
             candidate.change = Some(change);
         }
@@ -312,10 +334,14 @@ impl Agent {
         if let Some(id) = self.drop_candidate_call() {
             self.calls.settle(id);
         }
-        if let Some(search) = self.search()
-            && let Some(candidate) = search.current.take()
-        {
+        let failed = self.search().and_then(|search| search.current.take());
+        let Some(candidate) = failed else {
+            return self.draw_again(out);
+        };
+        let is_corrected = result.is_some() && self.try_corrected(&candidate, &text, out);
+        if let Some(search) = self.search() {
             if result.is_some()
+                && !is_corrected
                 && let Some(change) = &candidate.change
                 && let Some(said) = said(change, &text)
             {
@@ -326,6 +352,9 @@ impl Agent {
                 text,
                 result,
             });
+        }
+        if is_corrected {
+            return;
         }
         self.draw_again(out);
     }
@@ -469,7 +498,7 @@ impl Agent {
         self.advance(out);
     }
 
-    fn search(&mut self) -> Option<&mut Search> {
+    pub(super) fn search(&mut self) -> Option<&mut Search> {
         self.turn.as_mut()?.search.as_mut()
     }
 
