@@ -35,6 +35,12 @@ pub fn bench_tasks(options: &Options, bench: &BenchTasks) -> Result<String, User
                     .hint("`--python FILE` names one")
             })?,
     };
+    let mut options = options.clone();
+    // What is found after the agent was ended counts for nothing: it keeps a part of the time to end by itself.
+    if options.search_time.is_none() {
+        let seconds = bench.seconds.saturating_mul(4) / 5;
+        options.search_time = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
+    }
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     let plan = tasks::Plan {
         file: bench.file.clone(),

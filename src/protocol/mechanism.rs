@@ -17,11 +17,14 @@ pub enum Mechanism {
     Nudges,
     Repeats,
     Parts,
+    Versions,
+    Examples,
+    Speculation,
 }
 
 impl Mechanism {
     /// All of them, with what each does.
-    pub const TABLE: [(Self, &'static str); 11] = [
+    pub const TABLE: [(Self, &'static str); 14] = [
         (
             Self::Locating,
             "the file that a request is likely about is read first",
@@ -63,6 +66,18 @@ impl Mechanism {
             Self::Parts,
             "the one function that fails is asked for, and its lines, instead of the file",
         ),
+        (
+            Self::Versions,
+            "a file that is written from nothing is run, and the version made that most agree with",
+        ),
+        (
+            Self::Examples,
+            "the examples in Python's strings are a check where there are no tests",
+        ),
+        (
+            Self::Speculation,
+            "what is copied from the prompt is evaluated many tokens at once",
+        ),
     ];
 
     /// Returns its name, as a flag takes it.
@@ -79,6 +94,9 @@ impl Mechanism {
             Self::Nudges => "nudges",
             Self::Repeats => "repeats",
             Self::Parts => "parts",
+            Self::Versions => "versions",
+            Self::Examples => "examples",
+            Self::Speculation => "speculation",
         }
     }
 
