@@ -121,7 +121,7 @@ pub struct Options {
     #[arg(long, help_heading = WORK)]
     pub free_arguments: bool,
     /// Leave out something that helps a small model, to measure what it is worth: locating, map, check, search, syntax,
-    /// arguments, just-answer, beside, nudges, repeats, parts, versions, examples, speculation; can be given several times
+    /// arguments, just-answer, beside, nudges, repeats, parts, corrections, versions, examples, speculation; can be given several times
     #[arg(long, value_name = "NAME", value_parser = Mechanism::read, hide_short_help = true)]
     pub without: Vec<Mechanism>,
     /// Use this third-party MCP server in this run although nobody agreed to it; can be given several times

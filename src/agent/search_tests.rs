@@ -309,6 +309,81 @@ fn a_short_file_is_asked_for_beside_the_conversation() {
 }
 
 #[test]
+fn an_edit_that_a_compiler_refuses_is_tried_as_the_compiler_says() {
+    use crate::protocol::{Hunk, Line, LineKind};
+    let (mut agent, _) = agent_that_read();
+    let line = |kind, text: &str| Line {
+        kind,
+        text: text.to_owned(),
+    };
+    let written = |text: &str, hash: &str| FileChange {
+        after: Some(Hash(hash.into())),
+        hunks: vec![Hunk {
+            old_start: 2,
+            old_lines: 1,
+            new_start: 2,
+            new_lines: 1,
+            lines: vec![
+                line(LineKind::Removed, "    return 1"),
+                line(LineKind::Added, text),
+            ],
+        }],
+        ..change("a.py")
+    };
+    let out = call(&mut agent, "edit", "a.py");
+    let previewed = |out: &[Effect]| {
+        out.iter().find_map(|effect| match effect {
+            Effect::Preview(call) => Some(call.clone()),
+            _ => None,
+        })
+    };
+    let tried = previewed(&out).expect("an edit is tried");
+    let out = agent.handle(Input::Previewed {
+        call: tried.id,
+        preview: Preview::Change(Box::new(written("    return tow", "1"))),
+    });
+    let refuse = |agent: &mut Agent, out: &[Effect], says: &str| {
+        let id = checked_call(out).expect("a check").0;
+        agent.handle(Input::Checked {
+            call: id,
+            outcome: Outcome::Done { text: says.into() },
+            result: Some(result(false, 0)),
+        })
+    };
+    let told = "NameError: name 'tow' is not defined. Did you mean: 'two'?";
+    let out = refuse(&mut agent, &out, told);
+    assert!(asked(&out).is_none(), "the model is not asked for it");
+    let mended = previewed(&out).expect("the correction is tried");
+    assert_eq!(
+        mended.argument("content"),
+        Some("def f():\n    return two\n")
+    );
+    let out = agent.handle(Input::Previewed {
+        call: mended.id,
+        preview: Preview::Change(Box::new(written("    return two", "2"))),
+    });
+    let named = out.iter().find_map(|effect| match effect {
+        Effect::Check { call, .. } => call.argument("name").map(str::to_owned),
+        _ => None,
+    });
+    assert_eq!(
+        named.as_deref(),
+        Some("edit 1 of `a.py`, corrected as the compiler says")
+    );
+    // Where nothing more is said, the model is asked again.
+    let out = refuse(&mut agent, &out, "it is wrong");
+    assert!(previewed(&out).is_none());
+    assert!(
+        out.iter()
+            .any(|effect| matches!(effect, Effect::ReadCode { .. } | Effect::Generate(_)))
+    );
+    assert!(
+        !texts(&agent).contains("tow"),
+        "nobody sees what was refused"
+    );
+}
+
+#[test]
 fn words_instead_of_a_change_begin_the_search() {
     let (mut agent, _) = agent_that_read();
     let out = answer(&mut agent, "The function returns the wrong number.");

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::tests::*;
 use super::*;
-use crate::protocol::{BREAKS_SYNTAX, CheckResult, Finish, Hash, ToolChoice};
+use crate::protocol::{BREAKS_SYNTAX, CheckResult, Finish, Hash, Hunk, Line, LineKind, ToolChoice};
 
 /// What happens where a mechanism would help: whether it did.
 type Scene = fn(&mut Agent) -> bool;
 
 /// Every mechanism of the agent's. The others are the engine's and the composition's.
-const SCENES: [(Mechanism, Scene); 11] = [
+const SCENES: [(Mechanism, Scene); 12] = [
     (Mechanism::Locating, |agent| {
         located(agent, Some("a.py"));
         format!("{:?}", submit(agent, "Fix the total")).contains("\"read\"")
@@ -79,6 +79,37 @@ const SCENES: [(Mechanism, Scene); 11] = [
         let out = told(agent, &out, vec![Aim::Function(focus)], false);
         format!("{:?}", asked(&out)).contains("This is `f` as it stands")
     }),
+    (Mechanism::Corrections, |agent| {
+        let out = read(agent, "def f():\n    return 1\n");
+        told(agent, &out, vec![Aim::File], false);
+        let out = written(agent, "def f():\n    return tow\n");
+        let line = |kind, text: &str| Line {
+            kind,
+            text: text.to_owned(),
+        };
+        let hunk = Hunk {
+            old_start: 2,
+            old_lines: 1,
+            new_start: 2,
+            new_lines: 1,
+            lines: vec![
+                line(LineKind::Removed, "    return 1"),
+                line(LineKind::Added, "    return tow"),
+            ],
+        };
+        let mut change = change("a.py");
+        change.hunks.push(hunk);
+        let out = previewed(agent, &out, change);
+        let out = fails_with(
+            agent,
+            &out,
+            "NameError: name 'tow' is not defined. Did you mean: 'two'?",
+        );
+        asked(&out).is_none()
+            && out
+                .iter()
+                .any(|effect| matches!(effect, Effect::Preview(_)))
+    }),
     (Mechanism::Versions, |agent| {
         agent.checker = None;
         let out = read(agent, "def f():\n    pass\n");
@@ -133,6 +164,10 @@ fn checked(out: &[Effect]) -> Option<CallId> {
 }
 
 fn fails(agent: &mut Agent, out: &[Effect]) -> Vec<Effect> {
+    fails_with(agent, out, "it fails")
+}
+
+fn fails_with(agent: &mut Agent, out: &[Effect], text: &str) -> Vec<Effect> {
     let call = checked(out).expect("a check");
     let result = CheckResult {
         passed: false,
@@ -143,9 +178,7 @@ fn fails(agent: &mut Agent, out: &[Effect]) -> Vec<Effect> {
     };
     agent.handle(Input::Checked {
         call,
-        outcome: Outcome::Done {
-            text: "it fails".into(),
-        },
+        outcome: Outcome::Done { text: text.into() },
         result: Some(result),
     })
 }
@@ -326,6 +359,17 @@ fn when_the_time_is_up_the_best_version_so_far_is_made() {
     let out = agent.handle(Input::TimeIsUp);
     assert!(out.contains(&Effect::CancelModel));
     assert_eq!(made(&out), Some(Hash("2".into())));
+}
+
+#[test]
+fn when_the_time_is_up_before_the_first_version_that_one_is_made_without_another() {
+    let mut agent = stub();
+    let out = agent.handle(Input::TimeIsUp);
+    assert!(out.is_empty(), "it is still being written: {out:?}");
+    let out = written(&mut agent, "def f():\n    return 1\n");
+    let out = previewed(&mut agent, &out, change("a.py"));
+    let out = fails(&mut agent, &out);
+    assert_eq!(made(&out), Some(Hash("1".into())));
 }
 
 #[test]

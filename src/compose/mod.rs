@@ -570,6 +570,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, UserError> {
         .map_err(|error| UserError::failure(format!("cannot start the runtime: {error}")))
 }
 
+/// Finds the check that the project's files tell, but for what is left out to measure it.
+fn detected(config: &Config, roots: &Roots) -> Option<Vec<String>> {
+    let found = crate::workspace::detect_check(roots, &run::has)?;
+    let is_left_out =
+        config.without.contains(&Mechanism::Examples) && crate::workspace::reads_examples(&found);
+    (!is_left_out).then_some(found)
+}
+
 /// Makes the server that checks the project, if there is something to check it with, and tells whether the user named
 /// the command.
 fn find_check(
@@ -592,12 +600,7 @@ fn find_check(
     };
     let is_named = named.is_some();
     let launcher = Launcher::of_this_program().map_err(UserError::from_error)?;
-    let check = named.or_else(|| {
-        let found = crate::workspace::detect_check(roots, &run::has)?;
-        let is_left_out = config.without.contains(&Mechanism::Examples)
-            && crate::workspace::reads_examples(&found);
-        (!is_left_out).then_some(found)
-    });
+    let check = named.or_else(|| detected(config, roots));
     // Where nothing checks the project, a file that is written from nothing is at least run.
     let python = ["python3", "python"]
         .into_iter()

@@ -17,6 +17,7 @@ pub enum Mechanism {
     Nudges,
     Repeats,
     Parts,
+    Corrections,
     Versions,
     Examples,
     Speculation,
@@ -24,7 +25,7 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// All of them, with what each does.
-    pub const TABLE: [(Self, &'static str); 14] = [
+    pub const TABLE: [(Self, &'static str); 15] = [
         (
             Self::Locating,
             "the file that a request is likely about is read first",
@@ -67,6 +68,10 @@ impl Mechanism {
             "the one function that fails is asked for, and its lines, instead of the file",
         ),
         (
+            Self::Corrections,
+            "an edit that a compiler refuses is mended as the compiler says",
+        ),
+        (
             Self::Versions,
             "a file that is written from nothing is run, and the version made that most agree with",
         ),
@@ -94,6 +99,7 @@ impl Mechanism {
             Self::Nudges => "nudges",
             Self::Repeats => "repeats",
             Self::Parts => "parts",
+            Self::Corrections => "corrections",
             Self::Versions => "versions",
             Self::Examples => "examples",
             Self::Speculation => "speculation",

@@ -41,6 +41,11 @@ pub(super) struct Versions {
 }
 
 impl Versions {
+    /// Tells whether no version was run yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.probed.is_empty()
+    }
+
     /// Returns the place of the version to be made: one that runs, that most examples hold for, that most others agree
     /// with. The first of them was drawn with the least chance in it.
     fn choose(&self) -> Option<usize> {
@@ -103,10 +108,12 @@ impl Agent {
 
     /// Looks what the version that was just drawn does: first sample calls are asked for.
     pub(super) fn probe_current(&mut self, out: &mut Vec<Effect>) {
-        let search = self.turn.as_ref().and_then(|turn| turn.search.as_ref());
-        match search.map(|search| search.versions.calls.is_some()) {
-            Some(true) => self.probe(out),
-            _ => self.ask_for_calls(out),
+        let Some(turn) = &self.turn else { return };
+        let search = turn.search.as_ref();
+        let has_calls = search.is_some_and(|search| search.versions.calls.is_some());
+        match has_calls || turn.time_is_up {
+            true => self.probe(out),
+            false => self.ask_for_calls(out),
         }
     }
 
@@ -323,7 +330,7 @@ mod tests {
             millis: 1,
             given,
         };
-        (Candidate::of(call), result)
+        (Candidate::corrected(String::new(), call, 0), result)
     }
 
     fn versions(probed: Vec<(Candidate, CheckResult)>) -> Versions {

@@ -4,6 +4,7 @@ mod agreeing;
 mod answering;
 mod calling;
 mod checking;
+mod correcting;
 mod keeping;
 mod placing;
 mod planning;

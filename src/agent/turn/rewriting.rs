@@ -486,6 +486,11 @@ pub(super) struct Placed {
 }
 
 impl Rewriting {
+    /// What is to be written is the file, as it was when this text was read.
+    pub(super) fn of_file(path: &str, text: Arc<str>) -> Self {
+        Self::aside(path.to_owned(), text, Part::File)
+    }
+
     /// Makes what is asked about a file that is not written by it.
     pub(super) fn aside(path: String, text: Arc<str>, part: Part) -> Self {
         let file = Arc::clone(&text);

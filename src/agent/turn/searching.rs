@@ -16,6 +16,7 @@ use super::super::input::Effect;
 use super::agreeing::Versions;
 use super::calling::{Fit, unparsable};
 use super::checking::Checking;
+use super::correcting::applied;
 use super::rewriting::Rewriting;
 use super::tracks::{Tracks, form, further};
 use super::wording::{Part, said};
@@ -87,6 +88,11 @@ impl Search {
         candidate.is_some_and(|candidate| candidate.check == Some(check))
     }
 
+    /// Goes on with another edit.
+    pub(super) fn take_up(&mut self, candidate: Candidate) {
+        self.current = Some(candidate);
+    }
+
     /// Returns what the edit that is being tried would make of its file.
     pub(super) fn written(&self) -> Option<Arc<str>> {
         self.current.as_ref()?.after.clone()
@@ -132,22 +138,24 @@ impl Search {
 pub(super) struct Candidate {
     raw: String,
     pub(super) call: ToolCall,
-    change: Option<Box<FileChange>>,
+    pub(super) change: Option<Box<FileChange>>,
     check: Option<CallId>,
     /// What it would make of its file, where that is known.
     after: Option<Arc<str>>,
+    /// How often it was mended as a compiler said.
+    pub(super) corrected: u32,
 }
 
 impl Candidate {
-    /// Makes an edit that nothing is known of.
-    #[cfg(test)]
-    pub(super) fn of(call: ToolCall) -> Self {
+    /// An edit that was mended so often.
+    pub(super) fn corrected(raw: String, call: ToolCall, corrected: u32) -> Self {
         Self {
-            raw: String::new(),
+            raw,
             call,
             change: None,
             check: None,
             after: None,
+            corrected,
         }
     }
 }
@@ -258,13 +266,8 @@ impl Agent {
         }
         self.calls.open(call.clone(), Risk::Edit, Stage::Trying);
         if let Some(search) = self.turn.as_mut().and_then(|turn| turn.search.as_mut()) {
-            search.current = Some(Candidate {
-                raw,
-                call: call.clone(),
-                change: None,
-                check: None,
-                after,
-            });
+            let fresh = Candidate::corrected(raw, call.clone(), 0);
+            search.current = Some(Candidate { after, ..fresh });
         }
         if kept {
             self.note_edit(Fit::Unfit);
@@ -335,6 +338,11 @@ impl Agent {
             return self.adopt_current(out);
         }
         let syntax = self.helps(Mechanism::Syntax);
+        let base = self
+            .passages
+            .iter()
+            .find(|passage| passage.path == change.path);
+        let after_it = base.and_then(|base| applied(&base.text, &change));
         let Some(search) = self.search() else { return };
         let after = change.after.clone();
         let known = after
@@ -356,12 +364,21 @@ impl Agent {
             return self.failed_candidate(text, None, out);
         }
         search.seen.extend(after);
-        search.tried += 1;
-        let text = search.current.as_ref().and_then(|one| one.after.as_deref());
-        if let Some(form) = text.map(form) {
-            search.forms.insert(form);
+        let is_corrected = search.current.as_ref().is_some_and(|it| it.corrected > 0);
+        search.tried += u32::from(!is_corrected);
+        if let Some(candidate) = &mut search.current {
+            if candidate.after.is_none() {
+                candidate.after = after_it.map(Arc::from);
+            }
+            search.forms.extend(candidate.after.as_deref().map(form));
         }
-        let what = format!("edit {} of `{}`", search.tried, change.path);
+        let what = match is_corrected {
+            true => format!(
+                "edit {} of `{}`, corrected as the compiler says",
+                search.tried, change.path
+            ),
+            false => format!("edit {} of `{}`", search.tried, change.path),
+        };
         if let Some(candidate) = &mut search.current {
             candidate.change = Some(change);
         }
@@ -416,11 +433,15 @@ impl Agent {
         if let Some(id) = self.drop_candidate_call() {
             self.calls.settle(id);
         }
+        let failed = self.search().and_then(|search| search.current.take());
+        let Some(candidate) = failed else {
+            return self.draw_again(out);
+        };
+        let is_corrected = result.is_some() && self.try_corrected(&candidate, &text, out);
         let Some(turn) = &mut self.turn else { return };
-        if let Some(search) = &mut turn.search
-            && let Some(candidate) = search.current.take()
-        {
+        if let Some(search) = &mut turn.search {
             if result.is_some()
+                && !is_corrected
                 && let Some(change) = &candidate.change
                 && let Some(said) = said(change, &text)
             {
@@ -432,6 +453,9 @@ impl Agent {
                 result,
             };
             search.note_tried(tried, turn.checked_first.as_deref());
+        }
+        if is_corrected {
+            return;
         }
         self.draw_again(out);
     }
@@ -481,7 +505,7 @@ impl Agent {
         };
         // A check that says the same whatever is edited (no such test, no such program) cannot choose.
         let looked = base.is_some_and(|base| base.reached > 0);
-        let is_blind = !looked && search.tried >= ROUND && search.unmoved == search.tried;
+        let is_blind = !looked && search.tried >= ROUND && search.unmoved >= search.tried;
         if is_blind && let Some(first) = search.best.take() {
             turn.checking = Checking::Off;
             return self.adopt(first.candidate, out);
@@ -556,6 +580,14 @@ impl Agent {
         let compares = searches && !checked && self.compares();
         let Some(turn) = &mut self.turn else { return };
         if !(compares || searches && checked) {
+            return;
+        }
+        let has_nothing = turn
+            .search
+            .as_ref()
+            .is_some_and(|search| search.versions.is_empty());
+        if compares && has_nothing {
+            // The first version is made when it is written: there is nothing else.
             return;
         }
         if turn.generation.take().is_some() {
@@ -644,7 +676,7 @@ impl Agent {
         self.advance(out);
     }
 
-    fn search(&mut self) -> Option<&mut Search> {
+    pub(super) fn search(&mut self) -> Option<&mut Search> {
         self.turn.as_mut()?.search.as_mut()
     }
 
