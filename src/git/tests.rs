@@ -229,20 +229,23 @@ fn plainly(diff: &Diff<'_>) -> String {
 }
 
 /// Returns what a difference says of each file.
-fn files_of(diff: &str) -> Vec<&str> {
-    diff.split("diff --git ").skip(1).collect()
+fn files_of(diff: &str) -> Vec<String> {
+    let files = diff.split("diff --git ").skip(1);
+    files.map(str::to_owned).collect()
 }
 
 /// Returns the same without what libgit2 says otherwise than git: of files that are not read, and of empty ones.
-fn common_of(diff: &str) -> Vec<&str> {
-    let files = files_of(diff).into_iter();
+fn common_of(diff: &str) -> Vec<String> {
+    let mut files = files_of(diff);
+    files.retain(|file| !file.contains("\nBinary files "));
+    for file in &mut files {
+        if !file.contains("\n@@ ") {
+            let end = file.find("\n--- ").unwrap_or(file.len());
+            file.truncate(end);
+            file.truncate(file.trim_end().len());
+        }
+    }
     files
-        .filter(|file| !file.contains("\nBinary files "))
-        .map(|file| match file.contains("\n@@ ") {
-            true => file,
-            false => file.split("\n--- ").next().unwrap_or(file).trim_end(),
-        })
-        .collect()
 }
 
 /// Makes the index older than it is, so that it is trusted for the files that are older still.
