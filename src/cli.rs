@@ -368,7 +368,8 @@ pub enum Serve {
 #[command(next_help_heading = "Over HTTP")]
 pub struct ServeHttp {
     /// Listen for clients over streamable HTTP, at http://ADDR:PORT/mcp (127.0.0.1 if only a port is given). At most 64
-    /// sessions with 32 requests at once each, of 32 MiB, sent within a minute; connections that do nothing give way
+    /// sessions with 32 requests at once each, of 32 MiB, sent within a minute; connections that do nothing give way.
+    /// `GET /healthz` says without the token that it is there, `GET /metrics` with it what it does, for Prometheus
     #[arg(long = "http", value_name = "[ADDR:]PORT", value_parser = http_address)]
     pub address: Option<std::net::SocketAddr>,
     /// Let other machines connect: needed for an address that is not this machine's own

@@ -174,6 +174,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["serde_json", "sha2", "thiserror", "zip"],
     ),
     ("mcp/config", &["mcp"], &["serde_json", "toml"]),
+    (
+        "mcp/task_book.rs",
+        &[],
+        &["rustix", "serde", "serde_json", "tracing"],
+    ),
+    ("mcp/trace.rs", &[], &["rustix", "serde_json"]),
     // Third-party servers are started by the sandbox alone.
     (
         "mcp/stdio.rs",
