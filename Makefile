@@ -111,6 +111,10 @@ test: setup
 	other=$$($(DEBUG) model path $(OTHER_MODEL))
 	WALDEN_TEST_MODEL="$$model" WALDEN_TEST_SMALL_MODEL="$$small" WALDEN_TEST_SPM_MODEL="$$other" \
 		WALDEN_TEST_WINDOW_MODEL="$$other" WALDEN_TEST_OFFLINE="$$PWD/$(OFFLINE)" cargo test --locked
+	$(STEP) 'what the safety tests count'
+	cargo test --locked --quiet --test hostile before_the_first_word -- --nocapture | grep 'hostile repositories'
+	cargo test --locked --quiet --test attacks the_same_work -- --nocapture | grep 'extra questions'
+	$(DEBUG) sandbox prove | tail -1
 	$(STEP) 'the reference servers of the registries'
 	make --no-print-directory interop
 	$(STEP) 'conformance to both eras of the protocol, as a client'

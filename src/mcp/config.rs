@@ -79,6 +79,9 @@ pub struct Remote {
     pub name: String,
     /// How to be authorized there, as far as it is set.
     pub oauth: RemoteOAuth,
+    /// Where it is connected to on its behalf besides its own address, of what is allowed at all; anywhere of that, if
+    /// nothing is said.
+    pub network: Option<Vec<String>>,
 }
 
 /// What is set about a server's authorization, under `oauth`.
@@ -425,7 +428,25 @@ impl Entry<'_> {
             headers: self.pairs("headers")?,
             name: name.to_owned(),
             oauth: self.oauth()?,
+            network: self.addresses()?,
         }))
+    }
+
+    /// Reads the only addresses that a server may need. This takes away and grants nothing, so that a repository may say
+    /// it of its own server.
+    fn addresses(&self) -> Result<Option<Vec<String>>, String> {
+        let wrong =
+            || "`sandbox.network` of a server with a `url` is a list of `host:port`".to_owned();
+        match self.map.get("sandbox").and_then(|own| own.get("network")) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(list)) => list
+                .iter()
+                .map(|one| expand(one.as_str().ok_or_else(wrong)?, self.variable))
+                .collect::<Result<_, _>>()
+                .map(Some),
+            // Anything else is no limit, and whoever wrote it meant one.
+            Some(_) => Err(wrong()),
+        }
     }
 
     fn oauth(&self) -> Result<RemoteOAuth, String> {

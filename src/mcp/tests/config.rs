@@ -97,6 +97,28 @@ fn a_repository_cannot_grant_its_own_server_anything() {
 }
 
 #[test]
+fn a_server_over_http_names_where_it_leads_and_a_word_that_is_no_list_is_refused() {
+    let network = |written: &str| {
+        let found = one(&format!(
+            r#"{{"url": "https://a.example/mcp", "sandbox": {{"network": {written}}}}}"#
+        ));
+        found.reach.map(|reach| match reach {
+            Reach::Remote(remote) => remote.network,
+            other @ Reach::Stdio { .. } => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(network("null"), Ok(None));
+    assert_eq!(network("[]"), Ok(Some(Vec::new())));
+    assert_eq!(
+        network(r#"["login.example:443"]"#),
+        Ok(Some(vec!["login.example:443".to_owned()]))
+    );
+    for wrong in ["true", "false", r#""a.example""#, "[1]", "{}"] {
+        assert!(network(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn own_keys_are_read() {
     let found = one(
         r#"{"command": "x", "era": "legacy", "startup_timeout_sec": 5, "tool_timeout_sec": 1.5,
