@@ -100,12 +100,12 @@ class World:
     """A home and a repository of their own, with the models that are there."""
 
     def __init__(self, walden, model):
-        self.walden, self.model = walden, model
+        self.walden, self.model = os.path.abspath(walden), model
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="walden-"))
         self.work = self.home / "work"
         self.work.mkdir()
         (self.work / "owls.py").write_text('def hoot(times):\n    return "hoo " * times\n')
-        found = subprocess.run([walden, "model", "path", model], capture_output=True, text=True, check=True).stdout.strip()
+        found = subprocess.run([self.walden, "model", "path", model], capture_output=True, text=True, check=True).stdout.strip()
         models = self.home / ".local/share/walden"
         models.mkdir(parents=True)
         (models / "models").symlink_to(pathlib.Path(found).parent.parent)
