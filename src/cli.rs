@@ -188,11 +188,18 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered
+    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered;
+    /// and throw hostile text at what stands before the terminal
     Prove {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// How many hostile bytes are thrown
+        #[arg(long, value_name = "BYTES", default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+        text: u64,
+        /// Throw other bytes than those of seed 1
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
     },
     /// Run a command that can read this folder and the system, write only where it is allowed, and reach no network
     Run {

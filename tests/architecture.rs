@@ -302,7 +302,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
-    ("door.rs", &["protocol"], &[]),
+    ("door", &["protocol"], &[]),
     ("threat_model.rs", &[], &[]),
     (
         "audit",
@@ -458,7 +458,7 @@ const NETWORK: &[&str] = &[
 const PROCESS: &[&str] = &[
     "bench",
     "compose/brokering.rs",
-    "compose/containing.rs",
+    "compose/containing",
     // The editor that the user names, for a text that is long to write.
     "compose/editor.rs",
     "model/store",

@@ -43,7 +43,7 @@ pub const META_TRIAL: &str = "walden/trial";
 
 pub use acting::Reload;
 pub use choices::Choices;
-pub use container::{RUNTIME_VARIABLES, StartContainer, Started};
+pub use container::{Life, RUNTIME_VARIABLES, StartContainer, Started};
 pub use desk::Attended;
 pub use era::Era;
 pub use event::{HostEvent, Sample, Speaker};
