@@ -90,4 +90,4 @@ def session(terminal):
 walden, model, server, output = sys.argv[1:]
 world = World(walden, model)
 world.run("mcp", "add", "everything", "--", "node", os.path.abspath(server))
-world.record(session, output)
+world.record(session, output, [(os.path.abspath(server).split("/node_modules")[0], "~/servers")])
