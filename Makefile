@@ -156,7 +156,8 @@ conformance:
 	done
 
 # Each of the seven reference servers is added, agreed to, listed, called and looked after; a session with the one that has
-# everything goes through the screen (UPDATE_RECORDING=1 writes its frames to assets/servers.txt).
+# everything goes through the screen (UPDATE_RECORDING=1 writes its frames to assets/servers.txt); in a session at a real
+# terminal somebody logs in at a real authorization server.
 interop:
 	if [ ! -f $(INTEROP)/ready ] && command -v npm >/dev/null && command -v node >/dev/null; then
 		mkdir -p $(INTEROP)
@@ -173,18 +174,25 @@ interop:
 		exit 0
 	fi
 	cargo test --locked --test interop --test recording -- --nocapture
+	if [ ! -d $(INTEROP)/node_modules/oidc-provider ]; then
+		npm install --prefix $(INTEROP) --no-audit --no-fund --loglevel=error oidc-provider@9.13.3 || true
+	fi
+	if [ ! -d $(INTEROP)/node_modules/oidc-provider ] || ! command -v tmux >/dev/null ||
+		! $(DEBUG) model path $(SMALL_MODEL) >/dev/null 2>&1; then
+		echo 'skipped: the login at a real authorization server needs tmux, a model, and oidc-provider of npm'
+		exit 0
+	fi
+	screens=$$(mktemp)
+	python3 -B tests/recording/login.py $(DEBUG) $(SMALL_MODEL) $(INTEROP) "$$screens"
+	rm "$$screens"
 
 # Sessions with a real model, a real server and a real authorization server, recorded at a real terminal. It takes minutes,
 # and needs tmux.
 recordings: interop
-	if [ ! -d $(INTEROP)/node_modules/oidc-provider ]; then
-		npm install --prefix $(INTEROP) --no-audit --no-fund --loglevel=error oidc-provider@9.13.3
-	fi
 	cargo build --release --locked
 	$(RELEASE) model pull $(MODEL)
-	export PYTHONDONTWRITEBYTECODE=1
-	python3 -u tests/recording/login.py $(RELEASE) $(MODEL) $(INTEROP) assets/login.txt
-	python3 -u tests/recording/drive.py $(RELEASE) $(MODEL) \
+	python3 -Bu tests/recording/login.py $(RELEASE) $(MODEL) $(INTEROP) assets/login.txt
+	python3 -Bu tests/recording/drive.py $(RELEASE) $(MODEL) \
 		$(INTEROP)/node_modules/@modelcontextprotocol/server-everything/dist/index.js assets/servers-model.txt
 
 # The official inspector and the official Python client must get from the three servers what they ask for.

@@ -19,6 +19,9 @@ const START: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(120);
 const TOTAL: Duration = Duration::from_secs(1800);
 
+/// The variable that names the profile of a run: an entry's `profiles` may hold one of that name, with tools of its own.
+pub const PROFILE: &str = "WALDEN_PROFILE";
+
 /// The names of walden's own servers.
 pub const OWN: &[&str] = &["fs", "git", "memory", "run", "chat", "walden"];
 
@@ -178,8 +181,17 @@ pub fn define(
             .filter(|seconds| *seconds > 0.0 && *seconds < 1e6)
             .map_or(default, Duration::from_secs_f64)
     };
+    // What is chosen for this run counts before what the entry says for all.
+    let profile = variable(PROFILE).and_then(|name| {
+        let profiles = written.get("profiles")?;
+        profiles.get(&name)?.as_object()
+    });
+    let said = |key: &str| {
+        let chosen = profile.and_then(|profile| profile.get(key));
+        chosen.or_else(|| written.get(key))
+    };
     let names = |key: &str| {
-        written.get(key).and_then(Value::as_array).map(|names| {
+        said(key).and_then(Value::as_array).map(|names| {
             names
                 .iter()
                 .filter_map(Value::as_str)
@@ -187,7 +199,7 @@ pub fn define(
                 .collect::<Vec<_>>()
         })
     };
-    let flag = |key: &str| written.get(key).and_then(Value::as_bool);
+    let flag = |key: &str| said(key).and_then(Value::as_bool);
     let era = match written.get("era").and_then(Value::as_str) {
         Some("legacy") => Era::Legacy,
         Some("modern") => Era::Modern,

@@ -156,3 +156,27 @@ fn an_interpreter_may_read_the_package_of_its_script() {
     assert_eq!(folders("/tmp/x.py"), [PathBuf::from("/tmp/x.py")]);
     assert!(folders("/etc/passwd").is_empty());
 }
+
+#[test]
+fn a_profile_has_tools_of_its_own_and_leaves_the_rest_as_it_is() {
+    let entry = serde_json::json!({
+        "command": "x", "enabled_tools": ["read_*"], "disabled_tools": ["read_secret"],
+        "profiles": {"review": {"enabled_tools": ["diff"]}, "off": {"disabled": true}},
+    });
+    let of = |name: &'static str| {
+        define("it", &entry, &Source::User, &|asked| {
+            (asked == PROFILE && !name.is_empty()).then(|| name.to_owned())
+        })
+    };
+    let takes = |found: &Definition| {
+        ["read_file", "read_secret", "diff"].map(|tool| found.toolset.takes(tool))
+    };
+    for plain in ["", "unknown"] {
+        assert_eq!(takes(&of(plain)), [true, false, false]);
+        assert!(!of(plain).disabled);
+    }
+    assert_eq!(takes(&of("review")), [false, false, true]);
+    assert!(of("off").disabled);
+    // What was agreed to is the same, whichever profile is chosen.
+    assert_eq!(of("review").written, of("").written);
+}
