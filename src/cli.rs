@@ -114,11 +114,14 @@ pub struct Options {
     /// The most edits that are tried before one passes the check
     #[arg(long, value_name = "N", help_heading = WORK)]
     pub tries: Option<u32>,
+    /// The longest that edits are tried for in a turn before one passes the check
+    #[arg(long, value_name = "SECONDS", help_heading = WORK)]
+    pub search_time: Option<u32>,
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
     #[arg(long, help_heading = WORK)]
     pub free_arguments: bool,
     /// Leave out something that helps a small model, to measure what it is worth: locating, map, check, search, syntax,
-    /// arguments, just-answer, beside, nudges, repeats, parts; can be given several times
+    /// arguments, just-answer, beside, nudges, repeats, parts, corrections, versions, examples, speculation; can be given several times
     #[arg(long, value_name = "NAME", value_parser = Mechanism::read, hide_short_help = true)]
     pub without: Vec<Mechanism>,
     /// Use this third-party MCP server in this run although nobody agreed to it; can be given several times
@@ -188,11 +191,18 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered
+    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered;
+    /// and throw hostile text at what stands before the terminal
     Prove {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// How many hostile bytes are thrown
+        #[arg(long, value_name = "BYTES", default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+        text: u64,
+        /// Throw other bytes than those of seed 1
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
     },
     /// Run a command that can read this folder and the system, write only where it is allowed, and reach no network
     Run {
@@ -361,7 +371,8 @@ pub enum Serve {
 #[command(next_help_heading = "Over HTTP")]
 pub struct ServeHttp {
     /// Listen for clients over streamable HTTP, at http://ADDR:PORT/mcp (127.0.0.1 if only a port is given). At most 64
-    /// sessions with 32 requests at once each, of 32 MiB, sent within a minute; connections that do nothing give way
+    /// sessions with 32 requests at once each, of 32 MiB, sent within a minute; connections that do nothing give way.
+    /// `GET /healthz` says without the token that it is there, `GET /metrics` with it what it does, for Prometheus
     #[arg(long = "http", value_name = "[ADDR:]PORT", value_parser = http_address)]
     pub address: Option<std::net::SocketAddr>,
     /// Let other machines connect: needed for an address that is not this machine's own
@@ -690,6 +701,7 @@ impl Options {
             temperature: layer.temperature,
             check: layer.check,
             tries: layer.tries,
+            search_time: layer.search_time,
             free_arguments: self.free_arguments || over.free_arguments,
             without: layer.without,
             trust_server: [self.trust_server, over.trust_server].concat(),
@@ -720,6 +732,10 @@ impl Options {
             ),
             ("--check", text(&self.check)),
             ("--tries", self.tries.map(|value| value.to_string())),
+            (
+                "--search-time",
+                self.search_time.map(|value| value.to_string()),
+            ),
         ];
         let mut flags: Vec<String> = pairs
             .into_iter()
@@ -749,6 +765,7 @@ impl Options {
             temperature: self.temperature,
             check: self.check.clone(),
             tries: self.tries,
+            search_time: self.search_time,
             real_arguments: (self.free_arguments || self.without.contains(&Mechanism::Arguments))
                 .then_some(false),
             without: self.without.clone(),
@@ -774,7 +791,7 @@ fn tui_help() -> String {
     }
     text.push_str(
         "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, \
-         budget, temperature, check, tries, real_arguments, [seal] read and write, [network] allow), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
+         budget, temperature, check, tries, search_time, real_arguments, [seal] read and write, [network] allow), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
          WALDEN_LOG=debug writes a log to the state folder.",
     );
     text
