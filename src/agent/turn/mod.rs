@@ -139,6 +139,7 @@ impl Agent {
             turn: self.turns,
             text: text.clone(),
         }));
+        let tool = self.tool_named(&text);
         let mut asked = self.asked(&text);
         self.aside.clear();
         let intent = intent::intent(&text);
@@ -189,6 +190,7 @@ impl Agent {
             && self.helps(Mechanism::JustAnswer)
             && !plans
             && opening.is_empty()
+            && tool.is_none()
             && self.leads()
             && self.is_small()
             && !intent::is_of_project(&text);
@@ -224,7 +226,13 @@ impl Agent {
             opening,
             planning: Planning::wanted(plans),
             decision,
-            next: just_answer.then_some(ToolChoice::None),
+            next: match tool {
+                // A small model talks of a tool that it is told to call.
+                Some(named) if named.is_order => Some(ToolChoice::Required {
+                    names: vec![named.tool],
+                }),
+                _ => just_answer.then_some(ToolChoice::None),
+            },
             ..Turn::default()
         });
         self.advance(out);
