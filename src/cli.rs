@@ -114,11 +114,14 @@ pub struct Options {
     /// The most edits that are tried before one passes the check
     #[arg(long, value_name = "N", help_heading = WORK)]
     pub tries: Option<u32>,
+    /// The longest that edits are tried for in a turn before one passes the check
+    #[arg(long, value_name = "SECONDS", help_heading = WORK)]
+    pub search_time: Option<u32>,
     /// Let the model name files that are not there and quote what no file holds (to compare; edits fail more often)
     #[arg(long, help_heading = WORK)]
     pub free_arguments: bool,
     /// Leave out something that helps a small model, to measure what it is worth: locating, map, check, search, syntax,
-    /// arguments, just-answer, beside, nudges, repeats, parts; can be given several times
+    /// arguments, just-answer, beside, nudges, repeats, parts, corrections, versions, examples, speculation; can be given several times
     #[arg(long, value_name = "NAME", value_parser = Mechanism::read, hide_short_help = true)]
     pub without: Vec<Mechanism>,
     /// Use this third-party MCP server in this run although nobody agreed to it; can be given several times
@@ -698,6 +701,7 @@ impl Options {
             temperature: layer.temperature,
             check: layer.check,
             tries: layer.tries,
+            search_time: layer.search_time,
             free_arguments: self.free_arguments || over.free_arguments,
             without: layer.without,
             trust_server: [self.trust_server, over.trust_server].concat(),
@@ -737,6 +741,10 @@ impl Options {
             ),
             ("--check", text(&self.check)),
             ("--tries", self.tries.map(|value| value.to_string())),
+            (
+                "--search-time",
+                self.search_time.map(|value| value.to_string()),
+            ),
         ];
         let mut flags: Vec<String> = pairs
             .into_iter()
@@ -766,6 +774,7 @@ impl Options {
             temperature: self.temperature,
             check: self.check.clone(),
             tries: self.tries,
+            search_time: self.search_time,
             real_arguments: (self.free_arguments || self.without.contains(&Mechanism::Arguments))
                 .then_some(false),
             without: self.without.clone(),
@@ -791,7 +800,7 @@ fn tui_help() -> String {
     }
     text.push_str(
         "\nConfiguration: ~/.config/walden/config.toml (model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, \
-         budget, temperature, check, tries, real_arguments, [seal] read and write, [network] allow), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
+         budget, temperature, check, tries, search_time, real_arguments, [seal] read and write, [network] allow), then WALDEN_MODEL, WALDEN_MODE, WALDEN_THEME, WALDEN_CONTEXT, WALDEN_THREADS, then flags. \
          WALDEN_LOG=debug writes a log to the state folder.",
     );
     text

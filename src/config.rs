@@ -40,6 +40,8 @@ pub struct Config {
     pub check: Option<String>,
     /// The most edits that are tried before one passes the check.
     pub tries: Option<u32>,
+    /// How long edits are tried in a turn, in seconds.
+    pub search_time: Option<u32>,
     /// Whether arguments can only name what is there; on by default.
     pub real_arguments: Option<bool>,
     /// What is left out, to measure what it is worth: of a flag alone.
@@ -112,7 +114,7 @@ impl Config {
         };
         toml::from_str(&text).map_err(|error| {
             UserError::usage(format!("`{}` is not a valid configuration: {error}", path.display()))
-                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, budget, temperature, check, tries, real_arguments, vim, mouse, reduced_motion, [seal] read and write, [network] allow, [git.folders]")
+                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, budget, temperature, check, tries, search_time, real_arguments, vim, mouse, reduced_motion, [seal] read and write, [network] allow, [git.folders]")
         })
     }
 
@@ -172,6 +174,7 @@ impl Config {
             temperature: over.temperature.or(self.temperature),
             check: over.check.or(self.check),
             tries: over.tries.or(self.tries),
+            search_time: over.search_time.or(self.search_time),
             real_arguments: over.real_arguments.or(self.real_arguments),
             without: [self.without, over.without].concat(),
             vim: over.vim.or(self.vim),

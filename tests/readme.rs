@@ -9,7 +9,7 @@ use clap::CommandFactory as _;
 use walden::cli::Cli;
 use walden::error::ExitCode;
 use walden::model::family::{Family, Tested};
-use walden::protocol::{Mode, ToolList};
+use walden::protocol::{Mechanism, Mode, ToolList};
 use walden::tui;
 
 fn table(head: &str, rows: impl Iterator<Item = (String, String)>) -> String {
@@ -98,6 +98,12 @@ fn section(name: &str) -> String {
             }),
         ),
         "families" => families(),
+        "mechanisms" => table(
+            "`--without`",
+            Mechanism::TABLE
+                .into_iter()
+                .map(|(one, what)| (format!("`{}`", one.name()), what.to_owned())),
+        ),
         name => panic!("the README has a section `{name}` that nothing generates"),
     }
 }

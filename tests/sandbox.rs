@@ -42,7 +42,8 @@ async fn ground_with(files: &[(&str, &str)], check: impl FnOnce(&Roots) -> Vec<S
     }
     let roots = Roots::open(std::slice::from_ref(&root)).expect("roots");
     let check = check(&roots);
-    let runner = Runner::new(roots, Launcher::at(WALDEN), check, dir.path().join("check"));
+    let runner = Runner::new(roots, Launcher::at(WALDEN), check, dir.path().join("check"))
+        .with_python("python3");
     let mut host = Host::new();
     host.attach("run", runner).await.expect("attached");
     let caller = host.caller();
@@ -375,4 +376,67 @@ async fn a_check_has_none_of_the_variables_that_walden_has() {
     let ground = ground(&[("a.py", "x = 1\n")], &format!("sh -c '{script}'")).await;
     let reply = check(&ground).await;
     assert_eq!(passed(&reply), Some(true), "{reply:?}");
+}
+
+/// Tries a version of `a.py`, which is to be written, with calls that are compared.
+async fn probe(ground: &Ground, request: &str, written: &str) -> Reply {
+    let mut probe = call(
+        "run",
+        "probe",
+        &[("path", "a.py"), ("before", STUB), ("request", request)],
+    );
+    let calls = ["f(4)", "f(-1)", "f('x')"];
+    probe.arguments.insert("calls".into(), calls.into());
+    let edit = call("fs", "write", &[("path", "a.py"), ("content", written)]);
+    let purpose = Purpose::Try(Box::new(edit));
+    ground.caller.call(&probe, &purpose).await
+}
+
+const STUB: &str = "def f(x):\n    pass\n\n\nclass A:\n    def g(self):\n        pass\n";
+
+#[tokio::test]
+async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compared() {
+    let ground = ground_with(&[("a.py", STUB)], |_| Vec::new()).await;
+    let class = "\n\nclass A:\n    def g(self):\n        return 1\n";
+    let right = format!("def f(x):\n    return x * 2\n{class}");
+    let like_it = format!("def f(x):\n    return x + x\n{class}");
+    let other = format!("def f(x):\n    return x * x\n{class}");
+    let request = "Write it. `f(4)` returns 8.";
+    let given = |reply: &Reply| reply.check.map(|check| check.given).expect("it was run");
+    let one = probe(&ground, request, &right).await;
+    assert_eq!(passed(&one), Some(true), "{:?}", one.outcome);
+    assert!(given(&one)[..3].iter().all(|given| *given != 0));
+    assert_eq!(given(&one), given(&probe(&ground, request, &like_it).await));
+    let wrong = probe(&ground, request, &other).await;
+    assert_eq!(passed(&wrong), Some(false));
+    assert!(
+        wrong.outcome.for_model().contains("Expected: 8"),
+        "{:?}",
+        wrong.outcome
+    );
+    assert_ne!(given(&one), given(&wrong));
+    // What is not written, gone, or not imported.
+    for (written, told) in [
+        (STUB.to_owned(), "f, A.g is not written yet"),
+        ("def f(x):\n    return x * 2\n".to_owned(), "A, A.g is gone"),
+        (
+            format!("def f(x):\n    return int(math.sqrt(x)) * 4\n{class}"),
+            "math is used and neither defined nor imported",
+        ),
+        (format!("def f(x):\n    return (\n{class}"), "SyntaxError"),
+    ] {
+        let written = match written == STUB {
+            // An edit that changes nothing is none.
+            true => format!("{STUB}\n"),
+            false => written,
+        };
+        let reply = probe(&ground, "Write it.", &written).await;
+        assert_eq!(passed(&reply), Some(false), "{written}");
+        let said = reply.outcome.for_model();
+        assert!(said.contains(told), "{said}");
+    }
+    let message = "Write it.\n\n```python\nraise ValueError(\"no such number\")\n```";
+    let reply = probe(&ground, message, &right).await;
+    let said = reply.outcome.for_model();
+    assert!(said.contains("no such number"), "{said}");
 }

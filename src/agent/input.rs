@@ -89,6 +89,8 @@ pub enum Input {
         turn: u32,
         undone: Vec<Undone>,
     },
+    /// The running turn has had the time that edits may be tried for.
+    TimeIsUp,
     /// The texts, as they are now, of the files that the model knew when the session stopped.
     Recalled(Vec<(String, String)>),
 }
@@ -105,8 +107,8 @@ pub struct Located {
 /// What is asked about code, whose syntax the agent does not read. Answered by [`Input::CodeTold`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodeQuestion {
-    /// The function of a file that a request is about.
-    Focus {
+    /// What of a file a request is about.
+    Aims {
         path: String,
         text: Arc<str>,
         request: String,
@@ -126,9 +128,25 @@ pub enum CodeQuestion {
 /// The answer to a [`CodeQuestion`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodeAnswer {
-    Focus(Option<Focus>),
+    Aims(Aims),
     /// `None` where the block has no certain place.
     Woven(Option<String>),
+}
+
+/// What of a file may be written anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aims {
+    /// The likeliest first. None where the file is too long and no function is meant.
+    pub targets: Vec<Aim>,
+    /// The file holds functions that are yet to be written.
+    pub is_stub: bool,
+}
+
+/// A part of a file that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aim {
+    File,
+    Function(Focus),
 }
 
 /// A function to be written anew.

@@ -31,11 +31,13 @@ mod plan_tests;
 mod search_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod without_tests;
 
 use std::collections::VecDeque;
 
 pub use deciding::DECISIONS;
-pub use input::{CodeAnswer, CodeQuestion, Effect, Focus, Input, Located, Preview};
+pub use input::{Aim, Aims, CodeAnswer, CodeQuestion, Effect, Focus, Input, Located, Preview};
 pub use policy::{Facts, Policy, Verdict};
 pub use prompt::{system_text, told_as};
 
@@ -79,8 +81,10 @@ pub struct Settings {
     pub sampling: Sampling,
     /// The user named the check, so it may be run in every mode that changes files.
     pub check_is_named: bool,
-    /// The most edits that are tried in a turn before one passes the check.
+    /// The most edits that are tried in a turn before one passes the check, and for how long, in seconds. Whoever has
+    /// a clock says when that is over.
     pub tries: u32,
+    pub search_seconds: u32,
     /// The object schema of the answer, where it is to have a form.
     pub answer: Option<serde_json::Value>,
     /// What the user and a trusted repository tell the model.
@@ -104,7 +108,8 @@ impl Default for Settings {
             max_tokens: 60_000,
             sampling: Sampling::default(),
             check_is_named: false,
-            tries: 24,
+            tries: 200,
+            search_seconds: 240,
             answer: None,
             guidance: crate::protocol::Guidance::default(),
             rules: Vec::new(),
@@ -158,6 +163,8 @@ pub struct Agent {
     mover: Option<ToolSpec>,
     /// The tool that runs the project's check. The host alone calls it.
     checker: Option<ToolSpec>,
+    /// Tries a file that is written from nothing.
+    prober: Option<ToolSpec>,
     model: Option<ModelInfo>,
     calls: CallTable,
     turn: Option<Turn>,
@@ -211,6 +218,7 @@ impl Agent {
             deferred: Vec::new(),
             mover: None,
             checker: None,
+            prober: None,
             model: None,
             calls: CallTable::after(memory.calls),
             turn: None,
@@ -292,6 +300,7 @@ impl Agent {
             Input::Guided(guidance) => self.guided(guidance, &mut out),
             Input::Brought(text) => self.attach(&text),
             Input::ChangeRead(change) => self.read_change(change, &mut out),
+            Input::TimeIsUp => self.time_is_up(&mut out),
             Input::Undone { turn, undone } => self.undone(turn, undone, &mut out),
             Input::Recalled(files) => {
                 for (path, text) in files {
@@ -401,7 +410,11 @@ impl Agent {
     fn merge_tools(&mut self, tools: Vec<ToolSpec>) {
         for tool in tools {
             if tool.server == CHECKING_SERVER {
-                self.checker = (tool.tool == "check").then_some(tool);
+                match tool.tool.as_str() {
+                    "check" => self.checker = Some(tool),
+                    "probe" => self.prober = Some(tool),
+                    _ => {}
+                }
                 continue;
             }
             if tool.tool == MOVING_TOOL && !tool.risk.is_foreign() {

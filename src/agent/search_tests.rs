@@ -21,6 +21,7 @@ fn result(passed: bool, reached: u32) -> CheckResult {
         reached,
         failed: 0,
         millis: 1,
+        given: [0; 8],
     }
 }
 
@@ -94,7 +95,10 @@ fn told_of(
         return out;
     };
     let answer = match about {
-        CodeQuestion::Focus { .. } => CodeAnswer::Focus(focus),
+        CodeQuestion::Aims { .. } => CodeAnswer::Aims(Aims {
+            targets: vec![focus.map_or(Aim::File, Aim::Function)],
+            is_stub: false,
+        }),
         CodeQuestion::Weave { .. } => CodeAnswer::Woven(woven.map(str::to_owned)),
     };
     agent.handle(Input::CodeTold { question, answer })
@@ -206,11 +210,7 @@ fn an_edit_that_gets_further_is_made_and_the_search_goes_on_from_there() {
         _ => None,
     });
     let (id, after) = made.expect("the best of the round is made");
-    assert_eq!(
-        after,
-        Some(Hash("6".into())),
-        "the first of the best of its round"
-    );
+    assert_eq!(after, Some(Hash("2".into())), "the first of the best");
     let out = agent.handle(Input::CallDone {
         call: id,
         outcome: Outcome::Done {

@@ -374,6 +374,36 @@ fn a_turn_that_was_to_change_something_and_did_not_is_asked_again_and_then_ends_
     );
 }
 
+#[test]
+fn where_the_model_is_strong_the_host_steps_back() {
+    // By its size, or because it has made no mistake in its last turns.
+    let asked_again = |prepare: &dyn Fn(&mut Agent)| {
+        let mut agent = agent(Mode::Edit);
+        prepare(&mut agent);
+        agent.handle(Input::Submitted {
+            text: "Fix a.py".into(),
+            files: vec!["a.py".into()],
+        });
+        let first = agent.calls.mint().0 - 1;
+        succeed(&mut agent, first, None);
+        let mut times = 0;
+        while asked(&answer(&mut agent, "I fixed it.")).is_some() {
+            times += 1;
+        }
+        times
+    };
+    assert_eq!(asked_again(&|_| {}), turn_nudges());
+    let large = |agent: &mut Agent| {
+        agent.model = Some(ModelInfo {
+            parameters: 20_000_000_000,
+            ..info()
+        });
+    };
+    assert_eq!(asked_again(&large), 1);
+    let clean = |agent: &mut Agent| agent.clean_turns = 3;
+    assert_eq!(asked_again(&clean), 1);
+}
+
 fn turn_nudges() -> u32 {
     2
 }

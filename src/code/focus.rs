@@ -1,4 +1,4 @@
-//! The one function that a request is about, as far as its words and what fails tell.
+//! The functions that a request is about, the likeliest first, as far as its words and what fails tell.
 
 use std::sync::atomic::AtomicBool;
 
@@ -24,9 +24,25 @@ pub struct Focus {
     pub lines: Vec<usize>,
 }
 
+/// The most functions that are told.
+const MOST: usize = 4;
+
+/// What of a file is to be written anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aims {
+    /// The function that is meant, where that is clear.
+    pub first: Option<Focus>,
+    /// Other functions that it may be about, the likeliest first.
+    pub others: Vec<Focus>,
+    /// How many functions are yet to be written, and how many there are.
+    pub unwritten: usize,
+    pub functions: usize,
+}
+
 /// Finds the function that is to be written anew: the one that the request names; else the innermost one that a failing
-/// check came to in this file; else the only one that is yet to be written.
-pub fn focus(path: &str, text: &str, request: &str, failing: &str) -> Option<Focus> {
+/// check came to in this file; else the only one that is yet to be written. The others are those that the check came
+/// to, that the request speaks of, and that have to do with the first.
+pub fn aims(path: &str, text: &str, request: &str, failing: &str) -> Option<Aims> {
     let language = Language::of(path)?;
     let parsed = parse(language, text.as_bytes(), &AtomicBool::new(false))?;
     if parsed.root().has_error() {
@@ -39,9 +55,70 @@ pub fn focus(path: &str, text: &str, request: &str, failing: &str) -> Option<Foc
             !found.is_local && matches!(found.kind, SymbolKind::Function | SymbolKind::Method)
         })
         .collect();
-    let found = named(&functions, text, request)
-        .or_else(|| reached(&functions, path, failing))
-        .or_else(|| unwritten(&functions, text))?;
+    let passed_through = reached(&functions, path, failing);
+    let unwritten: Vec<&Definition<'_>> = functions
+        .iter()
+        .filter(|function| is_unwritten(function, text))
+        .copied()
+        .collect();
+    let only_unwritten = match unwritten.as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    };
+    let first = named(&functions, text, request)
+        .or_else(|| passed_through.first().copied())
+        .or(only_unwritten);
+    let mut others: Vec<(u32, &Definition<'_>)> = functions
+        .iter()
+        .filter(|function| first.is_none_or(|first| first.node != function.node))
+        .map(|function| {
+            let rank = kinship(function, first, &passed_through, text, request);
+            (rank, *function)
+        })
+        .collect();
+    // Of the same rank the first in the file comes first.
+    others.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+    let of = |found: &Definition<'_>| told(found, text);
+    Some(Aims {
+        first: first.and_then(of),
+        others: others
+            .into_iter()
+            .filter_map(|(_, found)| of(found))
+            .take(MOST - 1)
+            .collect(),
+        unwritten: unwritten.len(),
+        functions: functions.len(),
+    })
+}
+
+/// Tells how likely it is that a function is meant which is not the first that was thought of: the failing check came
+/// to it, the first one calls it or is called by it, the request speaks of it.
+fn kinship(
+    function: &Definition<'_>,
+    first: Option<&Definition<'_>>,
+    passed_through: &[&Definition<'_>],
+    text: &str,
+    request: &str,
+) -> u32 {
+    let name = &text[function.name.byte_range()];
+    let body = &text[function.node.byte_range()];
+    let came = passed_through
+        .iter()
+        .any(|passed| passed.node == function.node);
+    let related = first.is_some_and(|first| {
+        let first_name = &text[first.name.byte_range()];
+        has_word(&text[first.node.byte_range()], name) || has_word(body, first_name)
+    });
+    4 * u32::from(came) + 2 * u32::from(related) + u32::from(has_word(request, name))
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .any(|found| found == word)
+}
+
+/// Tells a function, unless it is too long to be asked for alone.
+fn told(found: &Definition<'_>, text: &str) -> Option<Focus> {
     let node = found.node;
     if node.end_byte() - node.start_byte() > LARGEST {
         return None;
@@ -92,12 +169,12 @@ fn named<'a, 'tree>(
     }
 }
 
-/// Finds the innermost function of the file that the output of a check leads to.
+/// Finds the functions of the file that the output of a check leads to, the innermost first.
 fn reached<'a, 'tree>(
     functions: &[&'a Definition<'tree>],
     path: &str,
     failing: &str,
-) -> Option<&'a Definition<'tree>> {
+) -> Vec<&'a Definition<'tree>> {
     let place = |line: &str| -> Option<usize> {
         let at = line.find(path)?;
         // Not the end of a longer name.
@@ -111,47 +188,44 @@ fn reached<'a, 'tree>(
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         digits.parse().ok()
     };
-    let lines = failing.lines().rev().filter_map(place);
-    lines
-        .filter_map(|line| {
-            functions
-                .iter()
-                .filter(|function| {
-                    let (from, to) = (
-                        function.node.start_position().row + 1,
-                        function.node.end_position().row + 1,
-                    );
-                    (from..=to).contains(&line)
-                })
-                .min_by_key(|function| function.node.end_byte() - function.node.start_byte())
-        })
-        .copied()
-        .next()
+    let mut found: Vec<&Definition<'tree>> = Vec::new();
+    for line in failing.lines().rev().filter_map(place) {
+        let holds = |function: &&&'a Definition<'tree>| {
+            let (from, to) = (
+                function.node.start_position().row + 1,
+                function.node.end_position().row + 1,
+            );
+            (from..=to).contains(&line)
+        };
+        let innermost = functions
+            .iter()
+            .filter(holds)
+            .min_by_key(|function| function.node.end_byte() - function.node.start_byte());
+        if let Some(function) = innermost
+            && !found.iter().any(|known| known.node == function.node)
+        {
+            found.push(function);
+        }
+    }
+    found
 }
 
-/// Finds the only function that is yet to be written.
-fn unwritten<'a, 'tree>(
-    functions: &[&'a Definition<'tree>],
-    text: &str,
-) -> Option<&'a Definition<'tree>> {
-    let mut found = functions.iter().filter(|function| {
-        let Some(body) = function.node.child_by_field_name("body") else {
-            return false;
-        };
-        let body = &text[body.byte_range()];
-        let bare: String = body.split_whitespace().collect();
-        let bare = bare.trim_matches(['{', '}', ';']);
-        let is_mark = |mark: &str| bare.starts_with(mark) || bare.ends_with(mark);
-        matches!(bare, "" | "pass" | "...")
-            || bare.ends_with("\"\"\"pass")
-            || (body.lines().count() < 12
-                && (is_mark("todo!()")
-                    || is_mark("unimplemented!()")
-                    || bare.contains("raiseNotImplementedError")
-                    || bare.contains("thrownewError(\"notimplemented")))
-    });
-    let first = found.next().copied();
-    first.filter(|_| found.next().is_none())
+/// Tells whether a function is yet to be written.
+fn is_unwritten(function: &Definition<'_>, text: &str) -> bool {
+    let Some(body) = function.node.child_by_field_name("body") else {
+        return false;
+    };
+    let body = &text[body.byte_range()];
+    let bare: String = body.split_whitespace().collect();
+    let bare = bare.trim_matches(['{', '}', ';']);
+    let is_mark = |mark: &str| bare.starts_with(mark) || bare.ends_with(mark);
+    matches!(bare, "" | "pass" | "...")
+        || bare.ends_with("\"\"\"pass")
+        || (body.lines().count() < 12
+            && (is_mark("todo!()")
+                || is_mark("unimplemented!()")
+                || bare.contains("raiseNotImplementedError")
+                || bare.contains("thrownewError(\"notimplemented")))
 }
 
 /// Returns the lines of a function's body that do something: not its comments, and not what is only brackets and
@@ -200,6 +274,10 @@ mod tests {
 
     const CART: &str = "def total(items):\n    \"\"\"Adds up.\"\"\"\n    sum = 0\n    # each\n    for item in items:\n        sum += item\n    else:\n        sum += 0\n    return sum\n\n\nclass Cart:\n    def total(self):\n        return total(self.items)\n\n    def add_item(self, item):\n        pass\n";
 
+    fn focus(path: &str, text: &str, request: &str, failing: &str) -> Option<Focus> {
+        aims(path, text, request, failing)?.first
+    }
+
     fn check(request: &str, failing: &str, expected: Option<&str>) {
         let found = focus("a/cart.py", CART, request, failing);
         assert_eq!(
@@ -241,6 +319,29 @@ mod tests {
         let rust = "pub fn f(x: u8) -> u8 {\n    // Why.\n    if x > 1 {\n        x\n    } else {\n        2\n    }\n}\n";
         let found = focus("a.rs", rust, "`f`", "").expect("found");
         assert_eq!(found.lines, [3, 4, 6]);
+    }
+
+    #[test]
+    fn what_the_check_came_to_or_has_to_do_with_the_first_comes_before_the_rest() {
+        let text = "def far(a):\n    return a\n\n\ndef called(a):\n    return a\n\n\ndef meant(a):\n    return called(a)\n\n\ndef failing(a):\n    return a\n";
+        let found = aims("a.py", text, "Fix `meant`", "a.py:14: AssertionError").expect("parsed");
+        assert_eq!(
+            found.first.map(|first| first.name).as_deref(),
+            Some("meant")
+        );
+        let names: Vec<&str> = found.others.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["failing", "called", "far"]);
+        assert_eq!((found.functions, found.unwritten), (4, 0));
+    }
+
+    #[test]
+    fn functions_that_are_yet_to_be_written_are_counted() {
+        let text = "class A:\n    def f(self):\n        pass\n\n    def g(self):\n        raise NotImplementedError\n\n\ndef h():\n    return 1\n";
+        let found = aims("a.py", text, "Write it", "").expect("parsed");
+        assert_eq!(
+            (found.functions, found.unwritten, found.first),
+            (3, 2, None)
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod symbols;
 mod syntax;
 mod weave;
 
-pub use focus::{Focus, focus};
+pub use focus::{Aims, Focus, aims};
 pub use grammar::SymbolKind;
 pub use language::Language;
 use parse::Parsed;

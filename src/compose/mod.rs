@@ -62,8 +62,9 @@ use crate::error::{ExitCode, UserError};
 use crate::exec::{self, Format};
 use crate::mcp::Attended;
 use crate::model::llama::{self, LlamaOptions};
+use crate::model::speculate::Speculation;
 use crate::model::store::{self, Look, Meter, ModelCommand, Store, StoreError};
-use crate::protocol::{Event, FileChange, Sampling};
+use crate::protocol::{Event, FileChange, Mechanism, Sampling};
 use crate::sandbox::Launcher;
 use crate::servers::filesystem::Filesystem;
 use crate::servers::run::{self, Runner};
@@ -425,6 +426,10 @@ fn llama_options(config: &Config, path: PathBuf) -> LlamaOptions {
         draft: locate_draft(config).ok().flatten(),
         kv: config.kv.unwrap_or_default(),
         real_arguments: config.real_arguments.unwrap_or(true),
+        speculation: match config.without.contains(&Mechanism::Speculation) {
+            true => Speculation::Off,
+            false => Speculation::default(),
+        },
         ..LlamaOptions::new(path)
     }
 }
@@ -573,6 +578,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, UserError> {
         .map_err(|error| UserError::failure(format!("cannot start the runtime: {error}")))
 }
 
+/// Finds the check that the project's files tell, but for what is left out to measure it.
+fn detected(config: &Config, roots: &Roots) -> Option<Vec<String>> {
+    let found = crate::workspace::detect_check(roots, &run::has)?;
+    let is_left_out =
+        config.without.contains(&Mechanism::Examples) && crate::workspace::reads_examples(&found);
+    (!is_left_out).then_some(found)
+}
+
 /// Makes the server that checks the project, if there is something to check it with, and tells whether the user named
 /// the command.
 fn find_check(
@@ -595,8 +608,20 @@ fn find_check(
     };
     let is_named = named.is_some();
     let launcher = Launcher::of_this_program().map_err(UserError::from_error)?;
-    let check = named.or_else(|| crate::workspace::detect_check(roots, &run::has));
-    Ok(check.map(|check| (Runner::new(roots.clone(), launcher, check, dir), is_named)))
+    let check = named.or_else(|| detected(config, roots));
+    // Where nothing checks the project, a file that is written from nothing is at least run.
+    let python = ["python3", "python"]
+        .into_iter()
+        .find(|name| check.is_none() && run::has(name));
+    if check.is_none() && python.is_none() {
+        return Ok(None);
+    }
+    let runner = Runner::new(roots.clone(), launcher, check.unwrap_or_default(), dir);
+    let runner = match python {
+        Some(python) => runner.with_python(python),
+        None => runner,
+    };
+    Ok(Some((runner, is_named)))
 }
 
 /// Builds a session and starts it. Returns, too, the events of an earlier run that are to be shown again.
@@ -688,6 +713,7 @@ async fn build(
         mode,
         check_is_named: check.is_some_and(|(_, named)| named),
         tries: config.tries.unwrap_or(defaults.tries),
+        search_seconds: config.search_time.unwrap_or(defaults.search_seconds),
         answer,
         guidance,
         max_steps: config.max_turns.unwrap_or(defaults.max_steps),

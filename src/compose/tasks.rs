@@ -35,6 +35,12 @@ pub fn bench_tasks(options: &Options, bench: &BenchTasks) -> Result<String, User
                     .hint("`--python FILE` names one")
             })?,
     };
+    let mut options = options.clone();
+    // What is found after the agent was ended counts for nothing: it keeps a part of the time to end by itself.
+    if options.search_time.is_none() {
+        let seconds = bench.seconds.saturating_mul(4) / 5;
+        options.search_time = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
+    }
     let files = SessionFiles::open().map_err(UserError::from_error)?;
     let plan = tasks::Plan {
         file: bench.file.clone(),
@@ -80,4 +86,54 @@ pub fn bench_tasks(options: &Options, bench: &BenchTasks) -> Result<String, User
         "without": options.left_out(),
     });
     Ok(format!("{text}{total}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::{detected, llama_options};
+    use crate::cli::{Cli, Command};
+    use crate::config::Config;
+    use crate::model::speculate::Speculation;
+    use crate::protocol::Mechanism;
+    use crate::workspace::Roots;
+
+    fn without(mechanism: Mechanism) -> Config {
+        Config {
+            without: vec![mechanism],
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn the_engine_goes_without_what_is_left_out() {
+        let options = |config: &Config| llama_options(config, "m.gguf".into());
+        assert_eq!(
+            options(&Config::default()).speculation,
+            Speculation::default()
+        );
+        let left_out = options(&without(Mechanism::Speculation));
+        assert_eq!(left_out.speculation, Speculation::Off);
+        let layer = |flags: &[&str]| {
+            let line = ["walden", "exec", "x"].iter().chain(flags);
+            match Cli::try_parse_from(line).expect("a command line").command {
+                Some(Command::Exec(exec)) => exec.options.layer(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(options(&layer(&[])).real_arguments);
+        assert!(!options(&layer(&["--without=arguments"])).real_arguments);
+    }
+
+    #[test]
+    fn examples_are_no_check_where_they_are_left_out() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let text = "def f(x):\n    \"\"\"\n    >>> f(1)\n    2\n    \"\"\"\n    return x + 1\n";
+        std::fs::write(dir.path().join("a.py"), text).expect("written");
+        let roots = Roots::open(&[dir.path().to_owned()]).expect("roots");
+        assert!(detected(&Config::default(), &roots).is_some());
+        assert_eq!(detected(&without(Mechanism::Examples), &roots), None);
+        assert!(detected(&without(Mechanism::Search), &roots).is_some());
+    }
 }

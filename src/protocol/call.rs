@@ -106,4 +106,7 @@ pub struct CheckResult {
     pub failed: u32,
     /// How long it took, in milliseconds.
     pub millis: u32,
+    /// What sample calls gave, where some were made: a number for each, and 0 for what tells nothing.
+    #[serde(default)]
+    pub given: [u8; 8],
 }

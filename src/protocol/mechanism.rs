@@ -18,11 +18,14 @@ pub enum Mechanism {
     Repeats,
     Parts,
     Corrections,
+    Versions,
+    Examples,
+    Speculation,
 }
 
 impl Mechanism {
     /// All of them, with what each does.
-    pub const TABLE: [(Self, &'static str); 12] = [
+    pub const TABLE: [(Self, &'static str); 15] = [
         (
             Self::Locating,
             "the file that a request is likely about is read first",
@@ -68,6 +71,18 @@ impl Mechanism {
             Self::Corrections,
             "an edit that a compiler refuses is mended as the compiler says",
         ),
+        (
+            Self::Versions,
+            "a file that is written from nothing is run, and the version made that most agree with",
+        ),
+        (
+            Self::Examples,
+            "the examples in Python's strings are a check where there are no tests",
+        ),
+        (
+            Self::Speculation,
+            "what is copied from the prompt is evaluated many tokens at once",
+        ),
     ];
 
     /// Returns its name, as a flag takes it.
@@ -85,6 +100,9 @@ impl Mechanism {
             Self::Repeats => "repeats",
             Self::Parts => "parts",
             Self::Corrections => "corrections",
+            Self::Versions => "versions",
+            Self::Examples => "examples",
+            Self::Speculation => "speculation",
         }
     }
 

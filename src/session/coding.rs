@@ -1,6 +1,6 @@
 //! What the agent asks about code: which function is meant, and where a block of code belongs.
 
-use crate::agent::{CodeAnswer, CodeQuestion, Focus};
+use crate::agent::{Aim, Aims, CodeAnswer, CodeQuestion, Focus};
 use crate::code::{self, Asked, FileSymbols};
 
 /// The longest file that is shown as a whole, in bytes.
@@ -12,12 +12,12 @@ const OUTLINE: usize = 1_500;
 /// Answers a question about code.
 pub(super) fn answer(question: &CodeQuestion) -> CodeAnswer {
     match question {
-        CodeQuestion::Focus {
+        CodeQuestion::Aims {
             path,
             text,
             request,
             failing,
-        } => CodeAnswer::Focus(focus(path, text, request, failing)),
+        } => CodeAnswer::Aims(aims(path, text, request, failing)),
         CodeQuestion::Weave {
             path,
             text,
@@ -33,15 +33,34 @@ pub(super) fn answer(question: &CodeQuestion) -> CodeAnswer {
     }
 }
 
-fn focus(path: &str, text: &str, request: &str, failing: &str) -> Option<Focus> {
-    let found = code::focus(path, text, request, failing)?;
-    Some(Focus {
-        around: (text.len() > WHOLE_FILE).then(|| around(path, text, found.from, found.to)),
-        name: found.name,
-        from: found.from,
-        to: found.to,
-        lines: found.lines,
-    })
+fn aims(path: &str, text: &str, request: &str, failing: &str) -> Aims {
+    let is_short = text.len() <= WHOLE_FILE;
+    let Some(found) = code::aims(path, text, request, failing) else {
+        let targets = is_short.then_some(Aim::File).into_iter().collect();
+        return Aims {
+            targets,
+            is_stub: false,
+        };
+    };
+    let function = |found: code::Focus| {
+        Aim::Function(Focus {
+            around: (!is_short).then(|| around(path, text, found.from, found.to)),
+            name: found.name,
+            from: found.from,
+            to: found.to,
+            lines: found.lines,
+        })
+    };
+    let is_stub = found.unwritten > 0;
+    let mut targets: Vec<Aim> = found.first.map(function).into_iter().collect();
+    // What is written from nothing needs what stands above it, too: imports, and what others are called.
+    if is_short && is_stub {
+        targets.insert(0, Aim::File);
+    } else if is_short && (targets.is_empty() || found.functions > 1) {
+        targets.push(Aim::File);
+    }
+    targets.extend(found.others.into_iter().map(function));
+    Aims { targets, is_stub }
 }
 
 /// Shows a long file: what it defines, a line each, and the function.
@@ -63,14 +82,27 @@ mod tests {
             .map(|number| format!("def g{number}():\n    return {number}\n\n\n"))
             .collect();
         let text = format!("{filler}def f_one(a):\n    return a\n");
-        let found = focus("a.py", &text, "Fix `f_one`", "").expect("it is named");
+        let found = aims("a.py", &text, "Fix `f_one`", "");
+        let Some(Aim::Function(found)) = found.targets.first() else {
+            panic!("it is named: {found:?}")
+        };
         assert_eq!((found.from, found.to), (1601, 1602));
-        let around = found.around.expect("too long to be shown");
+        let around = found.around.as_deref().expect("too long to be shown");
         assert!(around.starts_with("1: def g0()\n"), "{around}");
         assert!(
             around.ends_with("\ndef f_one(a):\n    return a\n"),
             "{around}"
         );
         assert!(around.len() < 2_000, "{}", around.len());
+    }
+    #[test]
+    fn what_is_yet_to_be_written_is_asked_for_with_its_file() {
+        let stub = "def f(a):\n    pass\n";
+        let found = aims("a.py", stub, "Write `f`", "");
+        assert!(found.is_stub);
+        assert_eq!(found.targets.first(), Some(&Aim::File));
+        let written = aims("a.py", "def f(a):\n    return a\n", "Fix `f`", "");
+        assert!(!written.is_stub && written.targets.len() == 1);
+        assert!(matches!(written.targets[0], Aim::Function(_)));
     }
 }

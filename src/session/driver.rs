@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -114,9 +114,18 @@ pub(super) struct Driver {
     opening: Vec<Event>,
     /// Messages that the agent brings by itself: the steps of a plan.
     steps: (mpsc::UnboundedSender<Op>, mpsc::UnboundedReceiver<Op>),
-    /// When the running turn began.
+    /// When the running turn began, how long it may try edits, and whether it was told that this is over.
     turn_began: Instant,
+    search_time: Duration,
+    clock: Clock,
     stopped: bool,
+}
+
+/// Whether a turn is told when its time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clock {
+    Running,
+    Stopped,
 }
 
 impl Driver {
@@ -136,6 +145,7 @@ impl Driver {
             mode: setup.settings.mode,
             resumed,
         };
+        let search_time = Duration::from_secs(setup.settings.search_seconds.into());
         let sweep = Sweep::start(
             setup.roots.clone(),
             setup.checkpoints.clone(),
@@ -185,6 +195,8 @@ impl Driver {
             opening,
             steps: mpsc::unbounded_channel(),
             turn_began: Instant::now(),
+            search_time,
+            clock: Clock::Stopped,
             stopped: false,
         };
         if !resumed {
@@ -224,7 +236,12 @@ impl Driver {
                     None => std::future::pending().await,
                 }
             };
+            let deadline = tokio::time::Instant::from_std(self.turn_began + self.search_time);
             tokio::select! {
+                () = tokio::time::sleep_until(deadline), if self.clock == Clock::Running => {
+                    self.clock = Clock::Stopped;
+                    self.feed(Input::TimeIsUp);
+                }
                 op = ops.recv() => {
                     let op = op.unwrap_or(Op::Shutdown);
                     let Some(op) = self.serve(op) else { continue };
@@ -560,8 +577,12 @@ impl Driver {
 
     pub(super) fn emit(&mut self, mut event: Event) {
         match &mut event {
-            Event::TurnStarted { .. } => self.turn_began = Instant::now(),
+            Event::TurnStarted { .. } => {
+                self.turn_began = Instant::now();
+                self.clock = Clock::Running;
+            }
             Event::TurnMeasured { wall_ms, .. } => {
+                self.clock = Clock::Stopped;
                 *wall_ms = u64::try_from(self.turn_began.elapsed().as_millis()).unwrap_or(u64::MAX);
             }
             _ => {}

@@ -166,11 +166,9 @@ impl Tasks {
     ) {
         let caller = self.caller.clone();
         let id = call.id;
-        // The arguments say what the check is for; the server takes none.
-        let bare = ToolCall {
-            arguments: serde_json::Map::new(),
-            ..call
-        };
+        // What the check is for is said to people; the server does not take it.
+        let mut bare = call;
+        bare.arguments.remove("name");
         let task = running.spawn(async move {
             let purpose = trial.map_or(Purpose::Run, |edit| Purpose::Try(Box::new(edit)));
             let reply = caller.call(&bare, &purpose).await;

@@ -37,7 +37,7 @@ mod write;
 
 pub use change_set::ChangeSet;
 pub use checkpoint::{CheckpointError, Checkpoints};
-pub use checks::detect as detect_check;
+pub use checks::{detect as detect_check, reads_examples};
 pub use diff::{change_of, hash_of, is_executable_data};
 pub use edit::{
     EditError, EditsError, Plan, Replacement, plan_edits, plan_exactly, plan_replace, plan_write,

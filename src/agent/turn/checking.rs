@@ -108,9 +108,12 @@ impl Agent {
         if !is_current {
             return;
         }
+        if !matches!(turn.checking, Checking::Known(_)) {
+            return self.probed(text, result, out);
+        }
         if passed {
             turn.checking = Checking::Known(result);
-            turn.verified = turn.search.as_ref().map(Search::drawn);
+            turn.verified = turn.search.as_ref().map(Search::tried);
             self.adopt_current(out);
         } else {
             self.failed_candidate(text, result, out);

@@ -189,7 +189,7 @@ fn quoted(text: &str) -> impl DoubleEndedIterator<Item = &str> {
 }
 
 /// Returns a file's text with a change in it, or `None` where it is not a change of this text.
-fn applied(text: &str, change: &FileChange) -> Option<String> {
+pub(super) fn applied(text: &str, change: &FileChange) -> Option<String> {
     if !change.others.is_empty() {
         return None;
     }

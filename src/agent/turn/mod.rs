@@ -1,5 +1,6 @@
 //! A turn: from the user's message until the agent rests. Generations are here, calls in `calling`.
 
+mod agreeing;
 mod answering;
 mod calling;
 mod checking;
@@ -10,6 +11,7 @@ mod planning;
 mod rewriting;
 mod searching;
 mod together;
+mod tracks;
 mod wording;
 
 use std::collections::VecDeque;
@@ -88,11 +90,13 @@ pub(super) struct Turn {
     repeats: Repeats,
     checking: Checking,
     search: Option<Search>,
+    /// The time for searching is up.
+    time_is_up: bool,
     /// The running generation is a draw beside the conversation.
     rewriting: Option<Rewriting>,
-    /// What is being asked about code, and what was told of the file that is written.
+    /// What is being asked about code, and what was told of the file that is written, and of what it would be.
     reading: Option<Reading>,
-    focused: Option<Focused>,
+    focused: Vec<Focused>,
     /// The file that the model's first edit was of.
     aimed_at: Option<String>,
     /// The files that the request names, and whether one of them was asked for beside the conversation.
@@ -604,7 +608,7 @@ impl Agent {
             }
         }
         let drawn =
-            turn.drawn + turn.search.as_ref().map_or(0, Search::drawn) + turn.verified.unwrap_or(0);
+            turn.drawn + turn.search.as_ref().map_or(0, Search::tried) + turn.verified.unwrap_or(0);
         let check = (drawn > 0 && turn.has_check).then(|| CheckEnd {
             tried: turn.verified.map_or(drawn, |last| turn.drawn + last),
             passed: turn.verified.is_some(),

@@ -10,16 +10,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::super::input::{CodeAnswer, CodeQuestion, Effect, Focus};
+use super::super::input::{Aim, Aims, CodeAnswer, CodeQuestion, Effect, Focus};
 use super::Agent;
 use super::checking::Checking;
 use super::keeping::with_prose;
 use super::placing::{passage, replace_line};
-use super::wording::{Manner, Part, Subject, prompt};
+use super::wording::{Judge, Manner, Part, Subject, prompt};
 use crate::protocol::{Lane, Mechanism, Message, Risk, ToolChoice};
-
-/// The longest file that is asked for as a whole, or shown as a whole, in bytes.
-const WHOLE_FILE: usize = 6 * 1024;
 
 /// The models, by their parameters, that write a file better than a call. Of those that say nothing of themselves
 /// nothing is assumed.
@@ -33,31 +30,64 @@ const CLEAN_TURNS: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rewriting {
     path: String,
-    /// The file as it was when it was asked for.
+    /// What it was asked of: the file, or the file with an edit that got the check further.
     text: Arc<str>,
+    /// The file as it was when it was asked for.
+    file: Arc<str>,
     part: Part,
 }
 
-/// What is known of a file's code.
+/// What is known of a file's code, or of what it would be.
 #[derive(Debug)]
 pub(super) struct Focused {
     path: String,
     text: Arc<str>,
-    focus: Option<Focus>,
+    pub(super) aims: Aims,
 }
 
 impl super::Turn {
-    /// Returns the function that the turn is about, where it is known.
-    pub(super) fn focus(&self) -> Option<&Focus> {
-        self.focused.as_ref()?.focus.as_ref()
+    /// Returns what is known of a text.
+    pub(super) fn aims(&self, path: &str, text: &str) -> Option<&Aims> {
+        let mut known = self.focused.iter();
+        let found = known.find(|known| known.path == path && *known.text == *text)?;
+        Some(&found.aims)
     }
+}
+
+/// Returns the function that a target is.
+pub(super) fn function(target: &Aim) -> Option<&Focus> {
+    match target {
+        Aim::File => None,
+        Aim::Function(focus) => Some(focus),
+    }
+}
+
+/// Returns what is asked for of a text. Where no parts are asked for, that is the file.
+fn targets(aims: &Aims, parts: bool) -> Vec<Aim> {
+    let of_kind = |target: &&Aim| parts || matches!(target, Aim::File);
+    let mut chosen: Vec<Aim> = aims.targets.iter().filter(of_kind).cloned().collect();
+    let is_short = aims.targets.iter().any(|target| match target {
+        Aim::File => true,
+        Aim::Function(focus) => focus.around.is_none(),
+    });
+    if !parts && chosen.is_empty() && is_short {
+        chosen.push(Aim::File);
+    }
+    chosen
+}
+
+/// Returns how many draws a pass over each target takes.
+fn passes(aims: &Aims, parts: bool) -> Vec<u32> {
+    let targets = targets(aims, parts);
+    let of = |target: &Aim| Manner::pass(function(target));
+    targets.iter().map(of).collect()
 }
 
 /// A question about code that is waited for.
 #[derive(Debug)]
 pub(super) enum Reading {
     /// Before a draw: what is to be written anew.
-    Focus {
+    Aims {
         question: u64,
         path: String,
         text: Arc<str>,
@@ -73,68 +103,142 @@ pub(super) enum Reading {
 impl Reading {
     fn question(&self) -> u64 {
         match self {
-            Self::Focus { question, .. } | Self::Weave { question, .. } => *question,
+            Self::Aims { question, .. } | Self::Weave { question, .. } => *question,
         }
     }
 }
 
 impl Agent {
-    /// Asks for a part of a file beside the conversation. Returns `false` when there is none to ask for.
-    pub(super) fn draw_beside(&mut self, drawn: u32, out: &mut Vec<Effect>) -> bool {
-        let Some((path, text)) = self.file_to_write() else {
+    /// Takes the file that is to be written as what edits are drawn of. Returns it, where there is one.
+    fn begin_tracks(&mut self) -> Option<(String, Arc<str>)> {
+        let (path, file) = self.file_to_write()?;
+        let turn = self.turn.as_mut()?;
+        let result = match turn.checking {
+            Checking::Known(result) => result,
+            _ => None,
+        };
+        let fails = turn.checked_first.as_deref();
+        let search = turn.search.as_mut()?;
+        search.tracks.begin(&file, fails, result);
+        Some((path, file))
+    }
+
+    /// Tells whether the next draw is to be made in the conversation: what is not found as a whole may be found as a
+    /// passage.
+    pub(super) fn is_to_draw_inside(&mut self) -> bool {
+        let Some((path, file)) = self.begin_tracks() else {
+            return true;
+        };
+        let Some(turn) = &mut self.turn else {
+            return true;
+        };
+        let Some(search) = &mut turn.search else {
+            return true;
+        };
+        if search.tracks.unknown().is_some() {
+            return false;
+        }
+        let Some(ask) = search.tracks.next() else {
+            return true;
+        };
+        let targets = turn
+            .aims(&path, &file)
+            .map_or(&[][..], |aims| &aims.targets);
+        let focus = targets.first().and_then(function);
+        ask.is_file && ask.target == 0 && Manner::is_inside(ask.drawn, focus)
+    }
+
+    /// Asks what of a text may be meant, where that is not known. Returns `false` where it is.
+    fn ask_for_aims(&mut self, out: &mut Vec<Effect>) -> bool {
+        let Some((path, _)) = self.file_to_write() else {
             return false;
         };
-        let is_small = text.len() <= WHOLE_FILE;
+        let parts = !self.settings.without.contains(&Mechanism::Parts);
         let Some(turn) = &mut self.turn else {
             return false;
         };
-        let known = turn
-            .focused
-            .as_ref()
-            .filter(|known| known.path == path && known.text == text);
-        let focus = match known {
-            Some(known) => known.focus.clone(),
-            None if self.settings.without.contains(&Mechanism::Parts) => None,
-            None => {
-                let failing = turn.checked_first.clone().unwrap_or_default();
-                let request = turn.request.clone();
-                self.reads += 1;
-                let question = self.reads;
-                turn.reading = Some(Reading::Focus {
-                    question,
-                    path: path.clone(),
-                    text: Arc::clone(&text),
-                });
-                out.push(Effect::ReadCode {
-                    question,
-                    about: CodeQuestion::Focus {
-                        path,
-                        text,
-                        request,
-                        failing,
-                    },
-                });
-                return true;
-            }
-        };
-        if focus.is_none() && !is_small {
-            return false;
-        }
-        let is_checked = matches!(turn.checking, Checking::Known(_));
-        let manner = Manner::of(drawn, focus.as_ref(), is_checked);
-        let tried = turn
+        let unknown = turn
             .search
             .as_ref()
-            .map_or(&[][..], |search| search.tried());
+            .and_then(|search| search.tracks.unknown());
+        let Some((text, failing)) = unknown else {
+            return false;
+        };
+        if let Some(aims) = turn.aims(&path, &text) {
+            let passes = passes(aims, parts);
+            if let Some(search) = &mut turn.search {
+                search.tracks.learn(&text, &passes);
+            }
+            return false;
+        }
+        let request = turn.request.clone();
+        self.reads += 1;
+        let question = self.reads;
+        turn.reading = Some(Reading::Aims {
+            question,
+            path: path.clone(),
+            text: Arc::clone(&text),
+        });
+        out.push(Effect::ReadCode {
+            question,
+            about: CodeQuestion::Aims {
+                path,
+                text,
+                request,
+                failing: failing.unwrap_or_default(),
+            },
+        });
+        true
+    }
+
+    /// Asks for a part of a file beside the conversation. Returns `false` when there is none to ask for.
+    pub(super) fn draw_beside(&mut self, out: &mut Vec<Effect>) -> bool {
+        let Some((path, file)) = self.begin_tracks() else {
+            return false;
+        };
+        if self.ask_for_aims(out) {
+            return true;
+        }
+        let parts = !self.settings.without.contains(&Mechanism::Parts);
+        let compares = self.compares();
+        let Some(turn) = &mut self.turn else {
+            return false;
+        };
+        let next = |search: &mut super::Search| search.tracks.next();
+        let Some(ask) = turn.search.as_mut().and_then(next) else {
+            return false;
+        };
+        let Some(aims) = turn.aims(&path, &ask.text).cloned() else {
+            return false;
+        };
+        let targets = targets(&aims, parts);
+        let Some(target) = targets.get(ask.target) else {
+            return false;
+        };
+        let focus = function(target);
+        let judge = match turn.checking {
+            Checking::Known(_) => Judge::Check,
+            _ if compares => Judge::Versions,
+            _ => Judge::Nobody,
+        };
+        let search = turn.search.as_ref();
+        let total = search.map_or(0, super::Search::drawn);
+        let drawn = match judge {
+            Judge::Check => ask.drawn,
+            Judge::Versions | Judge::Nobody => total,
+        };
+        let manner = Manner::of(drawn, focus, judge);
+        let last = search.and_then(|search| search.versions.fails.as_deref());
         let prompt = prompt(
             &manner,
             &Subject {
                 request: &turn.request,
                 path: &path,
-                text: &text,
-                focus: focus.as_ref(),
-                fails: turn.checked_first.as_deref(),
-                tried,
+                text: &ask.text,
+                focus,
+                fails: ask.fails.as_deref().or(last),
+                tried: search.map_or(&[][..], |search| search.vain()),
+                is_stub: aims.is_stub,
             },
         );
         self.generations += 1;
@@ -156,13 +260,14 @@ impl Agent {
         if let Some(most) = manner.most() {
             request.sampling.max_tokens = request.sampling.max_tokens.min(most);
         }
-        request.sampling.seed = drawn;
+        request.sampling.seed = total;
         if let Some(turn) = &mut self.turn {
             turn.written.clear();
             turn.effort.generations += 1;
             turn.rewriting = Some(Rewriting {
                 path,
-                text,
+                text: ask.text,
+                file,
                 part: manner.part,
             });
             turn.generation = Some(request.id);
@@ -212,18 +317,17 @@ impl Agent {
         if let Some(turn) = &mut self.turn {
             turn.began_beside = true;
             turn.aimed_at = path;
-        }
-        if !self.draw_beside(0, out) {
-            return false;
-        }
-        if let Some(turn) = &mut self.turn {
             turn.search = Some(super::Search::default());
         }
-        true
+        let begun = self.draw_beside(out);
+        if let (Some(turn), false) = (&mut self.turn, begun) {
+            turn.search = None;
+        }
+        begun
     }
 
     /// Chooses the file to write: the one that the model would have changed, or the only one that it has read.
-    fn file_to_write(&self) -> Option<(String, Arc<str>)> {
+    pub(super) fn file_to_write(&self) -> Option<(String, Arc<str>)> {
         let turn = self.turn.as_ref()?;
         self.writing_tool()?;
         let mut files = self
@@ -261,10 +365,9 @@ impl Agent {
             return;
         };
         match (reading, answer) {
-            (Reading::Focus { path, text, .. }, CodeAnswer::Focus(focus)) => {
-                turn.focused = Some(Focused { path, text, focus });
-                let drawn = turn.search.as_ref().map_or(0, super::Search::drawn);
-                if self.draw_beside(drawn, out) {
+            (Reading::Aims { path, text, .. }, CodeAnswer::Aims(aims)) => {
+                turn.focused.push(Focused { path, text, aims });
+                if turn.search.is_some() && self.draw_beside(out) {
                     return;
                 }
                 match self.turn.as_mut() {
@@ -285,13 +388,14 @@ impl Agent {
                 let after = match (woven, rewriting.part) {
                     // As it was written, or where nobody knows how the language is read.
                     (Some(text), Part::File) if text != block => Some(text),
+                    (_, Part::Calls) => None,
                     (_, Part::File) => Some(with_prose(&rewriting.text, &block, &request)),
                     (woven, _) => woven,
                 };
                 self.try_written(&rewriting, after.as_deref(), out);
             }
             // An answer to something else than what was asked.
-            (Reading::Focus { .. }, CodeAnswer::Woven(_)) | (Reading::Weave { .. }, _) => {}
+            (Reading::Aims { .. }, CodeAnswer::Woven(_)) | (Reading::Weave { .. }, _) => {}
         }
     }
 
@@ -352,7 +456,7 @@ impl Agent {
             .tools
             .iter()
             .find(replaces)
-            .zip(passage(&rewriting.text, after));
+            .zip(passage(&rewriting.file, after));
         let (name, arguments) = match quoting {
             Some((tool, (old, new))) => {
                 let texts = [("old", old), ("new", new)]
@@ -384,16 +488,28 @@ pub(super) struct Placed {
 impl Rewriting {
     /// What is to be written is the file, as it was when this text was read.
     pub(super) fn of_file(path: &str, text: Arc<str>) -> Self {
+        Self::aside(path.to_owned(), text, Part::File)
+    }
+
+    /// Makes what is asked about a file that is not written by it.
+    pub(super) fn aside(path: String, text: Arc<str>, part: Part) -> Self {
+        let file = Arc::clone(&text);
         Self {
-            path: path.to_owned(),
+            path,
             text,
-            part: Part::File,
+            file,
+            part,
         }
     }
 
-    /// Tells whether a text is the file as it was.
+    /// Returns what is asked for.
+    pub(super) fn part(&self) -> Part {
+        self.part
+    }
+
+    /// Tells whether a text is the file as it was, or what was asked to be changed.
     pub(super) fn is_unchanged(&self, after: &str) -> bool {
-        *self.text == *after
+        *self.text == *after || *self.file == *after
     }
 }
 
@@ -405,7 +521,7 @@ pub(super) struct Written {
 }
 
 /// Finds the last code block that was written to its end.
-fn last_block(text: &str) -> Option<String> {
+pub(super) fn last_block(text: &str) -> Option<String> {
     let mut last = None;
     let mut open: Option<String> = None;
     for line in text.split_inclusive('\n') {

@@ -5,25 +5,38 @@
 //! costs its own tokens only), each is made in a copy and checked there, and the first that passes is the one that the
 //! user sees. An edit that only gets the check further is made as well, and the search goes on from there. What the
 //! model wrote in vain never enters the conversation: a model that sees what it did wrong does it again.
+//!
+//! The search goes on for as long as its time lasts, and asks for something else each time ([`super::tracks`]).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::super::calls::Stage;
 use super::super::input::Effect;
+use super::agreeing::Versions;
 use super::calling::{Fit, unparsable};
 use super::checking::Checking;
+use super::correcting::applied;
 use super::rewriting::Rewriting;
-use super::wording::{Manner, said};
+use super::tracks::{Tracks, form, further};
+use super::wording::{Part, said};
 use super::{Agent, Next, RETRY_TEMPERATURE, intent};
 use crate::protocol::{
     CallId, CheckResult, Event, FileChange, Hash, Mechanism, Message, Outcome, Risk, Sampling,
     ToolCall, ToolChoice,
 };
 
-/// How many edits are drawn before it is looked which of them came the furthest.
-const ROUND: usize = 4;
+/// How many edits are tried before a check that says the same of all of them is said to choose nothing.
+const ROUND: u32 = 4;
 
-/// How many edits are drawn before one that only gets the check further is made. A wrong edit can make a test pass, too:
-/// what passes as a whole is looked for first.
+/// How many edits are drawn in the conversation before one that only gets the check further is made. A wrong edit can
+/// make a test pass, too: what passes as a whole is looked for first. Beside the conversation nothing has to be made
+/// to go on from it.
 const PATIENCE: u32 = 8;
+
+/// How many draws there may be for one that is tried: most of those of a model that has nothing more to say are the
+/// same.
+const DRAWS_A_TRY: u32 = 4;
 
 /// How many edits are drawn beside the conversation where nothing checks them, until one changes something.
 const UNCHECKED: u32 = 3;
@@ -34,24 +47,39 @@ const MOST_TOLD: usize = 4;
 /// The edits drawn so far.
 #[derive(Debug, Default)]
 pub(super) struct Search {
-    /// Edits drawn in this turn.
+    /// What was asked of the model, and how much of it was an edit that was tried.
     drawn: u32,
-    round: Vec<Tried>,
-    /// What edits that were tried would have left.
+    tried: u32,
+    pub(super) tracks: Tracks,
+    /// The edit that came the furthest: the first of them, which was drawn with the least chance in it.
+    best: Option<Tried>,
+    /// Edits of which the check said what it says of the project as it is.
+    unmoved: u32,
+    /// What edits that were tried would have left, and their forms.
     seen: Vec<Hash>,
+    forms: BTreeSet<u64>,
     /// What edits that break a file's syntax would have left. One that is drawn again is tried all the same.
     broken: Vec<Hash>,
     current: Option<Candidate>,
+    /// What the edit that is being written would make of its file.
+    after: Option<Arc<str>>,
     /// Edits are drawn in the conversation only.
     inside: bool,
     /// What was tried in vain, the latest last: small changes, as they would be said.
     vain: Vec<String>,
+    /// Versions of a file that is written from nothing.
+    pub(super) versions: Versions,
 }
 
 impl Search {
     /// Returns how many edits were drawn.
     pub(super) fn drawn(&self) -> u32 {
         self.drawn
+    }
+
+    /// Returns how many edits were tried.
+    pub(super) fn tried(&self) -> u32 {
+        self.tried
     }
 
     /// Tells whether a check is of the edit that is being tried.
@@ -65,9 +93,43 @@ impl Search {
         self.current = Some(candidate);
     }
 
+    /// Returns what the edit that is being tried would make of its file.
+    pub(super) fn written(&self) -> Option<Arc<str>> {
+        self.current.as_ref()?.after.clone()
+    }
+
+    /// Waits for a check of the edit that is being tried, and returns that edit.
+    pub(super) fn await_check(&mut self, check: CallId) -> Option<ToolCall> {
+        let candidate = self.current.as_mut()?;
+        candidate.check = Some(check);
+        Some(candidate.call.clone())
+    }
+
+    /// Takes the edit that is being tried.
+    pub(super) fn take_current(&mut self) -> Option<Candidate> {
+        self.current.take()
+    }
+
     /// Returns what was tried in vain, the latest few.
-    pub(super) fn tried(&self) -> &[String] {
+    pub(super) fn vain(&self) -> &[String] {
         &self.vain[self.vain.len().saturating_sub(MOST_TOLD)..]
+    }
+
+    /// Takes note of an edit that did not pass.
+    fn note_tried(&mut self, tried: Tried, first: Option<&str>) {
+        let Some(result) = &tried.result else { return };
+        let says_the_same = result.reached == 0 && result.failed == 0;
+        self.unmoved += u32::from(says_the_same && first == Some(tried.text.as_str()));
+        if let Some(text) = &tried.candidate.after {
+            self.tracks.tried(text, &tried.text, *result);
+        }
+        let is_better = match &self.best {
+            None => true,
+            Some(best) => further(result, best.result.as_ref()),
+        };
+        if is_better {
+            self.best = Some(tried);
+        }
     }
 }
 
@@ -75,9 +137,11 @@ impl Search {
 #[derive(Debug)]
 pub(super) struct Candidate {
     raw: String,
-    call: ToolCall,
+    pub(super) call: ToolCall,
     pub(super) change: Option<Box<FileChange>>,
     check: Option<CallId>,
+    /// What it would make of its file, where that is known.
+    after: Option<Arc<str>>,
     /// How often it was mended as a compiler said.
     pub(super) corrected: u32,
 }
@@ -90,6 +154,7 @@ impl Candidate {
             call,
             change: None,
             check: None,
+            after: None,
             corrected,
         }
     }
@@ -132,6 +197,9 @@ impl Agent {
         let Some(beside) = beside else {
             return self.try_call(raw, out);
         };
+        if beside.part() == Part::Calls {
+            return self.take_calls(&raw, out);
+        }
         if let Some(placed) = self.place(beside, &raw, out) {
             self.try_written(&placed.rewriting, placed.after.as_deref(), out);
         }
@@ -149,12 +217,25 @@ impl Agent {
             .and_then(|after| self.written(rewriting, after));
         let Some(turn) = &mut self.turn else { return };
         turn.pending.clear();
+        let checked = matches!(turn.checking, Checking::Known(_));
+        let search = turn.search.get_or_insert_default();
+        let form = after.map(form);
+        let known = form.is_some_and(|form| search.forms.contains(&form));
         match written {
+            // A formatter would make it one that was tried: that costs no check.
+            Some(_) if known && checked => {
+                turn.effort.edits += 1;
+                turn.effort.same += 1;
+                search.after = None;
+                self.try_call(String::new(), out);
+            }
             Some(written) => {
+                search.after = after.map(Arc::from);
                 turn.pending.push_back((written.name, written.arguments));
                 self.try_call(written.raw, out);
             }
             None => {
+                search.after = None;
                 turn.effort.edits += u32::from(after.is_some());
                 turn.effort.same += u32::from(after.is_some());
                 self.try_call(String::new(), out);
@@ -167,6 +248,8 @@ impl Agent {
         let Some(turn) = &mut self.turn else { return };
         let search = turn.search.get_or_insert_default();
         search.drawn += 1;
+        search.tracks.count();
+        let after = search.after.take();
         turn.bad_call = None;
         let written = turn.pending.pop_front();
         turn.pending.clear();
@@ -183,7 +266,8 @@ impl Agent {
         }
         self.calls.open(call.clone(), Risk::Edit, Stage::Trying);
         if let Some(search) = self.turn.as_mut().and_then(|turn| turn.search.as_mut()) {
-            search.current = Some(Candidate::corrected(raw, call.clone(), 0));
+            let fresh = Candidate::corrected(raw, call.clone(), 0);
+            search.current = Some(Candidate { after, ..fresh });
         }
         if kept {
             self.note_edit(Fit::Unfit);
@@ -245,12 +329,20 @@ impl Agent {
             {
                 candidate.change = Some(change);
             }
+            if self.compares() {
+                return self.probe_current(out);
+            }
             if let Some(turn) = &mut self.turn {
-                turn.drawn += turn.search.as_ref().map_or(0, Search::drawn);
+                turn.drawn += turn.search.as_ref().map_or(0, Search::tried);
             }
             return self.adopt_current(out);
         }
         let syntax = self.helps(Mechanism::Syntax);
+        let base = self
+            .passages
+            .iter()
+            .find(|passage| passage.path == change.path);
+        let after_it = base.and_then(|base| applied(&base.text, &change));
         let Some(search) = self.search() else { return };
         let after = change.after.clone();
         let known = after
@@ -273,12 +365,19 @@ impl Agent {
         }
         search.seen.extend(after);
         let is_corrected = search.current.as_ref().is_some_and(|it| it.corrected > 0);
+        search.tried += u32::from(!is_corrected);
+        if let Some(candidate) = &mut search.current {
+            if candidate.after.is_none() {
+                candidate.after = after_it.map(Arc::from);
+            }
+            search.forms.extend(candidate.after.as_deref().map(form));
+        }
         let what = match is_corrected {
             true => format!(
                 "edit {} of `{}`, corrected as the compiler says",
-                search.drawn, change.path
+                search.tried, change.path
             ),
-            false => format!("edit {} of `{}`", search.drawn, change.path),
+            false => format!("edit {} of `{}`", search.tried, change.path),
         };
         if let Some(candidate) = &mut search.current {
             candidate.change = Some(change);
@@ -306,7 +405,7 @@ impl Agent {
         self.adopt(candidate, out);
     }
 
-    fn adopt(&mut self, candidate: Candidate, out: &mut Vec<Effect>) {
+    pub(super) fn adopt(&mut self, candidate: Candidate, out: &mut Vec<Effect>) {
         if let Some(turn) = &mut self.turn {
             turn.search = None;
         }
@@ -339,7 +438,8 @@ impl Agent {
             return self.draw_again(out);
         };
         let is_corrected = result.is_some() && self.try_corrected(&candidate, &text, out);
-        if let Some(search) = self.search() {
+        let Some(turn) = &mut self.turn else { return };
+        if let Some(search) = &mut turn.search {
             if result.is_some()
                 && !is_corrected
                 && let Some(change) = &candidate.change
@@ -347,11 +447,12 @@ impl Agent {
             {
                 search.vain.push(said);
             }
-            search.round.push(Tried {
+            let tried = Tried {
                 candidate,
                 text,
                 result,
-            });
+            };
+            search.note_tried(tried, turn.checked_first.as_deref());
         }
         if is_corrected {
             return;
@@ -373,13 +474,16 @@ impl Agent {
         }
     }
 
-    /// Draws another edit from the same point, or ends the round.
+    /// Draws another edit, or ends the search.
     fn draw_again(&mut self, out: &mut Vec<Effect>) {
-        let most = self.tries();
         let Some(turn) = &mut self.turn else { return };
         if !matches!(turn.checking, Checking::Known(_)) {
+            if self.compares() {
+                return self.next_version(out);
+            }
+            let Some(turn) = &mut self.turn else { return };
             let drawn = turn.search.as_ref().map_or(0, Search::drawn);
-            if drawn < UNCHECKED && self.draw_beside(drawn, out) {
+            if drawn < UNCHECKED && self.draw_beside(out) {
                 return;
             }
             let Some(turn) = &mut self.turn else { return };
@@ -387,71 +491,145 @@ impl Agent {
             turn.search = None;
             return self.generate(ToolChoice::Auto, out);
         }
-        let most = most.saturating_sub(turn.drawn);
+        if self.is_search_spent() {
+            return self.end_search(out);
+        }
+        let beside = self.file_to_write().is_some();
+        let Some(turn) = &mut self.turn else { return };
         let base = match turn.checking {
-            Checking::Known(Some(result)) => result.reached,
-            _ => 0,
+            Checking::Known(result) => result,
+            _ => None,
         };
         let Some(search) = &mut turn.search else {
             return;
         };
-        let spent = search.drawn >= most;
-        if !spent && search.round.len() < ROUND && !search.drawn.is_multiple_of(ROUND as u32) {
-            return self.draw(out);
-        }
-        let round = std::mem::take(&mut search.round);
-        let reached = |tried: &Tried| tried.result.map_or(0, |result| result.reached);
         // A check that says the same whatever is edited (no such test, no such program) cannot choose.
-        let first = turn.checked_first.as_deref();
-        // One that counts what fails did look.
-        let failed = |tried: &Tried| tried.result.map_or(0, |result| result.failed);
-        let is_blind = base == 0
-            && !round.is_empty()
-            && round.iter().all(|tried| {
-                reached(tried) == 0 && failed(tried) == 0 && first == Some(tried.text.as_str())
-            });
-        // The first of the best: it was drawn with the least chance in it.
-        let mut made = round
-            .into_iter()
-            .filter(|tried| tried.candidate.change.is_some());
-        if is_blind && let Some(first) = made.next() {
+        let looked = base.is_some_and(|base| base.reached > 0);
+        let is_blind = !looked && search.tried >= ROUND && search.unmoved >= search.tried;
+        if is_blind && let Some(first) = search.best.take() {
             turn.checking = Checking::Off;
             return self.adopt(first.candidate, out);
         }
-        let best = made.rev().max_by_key(reached);
-        let Some(best) = best else {
-            if spent {
-                return self.give_up_search(out);
-            }
-            return self.draw(out);
+        let inside = search.inside || !beside;
+        let waited = search.drawn >= PATIENCE && search.drawn.is_multiple_of(ROUND);
+        let is_further = |tried: &mut Tried| {
+            let result = tried.result.as_ref();
+            result.is_some_and(|result| further(result, base.as_ref()))
         };
-        let drawn = turn.drawn + search.drawn;
-        let further = drawn >= PATIENCE && reached(&best) > base && best.result.is_some();
-        if further || (spent && turn.changed.is_empty()) {
-            turn.still_failing = Some(best.text);
-            if let Some(result) = best.result {
-                turn.checking = Checking::Known(Some(result));
-            }
-            turn.drawn += search.drawn;
-            return self.adopt(best.candidate, out);
-        }
-        if spent {
-            return self.give_up_search(out);
+        if inside
+            && waited
+            && let Some(best) = search.best.take_if(is_further)
+        {
+            return self.adopt_failing(best, out);
         }
         self.draw(out);
     }
 
-    /// Asks the model for an edit, more freely each time.
+    /// Tells whether no more edits are to be drawn.
+    fn is_search_spent(&self) -> bool {
+        let Some(turn) = &self.turn else { return true };
+        let (tried, drawn) = turn
+            .search
+            .as_ref()
+            .map_or((0, 0), |search| (search.tried, search.drawn));
+        let most = self.tries();
+        turn.time_is_up
+            || turn.drawn + tried >= most
+            || drawn >= most.saturating_mul(DRAWS_A_TRY)
+            || turn.spent() >= self.most_tokens()
+    }
+
+    /// Ends a search in which nothing passed: with the edit that came the furthest, where one came further or nothing
+    /// was changed yet.
+    fn end_search(&mut self, out: &mut Vec<Effect>) {
+        let Some(turn) = &mut self.turn else { return };
+        let base = match turn.checking {
+            Checking::Known(result) => result,
+            _ => None,
+        };
+        let nothing_yet = turn.changed.is_empty();
+        let is_worth = |tried: &mut Tried| {
+            let result = tried.result.as_ref();
+            nothing_yet || result.is_some_and(|result| further(result, base.as_ref()))
+        };
+        let search = turn.search.as_mut();
+        let best = search.and_then(|search| search.best.take_if(is_worth));
+        match best {
+            Some(best) => self.adopt_failing(best, out),
+            None => self.give_up_search(out),
+        }
+    }
+
+    /// Makes an edit that does not pass.
+    fn adopt_failing(&mut self, tried: Tried, out: &mut Vec<Effect>) {
+        let Some(turn) = &mut self.turn else { return };
+        turn.still_failing = Some(tried.text);
+        if let Some(result) = tried.result {
+            turn.checking = Checking::Known(Some(result));
+        }
+        turn.drawn += turn.search.as_ref().map_or(0, Search::tried);
+        self.adopt(tried.candidate, out);
+    }
+
+    /// Ends the search that is running because its time is up: what is being drawn or checked is left.
+    pub(in crate::agent) fn time_is_up(&mut self, out: &mut Vec<Effect>) {
+        let Some(turn) = &mut self.turn else { return };
+        turn.time_is_up = true;
+        let checked = matches!(turn.checking, Checking::Known(_));
+        let searches = turn.search.is_some() && turn.checking != Checking::Wanted;
+        let compares = searches && !checked && self.compares();
+        let Some(turn) = &mut self.turn else { return };
+        if !(compares || searches && checked) {
+            return;
+        }
+        let has_nothing = turn
+            .search
+            .as_ref()
+            .is_some_and(|search| search.versions.is_empty());
+        if compares && has_nothing {
+            // The first version is made when it is written: there is nothing else.
+            return;
+        }
+        if turn.generation.take().is_some() {
+            out.push(Effect::CancelModel);
+        }
+        turn.rewriting = None;
+        turn.reading = None;
+        turn.pending.clear();
+        turn.bad_call = None;
+        turn.written.clear();
+        let candidate = turn
+            .search
+            .as_mut()
+            .and_then(|search| search.current.take());
+        if let Some(candidate) = candidate {
+            self.calls.settle(candidate.call.id);
+            let mut cancelled = vec![candidate.call.id];
+            if let Some(check) = candidate.check
+                && self.calls.settle(check).is_some()
+            {
+                cancelled.push(check);
+                out.push(Effect::Emit(Event::CallFinished {
+                    call: check,
+                    outcome: Outcome::Cancelled,
+                }));
+            }
+            out.push(Effect::CancelCalls(cancelled));
+        }
+        if compares {
+            return self.choose_version(out);
+        }
+        self.end_search(out);
+    }
+
+    /// Asks the model for an edit, of something else each time and more freely.
     pub(super) fn draw(&mut self, out: &mut Vec<Effect>) {
-        let most = self.most_tokens();
-        if self.turn.as_ref().is_some_and(|turn| turn.spent() >= most) {
-            return self.give_up_search(out);
+        if self.is_search_spent() {
+            return self.end_search(out);
         }
         let search = self.turn.as_ref().and_then(|turn| turn.search.as_ref());
-        let (drawn, beside) = search.map_or((0, false), |search| (search.drawn, !search.inside));
-        let focus = self.turn.as_ref().and_then(super::Turn::focus);
-        let inside = Manner::is_inside(drawn, focus);
-        if beside && !inside && self.draw_beside(drawn, out) {
+        let beside = search.is_none_or(|search| !search.inside);
+        if beside && !self.is_to_draw_inside() && self.draw_beside(out) {
             return;
         }
         let names = self.changing_tools();
@@ -484,7 +662,7 @@ impl Agent {
     /// Ends the search with nothing to show for it.
     fn give_up_search(&mut self, out: &mut Vec<Effect>) {
         if let Some(turn) = &mut self.turn {
-            turn.drawn += turn.search.take().map_or(0, |search| search.drawn);
+            turn.drawn += turn.search.take().map_or(0, |search| search.tried);
             turn.checking = Checking::Off;
             turn.next = Some(ToolChoice::None);
         }
@@ -512,13 +690,15 @@ impl Agent {
             return Some((text, Next::Words));
         }
         let failing = turn.still_failing.take()?;
+        // That is what the check says of the project now.
+        turn.checked_first = Some(failing.clone());
         let text =
             format!("{done}\nThe check does not pass yet. {failing}\nMake the next change now.");
         let most = self.tries();
         let Some(turn) = &mut self.turn else {
             return None;
         };
-        let spent = turn.drawn >= most;
+        let spent = turn.drawn >= most || turn.time_is_up;
         if spent {
             turn.checking = Checking::Off;
             return Some((

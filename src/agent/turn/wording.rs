@@ -8,8 +8,11 @@
 use super::super::input::Focus;
 use crate::protocol::{FileChange, LineKind};
 
-/// The temperature of a draw that is to differ from the likeliest one.
+/// The temperature of a draw that is to differ from the likeliest one, how much it rises each time that all was asked
+/// for once, and how far.
 const FREE: f32 = 0.8;
+const RISE: f32 = 0.2;
+const FREEST: f32 = 1.2;
 
 /// How many lines an answer in place of one line may take, in tokens.
 const LINE_TOKENS: u32 = 160;
@@ -25,6 +28,18 @@ pub(super) enum Part {
     Function,
     /// A line of it, counted from 1.
     Line(usize),
+    /// Sample calls of what it defines.
+    Calls,
+}
+
+/// What chooses between the edits that are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judge {
+    /// The project's check.
+    Check,
+    /// What versions of a file give that is written from nothing.
+    Versions,
+    Nobody,
 }
 
 /// How something is asked for.
@@ -42,7 +57,7 @@ pub(super) struct Manner {
 
 impl Manner {
     /// Says how the draw of this number is made.
-    pub(super) fn of(drawn: u32, focus: Option<&Focus>, is_checked: bool) -> Self {
+    pub(super) fn of(drawn: u32, focus: Option<&Focus>, judge: Judge) -> Self {
         let whole = match focus {
             Some(_) => Part::Function,
             None => Part::File,
@@ -55,20 +70,28 @@ impl Manner {
             differs: false,
         };
         // Nothing chooses between edits: the likeliest, and, where that changes nothing, what comes of thinking first.
-        if !is_checked {
+        if judge == Judge::Versions {
+            return Self {
+                told: drawn > 0,
+                temperature: if drawn > 0 { FREE } else { 0.0 },
+                ..plain
+            };
+        }
+        if judge == Judge::Nobody {
             return Self {
                 explains: drawn > 0,
                 temperature: if drawn > 1 { FREE } else { 0.0 },
                 ..plain
             };
         }
+        let lines = focus.map_or(&[][..], |focus| &focus.lines);
+        let pass = drawn / Self::pass(focus).max(1);
         let freely = Self {
-            temperature: FREE,
+            temperature: freedom(pass),
             // For some faults it helps to know what fails, for others it only leads astray.
             told: drawn % 2 == 1,
             ..plain
         };
-        let lines = focus.map_or(&[][..], |focus| &focus.lines);
         if drawn == 0 {
             return plain;
         }
@@ -95,10 +118,21 @@ impl Manner {
         let round = asked / lines.len();
         Self {
             part: Part::Line(lines[asked % lines.len()]),
-            temperature: if round == 0 { 0.0 } else { FREE },
+            temperature: match round {
+                0 => 0.0,
+                _ => freedom(u32::try_from(round - 1).unwrap_or(u32::MAX)),
+            },
             told: (asked + round) % 2 == 1,
             ..plain
         }
+    }
+
+    /// Returns how many edits are drawn until each part was asked for once.
+    pub(super) fn pass(focus: Option<&Focus>) -> u32 {
+        let lines = focus.map_or(0, |focus| focus.lines.len());
+        let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+        // A line, and the whole now and then.
+        lines.saturating_add(lines / 2).saturating_add(4)
     }
 
     /// Tells whether the draw of this number is made in the conversation: what is not found as a whole may be found as
@@ -116,6 +150,11 @@ impl Manner {
     }
 }
 
+/// Says how freely is drawn when all was asked for so often.
+fn freedom(passes: u32) -> f32 {
+    (FREE + RISE * passes.min(8) as f32).min(FREEST)
+}
+
 /// What is put before the model.
 pub(super) struct Subject<'a> {
     pub(super) request: &'a str,
@@ -126,6 +165,8 @@ pub(super) struct Subject<'a> {
     pub(super) fails: Option<&'a str>,
     /// What was tried in vain, a line each.
     pub(super) tried: &'a [String],
+    /// The file is yet to be written.
+    pub(super) is_stub: bool,
 }
 
 /// Writes the prompt of a draw. What all draws have in common comes first: it is evaluated once.
@@ -137,6 +178,7 @@ pub(super) fn prompt(manner: &Manner, subject: &Subject<'_>) -> String {
         focus,
         fails,
         tried,
+        is_stub,
     } = subject;
     let language = language(path);
     let fenced = |text: &str| {
@@ -161,11 +203,16 @@ pub(super) fn prompt(manner: &Manner, subject: &Subject<'_>) -> String {
     }
     let name = focus.map_or("", |focus| &focus.name);
     prompt.push_str(&match manner.part {
+        Part::File if *is_stub => format!(
+            "Write {path} as a whole, in one code block: all of it implemented, with the imports that it needs."
+        ),
         Part::File => format!("Write the corrected {path} as a whole, in one code block."),
         Part::Function => format!(
             "This is `{name}` as it stands:\n{}\nWrite `{name}` as it should be, in one code block, and nothing else.",
             fenced(&lines_of(text, *focus))
         ),
+        // Asked for in words of its own.
+        Part::Calls => String::new(),
         Part::Line(line) => format!(
             "This line of `{name}` is wrong:\n{}\nWrite only what is to stand there instead, in a code block.",
             fenced(text.lines().nth(line - 1).unwrap_or_default())
@@ -238,7 +285,7 @@ mod tests {
         let focus = focus();
         let asked: Vec<Part> = (0..12)
             .filter(|drawn| !Manner::is_inside(*drawn, Some(&focus)))
-            .map(|drawn| Manner::of(drawn, Some(&focus), true).part)
+            .map(|drawn| Manner::of(drawn, Some(&focus), Judge::Check).part)
             .collect();
         use Part::{Function, Line};
         assert_eq!(
@@ -256,18 +303,20 @@ mod tests {
                 Function
             ]
         );
-        assert_eq!(Manner::of(0, Some(&focus), true).temperature, 0.0);
-        assert_eq!(Manner::of(3, Some(&focus), true).temperature, 0.0);
-        assert!(Manner::of(5, Some(&focus), true).temperature > 0.0);
-        assert_eq!(Manner::of(4, None, true).part, Part::File);
+        assert_eq!(Manner::of(0, Some(&focus), Judge::Check).temperature, 0.0);
+        assert_eq!(Manner::of(3, Some(&focus), Judge::Check).temperature, 0.0);
+        assert!(Manner::of(5, Some(&focus), Judge::Check).temperature > 0.0);
+        assert_eq!(Manner::of(4, None, Judge::Check).part, Part::File);
+        let later = Manner::of(4 * Manner::pass(None), None, Judge::Check).temperature;
+        assert!(later > Manner::of(2, None, Judge::Check).temperature && later <= FREEST);
     }
 
     #[test]
     fn where_nothing_checks_the_second_draw_thinks_first() {
         let focus = focus();
-        let first = Manner::of(0, Some(&focus), false);
+        let first = Manner::of(0, Some(&focus), Judge::Nobody);
         assert!(!first.explains && first.part == Part::Function);
-        assert!(Manner::of(1, Some(&focus), false).explains);
+        assert!(Manner::of(1, Some(&focus), Judge::Nobody).explains);
     }
 
     #[test]
@@ -275,7 +324,7 @@ mod tests {
         let focus = focus();
         let mut asked: Vec<(Part, bool)> = (3..10)
             .filter(|drawn| !Manner::is_inside(*drawn, Some(&focus)))
-            .map(|drawn| Manner::of(drawn, Some(&focus), true))
+            .map(|drawn| Manner::of(drawn, Some(&focus), Judge::Check))
             .filter(|manner| manner.part != Part::Function)
             .map(|manner| (manner.part, manner.told))
             .collect();
@@ -302,8 +351,9 @@ mod tests {
             focus: Some(&focus),
             fails: Some("it fails"),
             tried: &["`a` to `b`".to_owned()],
+            is_stub: false,
         };
-        let manner = Manner::of(1, Some(&focus), true);
+        let manner = Manner::of(1, Some(&focus), Judge::Check);
         let text = prompt(&manner, &subject);
         assert!(
             text.starts_with("Fix `f`\n\na.py:\n```python\n\ndef f():"),

@@ -8,6 +8,7 @@
 pub use installed::has;
 
 mod installed;
+mod probing;
 mod report;
 mod running;
 
@@ -25,6 +26,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
 
+use self::probing::Probe;
 use self::report::Verdict;
 use self::running::Limit;
 use super::filesystem::Filesystem;
@@ -48,7 +50,10 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Runner {
     roots: Roots,
     launcher: Launcher,
+    /// Empty where the project has none.
     check: Vec<String>,
+    /// The Python that tries files which are written from nothing.
+    python: Option<String>,
     /// Where the copy is made.
     dir: PathBuf,
     state: Arc<tokio::sync::Mutex<State>>,
@@ -68,12 +73,38 @@ impl Runner {
             roots,
             launcher,
             check,
+            python: None,
             dir,
             state: Arc::default(),
         }
     }
 
+    /// Lets the server try Python files that are written from nothing, with a program.
+    #[must_use]
+    pub fn with_python(mut self, python: &str) -> Self {
+        self.python = Some(python.to_owned());
+        self
+    }
+
     async fn check(&self, trial: Option<Trial>) -> Result<Verdict, String> {
+        let (verdict, _) = self.run(&self.check, &self.check, trial).await?;
+        Ok(verdict)
+    }
+
+    async fn probe(&self, probe: &Probe, trial: Option<Trial>) -> Result<Verdict, String> {
+        let python = self.python.as_deref().ok_or("there is no Python")?;
+        let (argv, spoken) = probe.command(python);
+        let (verdict, output) = self.run(&argv, &spoken, trial).await?;
+        Ok(probing::with_given(verdict, &output))
+    }
+
+    /// Runs a command in the copy, with an edit made in it or without. Returns, too, what it said.
+    async fn run(
+        &self,
+        argv: &[String],
+        spoken: &[String],
+        trial: Option<Trial>,
+    ) -> Result<(Verdict, String), String> {
         let mut state = self.state.lock().await;
         let scratch = match &state.scratch {
             Some(scratch) => Arc::clone(scratch),
@@ -113,7 +144,7 @@ impl Runner {
         };
         let ran = running::run(
             &self.launcher,
-            &self.check,
+            argv,
             &folder,
             &profile,
             &Limit { time: limit },
@@ -132,7 +163,21 @@ impl Runner {
             let text = String::from_utf8_lossy(&file.bytes).into_owned();
             text.lines().nth(row.checked_sub(1)?).map(str::to_owned)
         };
-        Ok(report::verdict(&self.check, &ran, &folder, &line_of))
+        let verdict = report::verdict(spoken, &ran, &folder, &line_of);
+        Ok((verdict, ran.output))
+    }
+
+    fn tools(&self) -> Vec<Tool> {
+        let check = (!self.check.is_empty()).then(|| self.describe());
+        let probe = self.python.as_ref().map(|_| {
+            let mut meta = MetaObject::new();
+            meta.insert("walden/risk".to_owned(), "command".into());
+            let what = "Tries a Python file that is being written.";
+            Tool::new("probe", what, Probe::schema())
+                .with_annotations(ToolAnnotations::new().read_only(true).open_world(false))
+                .with_meta(meta)
+        });
+        check.into_iter().chain(probe).collect()
     }
 
     fn describe(&self) -> Tool {
@@ -195,11 +240,11 @@ impl ServerHandler for Runner {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(vec![self.describe()]))
+        Ok(ListToolsResult::with_all_items(self.tools()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        (name == "check").then(|| self.describe())
+        self.tools().into_iter().find(|tool| tool.name == name)
     }
 
     async fn call_tool(
@@ -207,7 +252,7 @@ impl ServerHandler for Runner {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        if request.name != "check" {
+        if self.get_tool(&request.name).is_none() {
             let message = format!("unknown tool `{}`", request.name);
             return Err(ErrorData::invalid_params(message, None));
         }
@@ -215,8 +260,21 @@ impl ServerHandler for Runner {
             Ok(trial) => trial,
             Err(problem) => return Err(ErrorData::invalid_params(problem, None)),
         };
+        let probe = match request.name == "probe" {
+            true => match Probe::of(request.arguments.as_ref()) {
+                Ok(probe) => Some(probe),
+                Err(problem) => return Err(ErrorData::invalid_params(problem, None)),
+            },
+            false => None,
+        };
+        let checked = async {
+            match &probe {
+                Some(probe) => self.probe(probe, trial).await,
+                None => self.check(trial).await,
+            }
+        };
         let checked = tokio::select! {
-            checked = self.check(trial) => checked,
+            checked = checked => checked,
             // Dropping the run ends its process group.
             () = context.ct.cancelled() => Err("cancelled".to_owned()),
         };

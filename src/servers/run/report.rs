@@ -48,6 +48,7 @@ pub(super) fn verdict(
             reached: reached(&output, counts),
             failed: counts.map_or(0, |(_, failed)| failed),
             millis: u32::try_from(ran.took.as_millis()).unwrap_or(u32::MAX),
+            given: [0; 8],
         },
     }
 }

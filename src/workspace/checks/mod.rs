@@ -41,6 +41,11 @@ pub fn detect(roots: &Roots, has: &dyn Fn(&str) -> bool) -> Option<Vec<String>> 
     (has_target && has("make")).then(|| command("make test"))?
 }
 
+/// Tells whether a check that was found tries the examples in the strings of Python files.
+pub fn reads_examples(command: &[String]) -> bool {
+    command.iter().any(|word| word == EXAMPLES)
+}
+
 fn has_test_script(package: &str) -> bool {
     let script = package.split("\"test\"").nth(1).unwrap_or_default();
     let script = script.split('"').nth(1).unwrap_or_default();

@@ -1,0 +1,381 @@
+//! The choice between versions of a file that is written from nothing, where the project has no check.
+//!
+//! Each version is at least run: it keeps the file's names, leaves nothing unwritten, and does what the examples in the
+//! request say. Of those that do, the one is made that most of the others agree with: the model writes a few sample
+//! calls, and what they give is compared. A mistake is rarely made twice in the same way; what is right is the same
+//! every time.
+
+use serde_json::{Map, Value};
+
+use super::super::calls::Stage;
+use super::super::input::Effect;
+use super::checking::Checking;
+use super::rewriting::{Rewriting, last_block};
+use super::searching::{Candidate, Search};
+use super::wording::Part;
+use super::{Agent, notice};
+use crate::protocol::{
+    CheckResult, Event, Lane, Level, Mechanism, Message, Mode, Risk, ToolCall, ToolChoice,
+};
+
+/// How many versions are drawn, and how many that agree in everything are enough.
+const MOST: u32 = 6;
+const ENOUGH: usize = 3;
+
+/// How many sample calls are asked for, the tokens that they may take, and the longest of them in bytes.
+const CALLS: usize = 8;
+const CALLS_TOKENS: u32 = 240;
+const LONGEST_CALL: usize = 240;
+
+/// The longest request that is searched for examples, in bytes.
+const REQUEST: usize = 24 * 1024;
+
+/// The versions that were drawn.
+#[derive(Debug, Default)]
+pub(super) struct Versions {
+    /// Sample calls; `None` until they were asked for.
+    calls: Option<Vec<String>>,
+    probed: Vec<(Candidate, CheckResult)>,
+    /// What was wrong with the last one that is not right.
+    pub(super) fails: Option<String>,
+}
+
+impl Versions {
+    /// Tells whether no version was run yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.probed.is_empty()
+    }
+
+    /// Returns the place of the version to be made: one that runs, that most examples hold for, that most others agree
+    /// with. The first of them was drawn with the least chance in it.
+    fn choose(&self) -> Option<usize> {
+        let places = (0..self.probed.len()).rev();
+        places.max_by_key(|place| {
+            let result = &self.probed[*place].1;
+            let failed = std::cmp::Reverse(result.failed);
+            (result.passed, failed, result.reached, self.agree(*place))
+        })
+    }
+
+    /// Counts what other versions give as well.
+    fn agree(&self, place: usize) -> usize {
+        let given = &self.probed[place].1.given;
+        let others = self.probed.iter().enumerate();
+        others
+            .filter(|(other, (_, result))| *other != place && result.passed)
+            .map(|(_, (_, result))| same(given, &result.given))
+            .sum()
+    }
+
+    /// Tells whether enough versions agree in everything.
+    fn is_enough(&self) -> bool {
+        let right: Vec<&CheckResult> = self
+            .probed
+            .iter()
+            .map(|(_, result)| result)
+            .filter(|result| result.passed)
+            .collect();
+        right.iter().any(|one| {
+            let tells = one.given.iter().any(|given| *given != 0);
+            let alike = right.iter().filter(|other| other.given == one.given);
+            tells && alike.count() >= ENOUGH
+        })
+    }
+}
+
+fn same(a: &[u8; 8], b: &[u8; 8]) -> usize {
+    let both = a.iter().zip(b);
+    both.filter(|(a, b)| a == b && **a != 0).count()
+}
+
+impl Agent {
+    /// Tells whether versions of a file are compared: nothing checks the project, the file is yet to be written, and
+    /// what the model writes may be run.
+    pub(super) fn compares(&self) -> bool {
+        let Some(turn) = &self.turn else { return false };
+        let Some((path, text)) = self.file_to_write() else {
+            return false;
+        };
+        let is_stub = turn.aims(&path, &text).is_some_and(|aims| aims.is_stub);
+        is_stub
+            && path.ends_with(".py")
+            && self.prober.is_some()
+            && !matches!(turn.checking, Checking::Known(_))
+            && self.helps(Mechanism::Versions)
+            && self.is_small()
+            && matches!(self.policy.mode(), Mode::Edit | Mode::Auto)
+    }
+
+    /// Looks what the version that was just drawn does: first sample calls are asked for.
+    pub(super) fn probe_current(&mut self, out: &mut Vec<Effect>) {
+        let Some(turn) = &self.turn else { return };
+        let search = turn.search.as_ref();
+        let has_calls = search.is_some_and(|search| search.versions.calls.is_some());
+        match has_calls || turn.time_is_up {
+            true => self.probe(out),
+            false => self.ask_for_calls(out),
+        }
+    }
+
+    fn ask_for_calls(&mut self, out: &mut Vec<Effect>) {
+        let Some((path, text)) = self.file_to_write() else {
+            return;
+        };
+        let Some(turn) = &self.turn else { return };
+        let search = turn.search.as_ref();
+        let written = search
+            .and_then(Search::written)
+            .unwrap_or_else(|| text.clone());
+        let prompt = format!(
+            "{}\n\n{path}:\n```python\n{written}```\n\nWrite {CALLS} short calls of what `{path}` defines, to try it with \
+             ordinary and with unusual arguments: one expression a line, without results, in one code block, and nothing else.",
+            turn.request
+        );
+        self.generations += 1;
+        let mut request = self.request(ToolChoice::None);
+        request.messages = vec![
+            Message::System {
+                text: "You are a careful programmer.".to_owned(),
+            },
+            Message::User { text: prompt },
+        ];
+        request.tools.clear();
+        request.unlisted = 0;
+        request.passages.clear();
+        request.lane = Lane::Side;
+        request.sampling.max_tokens = request.sampling.max_tokens.min(CALLS_TOKENS);
+        let id = request.id;
+        if let Some(turn) = &mut self.turn {
+            turn.asking_beside(id);
+            turn.rewriting = Some(Rewriting::aside(path, text, Part::Calls));
+        }
+        out.push(Effect::Generate(request));
+    }
+
+    /// Takes the sample calls that the model wrote.
+    pub(super) fn take_calls(&mut self, raw: &str, out: &mut Vec<Effect>) {
+        let calls = sample_calls(raw);
+        if let Some(turn) = &mut self.turn {
+            turn.pending.clear();
+            turn.bad_call = None;
+            if let Some(search) = &mut turn.search {
+                search.versions.calls = Some(calls);
+            }
+        }
+        self.probe(out);
+    }
+
+    fn probe(&mut self, out: &mut Vec<Effect>) {
+        let (Some(spec), Some((path, before))) = (self.prober.clone(), self.file_to_write()) else {
+            return self.adopt_current(out);
+        };
+        let id = self.calls.mint();
+        let Some(turn) = &mut self.turn else { return };
+        let Some(search) = &mut turn.search else {
+            return;
+        };
+        let calls = search.versions.calls.clone().unwrap_or_default();
+        let what = format!("version {} of `{path}`", search.drawn());
+        let Some(trial) = search.await_check(id) else {
+            return;
+        };
+        let request = super::beginning(&turn.request, REQUEST);
+        let arguments: [(&str, Value); 5] = [
+            ("name", what.into()),
+            ("path", path.into()),
+            ("before", (*before).into()),
+            ("request", request.into()),
+            ("calls", calls.into()),
+        ];
+        let call = ToolCall {
+            id,
+            server: spec.server,
+            tool: spec.tool,
+            arguments: Map::from_iter(arguments.map(|(name, value)| (name.to_owned(), value))),
+        };
+        // What is handed over is no news to anybody.
+        let mut shown = call.clone();
+        shown.arguments.retain(|name, _| name == "name");
+        out.push(Effect::Emit(Event::CallProposed {
+            call: shown,
+            risk: Risk::Command,
+        }));
+        out.push(Effect::Emit(Event::CallStarted { call: id }));
+        self.calls.open(call.clone(), Risk::Command, Stage::Running);
+        out.push(Effect::Check {
+            call,
+            trial: Some(trial),
+        });
+    }
+
+    /// Takes what a version did.
+    pub(super) fn probed(
+        &mut self,
+        text: String,
+        result: Option<CheckResult>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(turn) = &mut self.turn else { return };
+        let Some(search) = &mut turn.search else {
+            return;
+        };
+        let Some(candidate) = search.take_current() else {
+            return;
+        };
+        let id = candidate.call.id;
+        match result {
+            Some(result) => {
+                search.versions.fails = (!result.passed).then_some(text);
+                search.versions.probed.push((candidate, result));
+                self.calls.settle(id);
+                self.next_version(out);
+            }
+            // It could not be looked at: then nothing chooses.
+            None => self.adopt(candidate, out),
+        }
+    }
+
+    /// Draws another version, or makes the one that is chosen.
+    pub(super) fn next_version(&mut self, out: &mut Vec<Effect>) {
+        let most = self.most_tokens();
+        let Some(turn) = &self.turn else { return };
+        let Some(search) = &turn.search else { return };
+        let spent = search.drawn() >= MOST || turn.time_is_up || turn.spent() >= most;
+        if !spent && !search.versions.is_enough() && self.draw_beside(out) {
+            return;
+        }
+        self.choose_version(out);
+    }
+
+    /// Makes the version that is chosen. Where there is none, the conversation goes on where it would have begun.
+    pub(super) fn choose_version(&mut self, out: &mut Vec<Effect>) {
+        let Some(turn) = &mut self.turn else { return };
+        let Some(search) = &mut turn.search else {
+            return;
+        };
+        let versions = &mut search.versions;
+        let Some(place) = versions.choose() else {
+            turn.search = None;
+            return self.generate(ToolChoice::Auto, out);
+        };
+        let count = versions.probed.len();
+        let agree = versions
+            .probed
+            .iter()
+            .filter(|(_, result)| result.given == versions.probed[place].1.given)
+            .count();
+        let (candidate, result) = versions.probed.remove(place);
+        let text = match result.passed {
+            true => format!(
+                "Nothing checks this project. Of {count} versions that were written and run, {agree} give the same \
+                 for sample calls: one of those is made."
+            ),
+            false => {
+                "Nothing checks this project, and no version that was written runs as it should."
+                    .to_owned()
+            }
+        };
+        let level = if result.passed {
+            Level::Info
+        } else {
+            Level::Warning
+        };
+        notice(level, &text, out);
+        self.adopt(candidate, out);
+    }
+}
+
+/// Reads sample calls: an expression a line.
+fn sample_calls(raw: &str) -> Vec<String> {
+    let block = last_block(raw).unwrap_or_else(|| raw.to_owned());
+    let is_call = |line: &&str| {
+        let begins = line.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        begins && line.contains('(') && line.ends_with(')') && line.len() <= LONGEST_CALL
+    };
+    let bare = |line: &str| -> String {
+        let line = line.split("  #").next().unwrap_or(line).trim();
+        let printed = line
+            .strip_prefix("print(")
+            .and_then(|line| line.strip_suffix(')'));
+        printed.unwrap_or(line).to_owned()
+    };
+    let mut calls: Vec<String> = Vec::new();
+    for call in block.lines().map(bare) {
+        let says_more = ["import ", "from ", "def ", "class ", "for ", "if "]
+            .iter()
+            .any(|word| call.starts_with(word));
+        if is_call(&call.as_str()) && !says_more && !calls.contains(&call) && calls.len() < CALLS {
+            calls.push(call);
+        }
+    }
+    calls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::CallId;
+
+    fn version(passed: bool, failed: u32, given: [u8; 8]) -> (Candidate, CheckResult) {
+        let call = ToolCall {
+            id: CallId(1),
+            server: "fs".into(),
+            tool: "write".into(),
+            arguments: Map::new(),
+        };
+        let result = CheckResult {
+            passed,
+            reached: 5 - failed,
+            failed,
+            millis: 1,
+            given,
+        };
+        (Candidate::corrected(String::new(), call, 0), result)
+    }
+
+    fn versions(probed: Vec<(Candidate, CheckResult)>) -> Versions {
+        Versions {
+            probed,
+            ..Versions::default()
+        }
+    }
+
+    #[test]
+    fn the_version_that_most_agree_with_is_made() {
+        let given = |first: u8| [first, 9, 0, 0, 0, 0, 0, 0];
+        let found = versions(vec![
+            version(true, 0, given(1)),
+            version(true, 0, given(2)),
+            version(true, 0, given(2)),
+        ]);
+        assert_eq!(found.choose(), Some(1));
+        assert!(!found.is_enough());
+        let alike = versions((0..3).map(|_| version(true, 0, given(3))).collect());
+        assert!(alike.is_enough());
+        assert_eq!(alike.choose(), Some(0), "the likeliest of those");
+    }
+
+    #[test]
+    fn a_version_that_fails_is_made_only_where_there_is_no_other() {
+        let agreed = [1; 8];
+        let found = versions(vec![
+            version(false, 2, agreed),
+            version(false, 1, agreed),
+            version(true, 0, [0; 8]),
+        ]);
+        assert_eq!(found.choose(), Some(2));
+        let failing = versions(vec![version(false, 2, agreed), version(false, 1, agreed)]);
+        assert_eq!(failing.choose(), Some(1));
+        let mute = versions((0..3).map(|_| version(true, 0, [0; 8])).collect());
+        assert!(
+            !mute.is_enough(),
+            "calls that tell nothing agree in nothing"
+        );
+    }
+
+    #[test]
+    fn sample_calls_are_expressions_one_a_line() {
+        let raw = "Sure:\n```python\nfrom a import f\nf(1)\nprint(f([2, 3]))\nf(1)\nA(3).g()  # first\nfor x in y: f(x)\n```";
+        assert_eq!(sample_calls(raw), ["f(1)", "f([2, 3])", "A(3).g()"]);
+    }
+}

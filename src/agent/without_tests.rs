@@ -1,0 +1,463 @@
+//! Claims about the switches: each mechanism that can be left out is really left out, and nothing else is.
+
+use std::sync::Arc;
+
+use super::tests::*;
+use super::*;
+use crate::protocol::{BREAKS_SYNTAX, CheckResult, Finish, Hash, Hunk, Line, LineKind, ToolChoice};
+
+/// What happens where a mechanism would help: whether it did.
+type Scene = fn(&mut Agent) -> bool;
+
+/// Every mechanism of the agent's. The others are the engine's and the composition's.
+const SCENES: [(Mechanism, Scene); 12] = [
+    (Mechanism::Locating, |agent| {
+        located(agent, Some("a.py"));
+        format!("{:?}", submit(agent, "Fix the total")).contains("\"read\"")
+    }),
+    (Mechanism::Map, |agent| {
+        located(agent, None);
+        submit(agent, "Fix the total");
+        format!("{:?}", agent.messages).contains("the map")
+    }),
+    (Mechanism::Check, |agent| {
+        submit(agent, "Fix it");
+        let out = succeed(agent, 1, None);
+        out.iter()
+            .any(|effect| matches!(effect, Effect::Check { trial: None, .. }))
+    }),
+    (Mechanism::Search, |agent| {
+        failing(agent);
+        let out = tried(agent, change("a.py"));
+        let out = fails(agent, &out);
+        // Another one is drawn, and the first is not made.
+        asked(&out).is_some()
+    }),
+    (Mechanism::Syntax, |agent| {
+        failing(agent);
+        let mut broken = change("a.py");
+        broken
+            .notes
+            .push(format!("{BREAKS_SYNTAX}line 1: `)` is missing"));
+        checked(&tried(agent, broken)).is_none()
+    }),
+    (Mechanism::JustAnswer, |agent| {
+        let out = submit(agent, "What is a monad?");
+        asked(&out).map(|request| &request.choice) == Some(&ToolChoice::None)
+    }),
+    (Mechanism::Beside, |agent| {
+        let out = read(agent, "def f():\n    return 1\n");
+        out.iter()
+            .any(|effect| matches!(effect, Effect::ReadCode { .. }))
+    }),
+    (Mechanism::Nudges, |agent| {
+        agent.checker = None;
+        submit(agent, "Fix it");
+        succeed(agent, 1, None);
+        let out = answer(agent, "I would fix it.");
+        summary(&out).is_none()
+    }),
+    (Mechanism::Repeats, |agent| {
+        agent.checker = None;
+        submit(agent, "Fix it");
+        succeed(agent, 1, None);
+        for id in [2, 3] {
+            call(agent, "read", "a.py");
+            succeed(agent, id, None);
+        }
+        format!("{:?}", agent.messages).contains("You made this very call before")
+    }),
+    (Mechanism::Parts, |agent| {
+        let out = read(agent, "def f():\n    return 1\n");
+        let focus = Focus {
+            name: "f".into(),
+            from: 1,
+            to: 2,
+            lines: vec![2],
+            around: None,
+        };
+        let out = told(agent, &out, vec![Aim::Function(focus)], false);
+        format!("{:?}", asked(&out)).contains("This is `f` as it stands")
+    }),
+    (Mechanism::Corrections, |agent| {
+        let out = read(agent, "def f():\n    return 1\n");
+        told(agent, &out, vec![Aim::File], false);
+        let out = written(agent, "def f():\n    return tow\n");
+        let line = |kind, text: &str| Line {
+            kind,
+            text: text.to_owned(),
+        };
+        let hunk = Hunk {
+            old_start: 2,
+            old_lines: 1,
+            new_start: 2,
+            new_lines: 1,
+            lines: vec![
+                line(LineKind::Removed, "    return 1"),
+                line(LineKind::Added, "    return tow"),
+            ],
+        };
+        let mut change = change("a.py");
+        change.hunks.push(hunk);
+        let out = previewed(agent, &out, change);
+        let out = fails_with(
+            agent,
+            &out,
+            "NameError: name 'tow' is not defined. Did you mean: 'two'?",
+        );
+        asked(&out).is_none()
+            && out
+                .iter()
+                .any(|effect| matches!(effect, Effect::Preview(_)))
+    }),
+    (Mechanism::Versions, |agent| {
+        agent.checker = None;
+        let out = read(agent, "def f():\n    pass\n");
+        told(agent, &out, vec![Aim::File], true);
+        let out = written(agent, "def f():\n    return 1\n");
+        let out = previewed(agent, &out, change("a.py"));
+        // It asks for sample calls before anything is made.
+        asked(&out).is_some_and(|request| format!("{request:?}").contains("short calls"))
+    }),
+];
+
+fn new() -> Agent {
+    let mut agent = agent(Mode::Edit);
+    let text = |names: &[&str]| {
+        let properties = names
+            .iter()
+            .map(|name| ((*name).to_owned(), serde_json::json!({"type": "string"})));
+        let properties = serde_json::Map::from_iter(properties);
+        serde_json::json!({"type": "object", "properties": properties})
+    };
+    let run = |name: &str| ToolSpec {
+        server: CHECKING_SERVER.into(),
+        ..spec(name, Risk::Command)
+    };
+    let write = ToolSpec {
+        schema: text(&["path", "content"]),
+        ..spec("write", Risk::Edit)
+    };
+    agent.handle(Input::Tools(vec![run("check"), run("probe"), write]));
+    agent.handle(Input::ModelReady(ModelInfo {
+        parameters: 1_500_000_000,
+        ..info()
+    }));
+    agent
+}
+
+fn located(agent: &mut Agent, file: Option<&str>) {
+    agent.handle(Input::Located {
+        text: "Fix the total".into(),
+        located: Located {
+            file: file.map(str::to_owned),
+            map: "the map".into(),
+        },
+    });
+}
+
+fn checked(out: &[Effect]) -> Option<CallId> {
+    out.iter().find_map(|effect| match effect {
+        Effect::Check { call, .. } => Some(call.id),
+        _ => None,
+    })
+}
+
+fn fails(agent: &mut Agent, out: &[Effect]) -> Vec<Effect> {
+    fails_with(agent, out, "it fails")
+}
+
+fn fails_with(agent: &mut Agent, out: &[Effect], text: &str) -> Vec<Effect> {
+    let call = checked(out).expect("a check");
+    let result = CheckResult {
+        passed: false,
+        reached: 3,
+        failed: 1,
+        millis: 1,
+        given: [0; 8],
+    };
+    agent.handle(Input::Checked {
+        call,
+        outcome: Outcome::Done { text: text.into() },
+        result: Some(result),
+    })
+}
+
+/// Starts a turn whose check fails, up to the first generation.
+fn failing(agent: &mut Agent) {
+    submit(agent, "Fix it");
+    let out = succeed(agent, 1, None);
+    fails(agent, &out);
+}
+
+fn previewed(agent: &mut Agent, out: &[Effect], change: FileChange) -> Vec<Effect> {
+    let call = out.iter().find_map(|effect| match effect {
+        Effect::Preview(call) => Some(call.id),
+        _ => None,
+    });
+    agent.handle(Input::Previewed {
+        call: call.expect("a preview"),
+        preview: Preview::Change(Box::new(change)),
+    })
+}
+
+fn tried(agent: &mut Agent, change: FileChange) -> Vec<Effect> {
+    let out = call(agent, "edit", "a.py");
+    previewed(agent, &out, change)
+}
+
+/// Names a file in a request, which is read and, where there is a check, checked.
+fn read(agent: &mut Agent, text: &str) -> Vec<Effect> {
+    agent.handle(Input::Submitted {
+        text: "Fix `f` in a.py".into(),
+        files: vec!["a.py".into()],
+    });
+    let out = agent.handle(Input::CallDone {
+        call: CallId(1),
+        outcome: Outcome::Done { text: "1".into() },
+        change: None,
+        passage: Some(("a.py".into(), text.into())),
+    });
+    match checked(&out) {
+        Some(_) => fails(agent, &out),
+        None => out,
+    }
+}
+
+/// Answers what is asked about code.
+fn told(agent: &mut Agent, out: &[Effect], targets: Vec<Aim>, is_stub: bool) -> Vec<Effect> {
+    let question = out.iter().find_map(|effect| match effect {
+        Effect::ReadCode { question, .. } => Some(*question),
+        _ => None,
+    });
+    agent.handle(Input::CodeTold {
+        question: question.expect("a question"),
+        answer: CodeAnswer::Aims(Aims { targets, is_stub }),
+    })
+}
+
+/// Lets the model write a file, which is asked for beside the conversation.
+fn written(agent: &mut Agent, text: &str) -> Vec<Effect> {
+    let out = done(agent, &format!("```python\n{text}```"), Finish::Stop);
+    let question = out.iter().find_map(|effect| match effect {
+        Effect::ReadCode { question, .. } => Some(*question),
+        _ => None,
+    });
+    agent.handle(Input::CodeTold {
+        question: question.expect("a question"),
+        answer: CodeAnswer::Woven(Some(text.to_owned())),
+    })
+}
+
+#[test]
+fn what_is_left_out_does_not_help_and_everything_else_does() {
+    for (mechanism, scene) in SCENES {
+        assert!(scene(&mut new()), "{mechanism:?} does nothing");
+        let mut without = new();
+        without.settings.without.push(mechanism);
+        assert!(!scene(&mut without), "{mechanism:?} is not left out");
+    }
+}
+
+#[test]
+fn every_mechanism_of_the_agent_has_its_scene() {
+    let elsewhere = [
+        Mechanism::Arguments,
+        Mechanism::Examples,
+        Mechanism::Speculation,
+    ];
+    for (mechanism, _) in Mechanism::TABLE {
+        let has_scene = SCENES.iter().any(|(of, _)| *of == mechanism);
+        assert_ne!(has_scene, elsewhere.contains(&mechanism), "{mechanism:?}");
+    }
+}
+
+/// Lets one version be written and run, which gives something for a sample call.
+fn version(agent: &mut Agent, number: u8, passed: bool, gives: u8) -> Vec<Effect> {
+    let text = format!("def f():\n    return {number}\n");
+    let out = written(agent, &text);
+    let mut change = change("a.py");
+    change.after = Some(Hash(number.to_string()));
+    let mut out = previewed(agent, &out, change);
+    if checked(&out).is_none() {
+        assert!(format!("{:?}", asked(&out)).contains("short calls"));
+        out = done(agent, "```python\nf()\n```", Finish::Stop);
+    }
+    let call = checked(&out).expect("it is run");
+    let mut given = [0; 8];
+    given[0] = gives;
+    let text = if passed { "passes" } else { "NameError: math" };
+    agent.handle(Input::Checked {
+        call,
+        outcome: Outcome::Done { text: text.into() },
+        result: Some(CheckResult {
+            passed,
+            reached: 4,
+            failed: u32::from(!passed),
+            millis: 1,
+            given,
+        }),
+    })
+}
+
+fn stub() -> Agent {
+    let mut agent = new();
+    agent.checker = None;
+    let out = read(&mut agent, "def f():\n    pass\n");
+    told(&mut agent, &out, vec![Aim::File], true);
+    agent
+}
+
+fn made(out: &[Effect]) -> Option<Hash> {
+    out.iter().find_map(|effect| match effect {
+        Effect::RunCall { change, .. } => change.as_ref()?.after.clone(),
+        _ => None,
+    })
+}
+
+#[test]
+fn of_the_versions_of_a_file_the_one_that_most_agree_with_is_made() {
+    let mut agent = stub();
+    for (number, gives) in [(1, 9), (2, 5), (3, 5)] {
+        let out = version(&mut agent, number, true, gives);
+        assert!(made(&out).is_none() && asked(&out).is_some());
+    }
+    let out = version(&mut agent, 4, true, 5);
+    assert_eq!(made(&out), Some(Hash("2".into())));
+    let said = format!("{out:?}");
+    assert!(
+        said.contains("Of 4 versions that were written and run, 3 give the same"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_next_version_is_told_what_was_wrong_with_the_last() {
+    let mut agent = stub();
+    let out = version(&mut agent, 1, false, 0);
+    let request = asked(&out).expect("another version");
+    assert!(format!("{request:?}").contains("NameError: math"));
+    assert!(request.sampling.temperature > 0.0);
+}
+
+#[test]
+fn versions_that_all_fail_are_said_to_fail() {
+    let mut agent = stub();
+    let mut out = Vec::new();
+    for number in 1..=6 {
+        out = version(&mut agent, number, false, 0);
+    }
+    assert_eq!(made(&out), Some(Hash("1".into())));
+    assert!(format!("{out:?}").contains("no version that was written runs as it should"));
+}
+
+#[test]
+fn when_the_time_is_up_the_best_version_so_far_is_made() {
+    let mut agent = stub();
+    version(&mut agent, 1, false, 0);
+    version(&mut agent, 2, true, 3);
+    let out = agent.handle(Input::TimeIsUp);
+    assert!(out.contains(&Effect::CancelModel));
+    assert_eq!(made(&out), Some(Hash("2".into())));
+}
+
+#[test]
+fn when_the_time_is_up_before_the_first_version_that_one_is_made_without_another() {
+    let mut agent = stub();
+    let out = agent.handle(Input::TimeIsUp);
+    assert!(out.is_empty(), "it is still being written: {out:?}");
+    let out = written(&mut agent, "def f():\n    return 1\n");
+    let out = previewed(&mut agent, &out, change("a.py"));
+    let out = fails(&mut agent, &out);
+    assert_eq!(made(&out), Some(Hash("1".into())));
+}
+
+#[test]
+fn when_the_time_is_up_the_edit_that_came_the_furthest_is_made() {
+    let mut agent = new();
+    failing(&mut agent);
+    let out = tried(&mut agent, change("a.py"));
+    fails(&mut agent, &out);
+    let out = agent.handle(Input::TimeIsUp);
+    assert!(out.contains(&Effect::CancelModel));
+    assert_eq!(made(&out), Some(Hash("1".into())));
+    assert!(agent.handle(Input::TimeIsUp).is_empty(), "it is up once");
+}
+
+#[test]
+fn a_check_that_runs_when_the_time_is_up_is_cancelled() {
+    let mut agent = new();
+    failing(&mut agent);
+    let out = tried(&mut agent, change("a.py"));
+    let check = checked(&out).expect("a check");
+    let out = agent.handle(Input::TimeIsUp);
+    assert!(
+        out.iter()
+            .any(|effect| matches!(effect, Effect::CancelCalls(calls) if calls.contains(&check)))
+    );
+    assert!(asked(&out).is_some(), "it says what it found");
+    assert!(agent.calls.is_empty());
+}
+
+#[test]
+fn the_search_goes_on_from_an_edit_that_gets_the_check_further_and_makes_nothing_of_it() {
+    let mut agent = new();
+    let out = read(&mut agent, "def f():\n    return 1\n");
+    told(&mut agent, &out, vec![Aim::File], false);
+    let out = written(&mut agent, "def f():\n    return 2\n");
+    let out = previewed(&mut agent, &out, change("a.py"));
+    let call = checked(&out).expect("a check");
+    let out = agent.handle(Input::Checked {
+        call,
+        outcome: Outcome::Done {
+            text: "another test fails".into(),
+        },
+        result: Some(CheckResult {
+            passed: false,
+            reached: 4,
+            failed: 1,
+            millis: 1,
+            given: [0; 8],
+        }),
+    });
+    assert_eq!(made(&out), None);
+    let text: Option<Arc<str>> = out.iter().find_map(|effect| match effect {
+        Effect::ReadCode {
+            about: CodeQuestion::Aims { text, failing, .. },
+            ..
+        } if failing == "another test fails" => Some(Arc::clone(text)),
+        _ => None,
+    });
+    assert_eq!(text.as_deref(), Some("def f():\n    return 2\n"));
+    let out = told(&mut agent, &out, vec![Aim::File], false);
+    let prompt = format!("{:?}", asked(&out).map(|request| request.messages.clone()));
+    assert!(prompt.contains("return 2"), "{prompt}");
+    // What is found there is an edit of the file as it is.
+    let out = written(&mut agent, "def f():\n    return 3\n");
+    let out = previewed(
+        &mut agent,
+        &out,
+        FileChange {
+            after: Some(Hash("3".into())),
+            ..change("a.py")
+        },
+    );
+    assert!(checked(&out).is_some());
+}
+
+#[test]
+fn what_a_formatter_makes_the_same_is_not_checked_again() {
+    let mut agent = new();
+    let out = read(&mut agent, "def f():\n    return 1\n");
+    told(&mut agent, &out, vec![Aim::File], false);
+    let out = written(&mut agent, "def f():\n    return 2+1\n");
+    let out = previewed(&mut agent, &out, change("a.py"));
+    fails(&mut agent, &out);
+    let out = written(&mut agent, "def f():\n\n    # why\n    return 2 + 1\n");
+    assert!(
+        !out.iter()
+            .any(|effect| matches!(effect, Effect::Preview(_))),
+        "{out:?}"
+    );
+    assert!(asked(&out).is_some(), "another is drawn at once");
+}
