@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup demo conformance interop hosts
+.PHONY: help run test setup demo conformance interop recordings hosts
 
 export CARGO_TERM_COLOR ?= auto
 
@@ -169,6 +169,19 @@ interop:
 		exit 0
 	fi
 	cargo test --locked --test interop --test recording -- --nocapture
+
+# Sessions with a real model, a real server and a real authorization server, recorded at a real terminal. It takes minutes,
+# and needs tmux.
+recordings: interop
+	if [ ! -d $(INTEROP)/node_modules/oidc-provider ]; then
+		npm install --prefix $(INTEROP) --no-audit --no-fund --loglevel=error oidc-provider@9.13.3
+	fi
+	cargo build --release --locked
+	$(RELEASE) model pull $(MODEL)
+	export PYTHONDONTWRITEBYTECODE=1
+	python3 -u tests/recording/login.py $(RELEASE) $(MODEL) $(INTEROP) assets/login.txt
+	python3 -u tests/recording/drive.py $(RELEASE) $(MODEL) \
+		$(INTEROP)/node_modules/@modelcontextprotocol/server-everything/dist/index.js assets/servers-model.txt
 
 # The official inspector and the official Python client must get from the three servers what they ask for.
 hosts:

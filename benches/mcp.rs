@@ -9,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Map, json};
 use walden::mcp::config::{Source, define};
 use walden::mcp::pins::Pins;
-use walden::mcp::{Attended, Choices, Host, Options, Purpose};
+use walden::mcp::{Attended, Choices, Host, Options, Purpose, TaskBook};
 use walden::protocol::{CallId, ToolCall};
 use walden::sandbox::Launcher;
 
@@ -80,6 +80,7 @@ async fn host(scratch: &std::path::Path) -> Host {
         remote: None,
         containers: None,
         choices: Choices::in_memory(),
+        tasks: TaskBook::in_memory(),
         reload: None,
     };
     let host = Host::with(vec![definition], options);

@@ -191,11 +191,18 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered
+    /// Try every way out, in a sealed process, in confined programs and in a free one, and print what the kernel answered;
+    /// and throw hostile text at what stands before the terminal
     Prove {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// How many hostile bytes are thrown
+        #[arg(long, value_name = "BYTES", default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+        text: u64,
+        /// Throw other bytes than those of seed 1
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
     },
     /// Run a command that can read this folder and the system, write only where it is allowed, and reach no network
     Run {
@@ -364,7 +371,8 @@ pub enum Serve {
 #[command(next_help_heading = "Over HTTP")]
 pub struct ServeHttp {
     /// Listen for clients over streamable HTTP, at http://ADDR:PORT/mcp (127.0.0.1 if only a port is given). At most 64
-    /// sessions with 32 requests at once each, of 32 MiB, sent within a minute; connections that do nothing give way
+    /// sessions with 32 requests at once each, of 32 MiB, sent within a minute; connections that do nothing give way.
+    /// `GET /healthz` says without the token that it is there, `GET /metrics` with it what it does, for Prometheus
     #[arg(long = "http", value_name = "[ADDR:]PORT", value_parser = http_address)]
     pub address: Option<std::net::SocketAddr>,
     /// Let other machines connect: needed for an address that is not this machine's own

@@ -174,6 +174,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["serde_json", "sha2", "thiserror", "zip"],
     ),
     ("mcp/config", &["mcp"], &["serde_json", "toml"]),
+    (
+        "mcp/task_book.rs",
+        &[],
+        &["rustix", "serde", "serde_json", "tracing"],
+    ),
+    ("mcp/trace.rs", &[], &["rustix", "serde_json"]),
     // Third-party servers are started by the sandbox alone.
     (
         "mcp/stdio.rs",
@@ -296,7 +302,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("error.rs", &[], &[]),
-    ("door.rs", &["protocol"], &[]),
+    ("door", &["protocol"], &[]),
     ("threat_model.rs", &[], &[]),
     (
         "audit",
@@ -452,7 +458,7 @@ const NETWORK: &[&str] = &[
 const PROCESS: &[&str] = &[
     "bench",
     "compose/brokering.rs",
-    "compose/containing.rs",
+    "compose/containing",
     // The editor that the user names, for a text that is long to write.
     "compose/editor.rs",
     "model/store",

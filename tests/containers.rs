@@ -209,3 +209,128 @@ fn a_sealed_session_has_it_started_beside_the_seal_and_ends_it() {
         std::thread::yield_now();
     }
 }
+
+/// A server of a shell alone, so that an image of one program holds it.
+const SHELL_SERVER: &str = r#"while read -r line; do
+  id=$(echo "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+  case "$line" in
+    *'"method":"initialize"'*)
+      echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"it","version":"1"}}}' ;;
+    *'"method":"tools/list"'*)
+      echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"tools":[{"name":"look","description":"Looks.","inputSchema":{"type":"object","properties":{}}}]}}' ;;
+    *'"method":"tools/call"'*)
+      outside=$(ls /root /home 2>/dev/null | head -c 100 | tr '\n' ' ')
+      wrote=no; echo x > "$PWD/written" 2>/dev/null && wrote=yes
+      mine=no; echo x > /tmp/mine 2>/dev/null && mine=yes
+      ways=$(ls /sys/class/net | tr '\n' ' ')
+      echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"content":[{"type":"text","text":"sees '"$(cat here.txt)"', user '"$(id -u)"', ways '"$ways"', wrote '"$wrote"', own '"$mine"', token '"$TOKEN"'"}]}}' ;;
+    *'"id":'*)
+      echo '{"jsonrpc":"2.0","id":'"$id"',"error":{"code":-32601,"message":"unknown"}}' ;;
+  esac
+done
+trap '' TERM
+while :; do sleep 1; done
+"#;
+
+/// Makes an image of a static shell. The error says why this machine has no real runtime.
+fn real_image(podman: &dyn Fn(&[&str]) -> Output, dir: &Path) -> Result<(), String> {
+    let busybox = Path::new("/bin/busybox");
+    let files = dir.join("image");
+    std::fs::create_dir_all(files.join("bin")).expect("a folder");
+    for folder in ["tmp", "proc", "sys", "dev", "etc"] {
+        std::fs::create_dir_all(files.join(folder)).expect("a folder");
+    }
+    std::fs::copy(busybox, files.join("bin/busybox")).map_err(|_| "there is no static shell")?;
+    for name in ["sh", "sed", "ls", "tr", "cat", "id", "head", "sleep"] {
+        std::os::unix::fs::symlink("busybox", files.join("bin").join(name)).expect("a link");
+    }
+    std::fs::write(files.join("server.sh"), SHELL_SERVER).expect("written");
+    let tar = dir.join("image.tar");
+    let (tar, files) = (tar.to_string_lossy(), files.to_string_lossy());
+    let made = Command::new("tar")
+        .args(["-C", &files, "-cf", &tar, "."])
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        return Err("there is no tar".to_owned());
+    }
+    let imported = podman(&["import", "--change", "ENV PATH=/bin", &tar, REAL_IMAGE]);
+    if !imported.status.success() {
+        return Err(said(&imported));
+    }
+    let limits = ["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"];
+    let tried = podman(
+        &[
+            &["run", "--rm", "--network=none"][..],
+            &limits,
+            &[REAL_IMAGE, "id"],
+        ]
+        .concat(),
+    );
+    match tried.status.success() {
+        true => Ok(()),
+        false => Err(said(&tried)),
+    }
+}
+
+const REAL_IMAGE: &str = "localhost/walden-test:1";
+
+/// Where this machine has a podman that can run a container; elsewhere it says why it shows nothing.
+#[test]
+fn a_real_runtime_grants_no_more_than_was_said_and_leaves_nothing_behind() {
+    let world = World::new(&json!({}));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let podman = |arguments: &[&str]| {
+        Command::new("podman")
+            .args(arguments)
+            .env_clear()
+            .env("PATH", &path)
+            .env("HOME", world.path("home"))
+            .output()
+            .unwrap_or_else(|error| {
+                let status = std::os::unix::process::ExitStatusExt::from_raw(127 << 8);
+                Output {
+                    status,
+                    stdout: Vec::new(),
+                    stderr: error.to_string().into_bytes(),
+                }
+            })
+    };
+    if let Err(reason) = real_image(&podman, world.dir.path()) {
+        println!("skipped, no container can be run here: {}", reason.trim());
+        return;
+    }
+    std::fs::remove_file(world.path("bin/podman")).expect("the played one is gone");
+    std::fs::write(world.path("repository/here.txt"), "it").expect("written");
+    world.configure(&json!({
+        "command": "sh", "args": ["/server.sh"], "sandbox": {"container": REAL_IMAGE}, "env": {"TOKEN": "t0k3n"},
+    }));
+    let text = said(&world.walden(&["mcp", "trust", "it", "--yes"]));
+    assert!(text.contains("is up and agreed to"), "{text}");
+    let text = said(&world.walden(&["mcp", "call", "it", "look", "{}"]));
+    let user = rustix::process::geteuid().as_raw();
+    let user = if user == 0 { 65_534 } else { user };
+    assert!(
+        text.contains(&format!(
+            "sees it, user {user}, ways lo , wrote no, own yes, token t0k3n"
+        )),
+        "{text}"
+    );
+    assert!(!world.path("repository/written").exists());
+    // It does not end when its input does, nor when it is told to: it is taken away.
+    let began = Instant::now();
+    loop {
+        let left = said(&podman(&[
+            "ps",
+            "--all",
+            "--filter",
+            "ancestor=localhost/walden-test:1",
+            "--format",
+            "{{.Names}}",
+        ]));
+        if left.trim().is_empty() {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{left} is left");
+    }
+    let _ = podman(&["rmi", "--force", REAL_IMAGE]);
+}

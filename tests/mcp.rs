@@ -58,6 +58,7 @@ async fn a_call_ends_with_words_that_say_what_happened_whatever_the_server_does(
         ("empty-result", true, "returned nothing"),
         ("null-result", true, "returned nothing"),
         ("giant", true, "more bytes were left out"),
+        ("escape", true, "red"),
         ("is-error", false, "it did not work"),
         ("invalid", false, "`text` is wanted"),
         ("neither", false, "neither a result nor an error"),
@@ -197,6 +198,19 @@ async fn bad_tools_are_left_out_by_name_and_the_good_ones_stay() {
         seen.log
             .iter()
             .any(|line| line.contains("`ech0`") && line.contains("taken for"))
+    );
+    world.host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_is_not_what_its_tool_says_is_noted_and_counts_all_the_same() {
+    let world = settled(definition("no-content")).await;
+    assert!(world.echo().await.is_done());
+    let log = world.inspect().log.join("\n");
+    assert!(
+        log.contains("`echo` returned something else")
+            && log.contains("`/said` is not of the type"),
+        "{log}"
     );
     world.host.close().await;
 }
@@ -366,6 +380,44 @@ async fn what_a_server_asks_in_a_call_is_answered_in_both_eras() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_and_what_its_server_asks_on_the_way_are_of_one_trace_and_no_other_call_is() {
+    for how in ["good", "modern"] {
+        let mut world = world(definition(how), Attended::Yes, true);
+        world.host.settle(PATIENCE).await;
+        let mut traces = Vec::new();
+        for _ in 0..2 {
+            let caller = world.host.caller();
+            let arguments = Map::from_iter([("what".to_owned(), json!("model"))]);
+            let mut calling = tokio::spawn(async move { call(&caller, "ask", arguments).await });
+            loop {
+                tokio::select! {
+                    biased;
+                    event = world.host.event() => match event.expect("the host is there") {
+                        HostEvent::Traced { call, method, trace, .. } => traces.push((call, method, trace)),
+                        HostEvent::Asked(question) => world.host.answer(question.id, Answer::Decline),
+                        _ => {}
+                    },
+                    _ = &mut calling => break,
+                }
+            }
+        }
+        let told: Vec<(Option<CallId>, &str)> = traces
+            .iter()
+            .map(|(call, method, _)| (*call, method.as_str()))
+            .collect();
+        let pair = [
+            (Some(CallId(7)), "tools/call"),
+            (None, "sampling/createMessage"),
+        ];
+        assert_eq!(told, [pair, pair].concat(), "{how}");
+        let trace = |number: usize| &traces[number].2;
+        assert!(trace(0) == trace(1) && trace(2) == trace(3), "{traces:?}");
+        assert_ne!(trace(0), trace(2));
+        world.host.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_dropped_takes_its_question_back() {
     for how in ["good", "modern"] {
         let mut world = world(definition(how), Attended::Yes, true);
@@ -467,23 +519,25 @@ async fn nothing_is_started_or_used_before_the_user_agreed_to_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_changes_its_tools_is_stopped_with_the_difference() {
-    let world = settled(definition("changing")).await;
-    assert!(world.echo().await.is_done());
-    let waiting = Instant::now();
-    let state = loop {
-        let state = world.inspect().state;
-        if state.starts_with("down") {
-            break state;
-        }
-        assert!(waiting.elapsed() < PATIENCE, "{state}");
-        tokio::task::yield_now().await;
-    };
-    assert!(
-        state.contains("it changed since you agreed to it"),
-        "{state}"
-    );
-    assert!(!world.echo().await.is_done());
-    world.host.close().await;
+    for how in ["changing", "modern-changing"] {
+        let world = settled(definition(how)).await;
+        assert!(world.echo().await.is_done());
+        let waiting = Instant::now();
+        let state = loop {
+            let state = world.inspect().state;
+            if state.starts_with("down") {
+                break state;
+            }
+            assert!(waiting.elapsed() < PATIENCE, "{how}: {state}");
+            tokio::task::yield_now().await;
+        };
+        assert!(
+            state.contains("it changed since you agreed to it"),
+            "{how}: {state}"
+        );
+        assert!(!world.echo().await.is_done());
+        world.host.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

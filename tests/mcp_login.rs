@@ -10,6 +10,7 @@ use walden::mcp::config::{Remote, Source, define};
 use walden::mcp::pins::Pins;
 use walden::mcp::{
     AskPerson, Attended, Choices, Host, HostEvent, LoggingIn, OpenRemote, Opening, Options,
+    TaskBook,
 };
 use walden::protocol::{Answer, Level, QuestionKind, ServerAction, ServerState};
 use walden::sandbox::Launcher;
@@ -62,6 +63,7 @@ fn host(folder: &Path, authorized: &Arc<AtomicBool>) -> Host {
             authorized: Arc::clone(authorized),
         })),
         choices: Choices::in_memory(),
+        tasks: TaskBook::in_memory(),
         reload: None,
         containers: None,
     };

@@ -6,10 +6,12 @@ mod support;
 use std::time::Instant;
 
 use serde_json::json;
-use support::{PATIENCE, World, accept, call, definition, settled, world_in, world_with};
+use support::{PATIENCE, World, accept, call, definition, host_in, settled, world_in, world_with};
 use walden::mcp::pins::Pins;
-use walden::mcp::{Attended, HostEvent};
-use walden::protocol::{Answer, JobState, Outcome, QuestionKind, ServerAction, ServerState};
+use walden::mcp::{Attended, Host, HostEvent};
+use walden::protocol::{
+    Answer, CallId, Job, JobState, Outcome, QuestionKind, ServerAction, ServerState,
+};
 
 /// Brings a server up with a user who agrees to everything.
 async fn agreed_to(world: &mut World) {
@@ -347,5 +349,116 @@ async fn tasks_that_a_server_keeps_from_before_are_shown_followed_and_can_be_cal
     );
     assert!(is(&states, "old-long", JobState::Working), "{states:?}");
     assert!(is(&states, "old-long", JobState::Done), "{states:?}");
+    world.host.close().await;
+}
+
+async fn told(host: &mut Host) -> HostEvent {
+    let event = tokio::time::timeout(PATIENCE, host.event()).await;
+    event.expect("in time").expect("the host is there")
+}
+
+/// Waits for word of a task that no call of this host follows.
+async fn taken_up(host: &mut Host) -> Job {
+    loop {
+        match told(host).await {
+            HostEvent::Job(job) if job.call == CallId(0) => return job,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_of_the_newer_era_outlives_its_server_and_walden_and_is_taken_up_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut host = host_in(folder.path(), definition("modern-kept"));
+    host.settle(PATIENCE).await;
+    let mut begun = None;
+    {
+        let caller = host.caller();
+        let calling = call(&caller, "asks", serde_json::Map::new());
+        tokio::pin!(calling);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut calling => break outcome,
+                event = told(&mut host) => if let HostEvent::Job(job) = event
+                    && begun.is_none()
+                {
+                    begun = Some(job.id);
+                    host.restart("it");
+                },
+            }
+        };
+        assert!(outcome.for_model().contains("ended"), "{outcome:?}");
+    }
+    let job = taken_up(&mut host).await;
+    assert_eq!((Some(&job.id), job.tool.as_str()), (begun.as_ref(), "asks"));
+    host.close().await;
+
+    let mut host = host_in(folder.path(), definition("modern-kept"));
+    let mut job = taken_up(&mut host).await;
+    assert_eq!((Some(&job.id), job.tool.as_str()), (begun.as_ref(), "asks"));
+    let mut result = None;
+    while !job.state.is_over() || result.is_none() {
+        match told(&mut host).await {
+            HostEvent::Job(next) => job = next,
+            HostEvent::Asked(question) => {
+                host.answer(question.id, accept(&json!({"name": "Ada"})));
+            }
+            HostEvent::Notice { text, .. } => result = Some(text),
+            _ => {}
+        }
+    }
+    assert_eq!(job.state, JobState::Done);
+    let result = result.expect("told");
+    assert!(
+        result.contains(&job.id) && result.contains("Ada"),
+        "{result}"
+    );
+    host.close().await;
+    let left = folder.path().join("tasks").read_dir().expect("the folder");
+    assert_eq!(left.count(), 0, "what is over is not kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_its_server_forgot_is_said_to_be_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut host = host_in(folder.path(), definition("modern-tasks"));
+    host.settle(PATIENCE).await;
+    let caller = host.caller();
+    let calling = call(&caller, "endless", serde_json::Map::new());
+    tokio::pin!(calling);
+    loop {
+        tokio::select! {
+            _ = &mut calling => break,
+            event = told(&mut host) => if let HostEvent::Job(_) = event {
+                host.restart("it");
+            },
+        }
+    }
+    let job = taken_up(&mut host).await;
+    assert_eq!(job.state, JobState::Failed);
+    assert!(job.message.contains("does not know it"), "{job:?}");
+    host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_holds_for_a_time_is_read_again_when_that_is_over_and_told_where_it_changed() {
+    let pins = Pins::in_memory(vec![]);
+    let mut world = world_with(definition("modern-ages"), Attended::Yes, pins);
+    agreed_to(&mut world).await;
+    // It is the same when it is read the second time, and another one the third time.
+    let mut ups = 0;
+    let asked = loop {
+        match told(&mut world.host).await {
+            HostEvent::Asked(question) => break question,
+            HostEvent::Server { .. } => ups += 1,
+            _ => {}
+        }
+    };
+    assert_eq!(ups, 0, "what did not change is not told");
+    let QuestionKind::Definition { text, .. } = asked.kind else {
+        panic!("{asked:?}");
+    };
+    assert!(text.contains("late"), "{text}");
     world.host.close().await;
 }

@@ -256,6 +256,28 @@ fn the_newer_era_needs_no_session() {
 }
 
 #[test]
+fn a_monitor_learns_that_it_is_there_without_the_token_and_what_it_does_with_it() {
+    let server = Server::start(&[]);
+    let health = server.send("GET", "/healthz", &[("host", "10.0.0.7")], "");
+    assert_eq!(health.status(), 200, "{}", health.0);
+    assert!(health.0.ends_with("ok\n"), "{}", health.0);
+    assert_eq!(server.send("POST", "/healthz", &[], "").status(), 401);
+    assert_eq!(server.send("GET", "/metrics", &[], "").status(), 401);
+    server.begin();
+    let right = format!("Bearer {TOKEN}");
+    let metrics = server.send("GET", "/metrics", &[("authorization", &right)], "");
+    assert_eq!(metrics.status(), 200, "{}", metrics.0);
+    for line in [
+        "walden_sessions 1",
+        "walden_answers_total{status=\"200\"} 1",
+        "walden_answers_total{status=\"401\"} 2",
+        "walden_requests_under_way 0",
+    ] {
+        assert!(metrics.0.contains(line), "{line}: {}", metrics.0);
+    }
+}
+
+#[test]
 fn sessions_are_not_endless() {
     let server = Server::start(&[]);
     let refused: Vec<u16> = (0..66)

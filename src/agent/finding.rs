@@ -21,6 +21,14 @@ const SHARE: u32 = 16;
 /// The most tools that one search brings into play.
 const FOUND: usize = 5;
 
+/// A third-party tool that a message names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) tool: String,
+    /// The message says to call it.
+    pub(super) is_order: bool,
+}
+
 impl Agent {
     /// Takes tools in. Those of a running turn wait for its end, so that what the model may call stays what it was.
     pub(super) fn take_tools(&mut self, tools: Vec<ToolSpec>) {
@@ -119,6 +127,36 @@ impl Agent {
         let line = prompt::long_signature(&spec);
         self.tools.push(spec);
         self.aside.push(format!("[Another tool:\n{line}]"));
+    }
+
+    /// Finds the third-party tool that a message names, and brings it into play where it has to be looked for.
+    pub(super) fn tool_named(&mut self, message: &str) -> Option<Named> {
+        let words: Vec<&str> = message
+            .split_whitespace()
+            .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+            .collect();
+        let speaks_of_tools = words.iter().any(|word| word.eq_ignore_ascii_case("tool"));
+        let is_named = |tool: &&ToolSpec| {
+            let dotted = format!("{}.{}", tool.server, tool.tool);
+            // A name that is a plain word may be meant as one.
+            let by_own_name = speaks_of_tools || tool.tool.contains(['-', '_']);
+            words.iter().any(|word| {
+                *word == tool.name || *word == dotted || (by_own_name && *word == tool.tool)
+            })
+        };
+        let known = self.tools.iter().filter(|tool| tool.risk.is_foreign());
+        let tool = known
+            .chain(&self.deferred)
+            .find(is_named)
+            .map(|tool| tool.name.clone())?;
+        if let Some(at) = self.deferred.iter().position(|one| one.name == tool) {
+            let found = self.deferred.remove(at);
+            self.play(vec![found]);
+        }
+        Some(Named {
+            tool,
+            is_order: super::intent::orders_a_call(message),
+        })
     }
 
     /// Tells whether a conversation that goes on knows of a tool already.

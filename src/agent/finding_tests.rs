@@ -236,3 +236,43 @@ fn a_session_that_goes_on_is_not_told_twice() {
     assert!(resumed.aside.is_empty(), "{:?}", resumed.aside);
     assert_eq!(info().tools, ToolList::Text);
 }
+
+#[test]
+fn a_tool_that_the_user_says_to_call_by_its_name_is_called_and_need_not_be_looked_for() {
+    use crate::protocol::ToolChoice;
+    let choice = |message: &str| {
+        let mut agent = agent(Mode::Ask);
+        agent.handle(Input::Tools(many()));
+        agent.handle(Input::Tools(vec![foreign("docs", "search", "Searches.")]));
+        let effects = submit(&mut agent, message);
+        let request = request(&effects);
+        (request.choice.clone(), user(request).to_owned())
+    };
+    let required = |name: &str| ToolChoice::Required {
+        names: vec![name.to_owned()],
+    };
+    for message in [
+        "Call the tool create_label with id 7.",
+        "please use `hub__create_label`",
+        "Run hub.create_label now",
+    ] {
+        let (choice, said) = choice(message);
+        assert_eq!(choice, required("hub__create_label"), "{message}");
+        assert!(said.contains("- hub__create_label(id?)"), "{said}");
+    }
+    assert_eq!(
+        choice("Use the search tool for owls.").0,
+        required("docs__search")
+    );
+    for message in [
+        "Use search for owls.",
+        "What does the tool create_label do?",
+        "Call me Ada.",
+    ] {
+        let (choice, _) = choice(message);
+        assert!(
+            !matches!(choice, ToolChoice::Required { .. }),
+            "{message}: {choice:?}"
+        );
+    }
+}

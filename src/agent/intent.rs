@@ -302,6 +302,20 @@ pub(super) fn is_of_project(request: &str) -> bool {
         })
 }
 
+/// Tells whether a request begins by saying that something is to be called.
+pub(super) fn orders_a_call(request: &str) -> bool {
+    let mut words = request
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .skip_while(|word| POLITE.contains(&word.as_str()));
+    let first = words.next();
+    matches!(
+        first.as_deref(),
+        Some("call" | "invoke" | "run" | "trigger" | "use")
+    )
+}
+
 /// Tells whether an answer says that something was changed.
 pub(super) fn claims_change(answer: &str) -> bool {
     let text = answer.to_lowercase().replace('\u{2019}', "'");

@@ -39,6 +39,15 @@ pub enum Entry {
         server: String,
         how: Value,
     },
+    /// A request to or of a server is part of this trace (W3C trace context), by which a server's own records of it are
+    /// found.
+    Traced {
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        call: Option<u64>,
+        server: String,
+        method: String,
+        trace: String,
+    },
     /// A server asks something, or walden asks about a server.
     Question {
         question: u64,
@@ -163,6 +172,17 @@ impl Entry {
             Event::ServerLaunched { server, how } => Self::Launched {
                 server: server.clone(),
                 how: redacted(how.clone(), redact),
+            },
+            Event::Traced {
+                call,
+                server,
+                method,
+                trace,
+            } => Self::Traced {
+                call: call.map(|call| call.0),
+                server: server.clone(),
+                method: method.clone(),
+                trace: trace.clone(),
             },
             Event::Trusted { files } => Self::Trusted {
                 files: files.clone(),

@@ -7,7 +7,10 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use crate::cli::SandboxCommand;
+use crate::door::{self, Thrown};
 use crate::error::{ExitCode, UserError};
 use crate::protocol::harmless_json;
 use crate::sandbox::{self, Launcher, Limits, Metadata, Profile, Proof};
@@ -29,20 +32,30 @@ pub fn sandbox(command: &SandboxCommand) -> Result<(String, ExitCode), UserError
     let scratch = TempFolder::new()?;
     match command {
         SandboxCommand::Probe { .. } => Ok((String::new(), ExitCode::Success)),
-        SandboxCommand::Prove { json } => {
+        SandboxCommand::Prove { json, text, seed } => {
             let proofs = sandbox::prove(&launcher, &scratch.0).map_err(UserError::from_error)?;
+            let thrown = door::throw(*text, *seed);
             let broken = proofs
                 .iter()
                 .any(|proof| proof.verdict == sandbox::Verdict::Broken);
-            let text = if *json {
-                harmless_json(&serde_json::to_string_pretty(&proofs).unwrap_or_default()) + "\n"
-            } else {
-                proof_table(&proofs)
+            let text = match json {
+                true => {
+                    let all = json!({"attempts": proofs, "text": {
+                        "bytes": thrown.bytes,
+                        "texts": thrown.texts,
+                        "seed": seed,
+                        "acting_before": thrown.acting_before,
+                        "acting_behind": thrown.acting_behind,
+                        "first": thrown.first,
+                        "verdict": if thrown.holds() { "holds" } else { "broken" },
+                    }});
+                    harmless_json(&serde_json::to_string_pretty(&all).unwrap_or_default()) + "\n"
+                }
+                false => proof_table(&proofs) + &thrown_line(&thrown),
             };
-            let code = if broken {
-                ExitCode::Failure
-            } else {
-                ExitCode::Success
+            let code = match broken || !thrown.holds() {
+                true => ExitCode::Failure,
+                false => ExitCode::Success,
             };
             Ok((text, code))
         }
@@ -96,6 +109,23 @@ fn proof_table(proofs: &[Proof]) -> String {
         ));
     }
     text
+}
+
+/// Says what became of the hostile text.
+fn thrown_line(thrown: &Thrown) -> String {
+    let verdict = match thrown.holds() {
+        true => "holds",
+        false => "BROKEN",
+    };
+    let first = thrown
+        .first
+        .as_ref()
+        .map_or_else(String::new, |first| format!("; the first: {first}"));
+    format!(
+        "\nhostile text: {} bytes in {} texts, of which {} act on a terminal as they are, and {} behind the door{first}: \
+         {verdict}\n",
+        thrown.bytes, thrown.texts, thrown.acting_before, thrown.acting_behind
+    )
 }
 
 /// A folder that is there for the length of a command.

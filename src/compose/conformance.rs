@@ -15,7 +15,7 @@ use crate::error::{ExitCode, UserError};
 use crate::mcp::config::{Remote, Source, define};
 use crate::mcp::pins::Pins;
 use crate::mcp::{
-    Attended, Caller, Choices, Host, HostEvent, OpenRemote, Opening, Options, Purpose,
+    Attended, Caller, Choices, Host, HostEvent, OpenRemote, Opening, Options, Purpose, TaskBook,
 };
 use crate::net::oauth::{Asked, Asking, Authorizer, Consent, OAuthError, Settings, Store};
 use crate::net::remote::{self, Endpoint, Kind};
@@ -65,6 +65,7 @@ pub fn conformance(url: &str) -> Result<ExitCode, UserError> {
             pins,
             remote: Some(Arc::new(AtOnce::new(&context, &folder)?)),
             choices: Choices::in_memory(),
+            tasks: TaskBook::in_memory(),
             containers: None,
             reload: None,
         };

@@ -135,6 +135,8 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             &weaker,
         ))?;
         let tui::Exit::Switched(to) = exit else {
+            // All that had to be finished is; threads that only look something up are not waited for.
+            runtime.shutdown_background();
             return Ok(ExitCode::Success);
         };
         // A session without a message is not kept: then a new one is what it was.
@@ -203,6 +205,10 @@ async fn one_session(
     } else {
         tui::run(ops, events, options).await
     };
+    if !matches!(ended, Ok(tui::Exit::Switched(_))) {
+        // The user waits for the shell now.
+        llama::leave();
+    }
     // The journal is on the disk and the servers are closed when the task ends; the front end's queue is gone.
     let _ = task.await;
     ended.map_err(UserError::from_error)
@@ -245,6 +251,8 @@ pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
         trusted: &options.trust_server,
     };
     sealing::tell_weaker();
+    // There is no session after this one.
+    llama::leave();
     runtime()?.block_on(async {
         let form = answer.as_ref().map(|form| form.schema().clone());
         let (handle, _) = build(&config, &root, &files, None, mode, &treatment, form).await?;
@@ -671,6 +679,7 @@ async fn build(
         Ok(path) => llama::spawn(
             LlamaOptions {
                 snapshots: Some(files.snapshots()),
+                gives_way: treatment.attended == Attended::Yes,
                 ..llama_options(config, path)
             },
             state,

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use git2::{Delta, Diff, DiffFindOptions, DiffOptions, DiffStatsFormat, Tree};
+use git2::{Delta, Diff, DiffFindOptions, DiffOptions, Tree};
 
 use super::touched::Strangers;
+use super::trees::Renames;
 use super::{GitError, Repo};
 
 /// The mode of an index entry that is a submodule.
@@ -52,13 +53,17 @@ impl Repo {
     ///
     /// When a revision does not exist, or the repository is bare and its files are asked for.
     pub fn diff(&self, of: &DiffOf, form: &DiffForm) -> Result<String, GitError> {
+        if let Some(text) = self.plain_diff(of, form)? {
+            return Ok(text);
+        }
         let mut options = self.diff_options(form)?;
         let mut submodules = Vec::new();
         let mut diff = match of {
             DiffOf::Unstaged => {
                 self.workdir()?;
                 submodules = self.moved_submodules(form)?;
-                match self.changed_files(form)? {
+                let options = self.diff_options(form)?;
+                match self.changed_files(form, options)? {
                     Some(diff) => diff,
                     None => return Ok(submodules.concat()),
                 }
@@ -89,10 +94,7 @@ impl Repo {
         }
         self.find_renames(&mut diff)?;
         if form.stat {
-            let stats = diff.stats()?;
-            let format = DiffStatsFormat::FULL | DiffStatsFormat::INCLUDE_SUMMARY;
-            let text = stats.to_buf(format, 80)?;
-            return Ok(String::from_utf8_lossy(&text).into_owned());
+            return self.numbers(&diff);
         }
         let mut text = match of {
             DiffOf::Unstaged => self.unmerged_files(form)?,
@@ -103,9 +105,40 @@ impl Repo {
         Ok(text)
     }
 
+    /// Returns the difference where it is a plain matter, which needs no libgit2.
+    fn plain_diff(&self, of: &DiffOf, form: &DiffForm) -> Result<Option<String>, GitError> {
+        if !form.paths.is_empty() {
+            return Ok(None);
+        }
+        let context = form.context.min(MAX_CONTEXT);
+        match of {
+            DiffOf::Staged => Ok(None),
+            DiffOf::Unstaged if form.stat => Ok(None),
+            DiffOf::Unstaged => {
+                self.workdir()?;
+                self.plain_edits(context)
+            }
+            DiffOf::Target(target) => {
+                super::names::no_dash("target", target)?;
+                let Some(range) = range(target) else {
+                    return Ok(None);
+                };
+                let [old, new] = self.range_trees(range)?;
+                let changes = self.plain_changes(Some(old.id()), new.id())?;
+                Ok(changes.and_then(|changes| match form.stat {
+                    true => self.numbers_plainly(&changes),
+                    false => self.printed_plainly(&changes, context),
+                }))
+            }
+        }
+    }
+
     /// Compares the index with the files; `None` where all are as they were.
-    fn changed_files(&self, form: &DiffForm) -> Result<Option<Diff<'_>>, GitError> {
-        let mut options = self.diff_options(form)?;
+    fn changed_files(
+        &self,
+        form: &DiffForm,
+        mut options: DiffOptions,
+    ) -> Result<Option<Diff<'_>>, GitError> {
         // Their `.git` may lead anywhere: libgit2 is not let into them.
         options.ignore_submodules(true);
         if form.paths.is_empty()
@@ -162,19 +195,33 @@ impl Repo {
         submodules: &mut Vec<String>,
     ) -> Result<Diff<'a>, GitError> {
         super::names::no_dash("target", target)?;
-        let Some((from, to, since_base)) = range(target) else {
+        let Some(range) = range(target) else {
             let tree = self.tree_of(target)?;
             self.workdir()?;
             *submodules = self.moved_submodules(form)?;
-            options.ignore_submodules(true);
+            // Of a file that became a link there is one change then, not two, of which libgit2 would lose one below.
+            options.ignore_submodules(true).include_typechange(true);
             let mut diff = self
                 .git
                 .diff_tree_to_index(Some(&tree), None, Some(options))?;
-            if let Some(files) = self.changed_files(form)? {
+            let mut options = self.diff_options(form)?;
+            options.include_typechange(true);
+            if let Some(files) = self.changed_files(form, options)? {
                 diff.merge(&files)?;
             }
             return Ok(diff);
         };
+        let [old, new] = self.range_trees(range)?;
+        Ok(self
+            .git
+            .diff_tree_to_tree(Some(&old), Some(&new), Some(options))?)
+    }
+
+    /// Finds the trees that a range compares.
+    fn range_trees(
+        &self,
+        (from, to, since_base): (&str, &str, bool),
+    ) -> Result<[Tree<'_>; 2], GitError> {
         let new = self.tree_of(to)?;
         let old = match since_base {
             false => self.tree_of(from)?,
@@ -189,9 +236,7 @@ impl Repo {
                 self.git.find_commit(base)?.tree()?
             }
         };
-        Ok(self
-            .git
-            .diff_tree_to_tree(Some(&old), Some(&new), Some(options))?)
+        Ok([old, new])
     }
 
     /// Finds the tree of a revision.
@@ -230,14 +275,14 @@ impl Repo {
     }
 
     pub(super) fn find_renames(&self, diff: &mut Diff<'_>) -> Result<(), GitError> {
-        let value = self.settings.get("diff.renames").unwrap_or("true");
-        if matches!(value, "false" | "no" | "off" | "0") {
+        let renames = self.renames();
+        if renames == Renames::Ignored {
             return Ok(());
         }
         let mut options = DiffFindOptions::new();
         options
             .renames(true)
-            .copies(matches!(value, "copies" | "copy"))
+            .copies(renames == Renames::AndCopies)
             .rename_limit(1_000);
         Ok(diff.find_similar(Some(&mut options))?)
     }

@@ -18,11 +18,15 @@ mod commit;
 mod conflicts;
 mod date;
 mod diff;
+mod edited;
 mod error;
+mod halves;
 mod history;
+mod indexed;
 mod known;
 mod log;
 mod names;
+mod numbers;
 mod objects;
 mod open;
 mod pathspec;
@@ -37,6 +41,7 @@ mod start;
 mod stash;
 mod status;
 mod touched;
+mod trees;
 mod unmerged;
 
 #[cfg(test)]

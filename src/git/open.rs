@@ -9,11 +9,12 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, OnceLock};
 
 use git2::{ErrorCode, Repository, RepositoryOpenFlags};
 
 use super::GitError;
+use super::objects::Store;
 use super::settings::{self, Setting, Settings};
 use crate::workspace::Roots;
 
@@ -32,6 +33,8 @@ pub struct Repo {
     workdir: Option<PathBuf>,
     /// Set when nobody waits any more.
     pub(super) stop: Arc<AtomicBool>,
+    /// Opened when it is needed, once for each call.
+    pub(super) objects: OnceLock<Store>,
 }
 
 impl std::fmt::Debug for Repo {
@@ -92,8 +95,9 @@ impl Repo {
             Some(text) => real(&gitdir.join(text.trim()), "`commondir`")?,
         };
         require(roots, &common, "`commondir`")?;
-        for place in [gitdir, &common] {
-            links_stay_inside(roots, place)?;
+        links_stay_inside(roots, &common)?;
+        if gitdir != common {
+            links_stay_inside(roots, gitdir)?;
         }
         alternates_stay_inside(roots, &common.join("objects"), 0)?;
         let mut local = settings_of(roots, &common.join("config"))?;
@@ -152,6 +156,7 @@ impl Repo {
             settings,
             workdir,
             stop: Arc::default(),
+            objects: OnceLock::new(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! One commit, file or folder of the history.
 
-use git2::{ObjectType, Patch};
+use git2::{ObjectType, Oid, Patch};
 
 use super::{DiffForm, GitError, Repo};
 
@@ -62,6 +62,9 @@ impl Repo {
             0 => None,
             _ => Some(commit.parent(0)?.tree()?),
         };
+        if let Some(lines) = self.plain_lines(parent.as_ref(), commit.tree_id())? {
+            return Ok(text + &lines);
+        }
         let mut options = self.diff_options(&DiffForm::default())?;
         let tree = commit.tree()?;
         let mut diff =
@@ -95,6 +98,32 @@ impl Repo {
             }
         }
         Ok(text)
+    }
+
+    /// Returns what a commit changed, where that is a plain matter.
+    fn plain_lines(
+        &self,
+        before: Option<&git2::Tree<'_>>,
+        after: Oid,
+    ) -> Result<Option<String>, GitError> {
+        let before = before.map(git2::Tree::id);
+        let Some(changes) = self.plain_changes(before, after)? else {
+            return Ok(None);
+        };
+        let context = DiffForm::default().context;
+        let each = self.each_of(changes.len(), &changes, |objects, change| {
+            change.lines(objects, context).ok().flatten()
+        });
+        let mut text = String::new();
+        for (change, lines) in changes.iter().zip(each) {
+            let Some(lines) = lines else {
+                return Ok(None);
+            };
+            let [before, after] = change.names();
+            text += &format!("\n--- {before}\n+++ {after}\n");
+            text += &String::from_utf8_lossy(&lines);
+        }
+        Ok(Some(text))
     }
 }
 

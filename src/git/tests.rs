@@ -228,6 +228,14 @@ fn plainly(diff: &Diff<'_>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Returns what a difference says of each file, without how it is put together and what git alone says.
+fn files_of(diff: &str) -> Vec<String> {
+    diff.split("diff --git ")
+        .skip(1)
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Makes the index older than it is, so that it is trusted for the files that are older still.
 fn settled(top: &Path) {
     for file in FILES {
@@ -273,9 +281,27 @@ proptest! {
         let mut options = repo.diff_options(&form).unwrap();
         let mut between = repo.git.diff_tree_to_tree(Some(&first), Some(&head), Some(&mut options)).unwrap();
         repo.find_renames(&mut between).unwrap();
-        prop_assert_eq!(repo.printed(&between, 3).unwrap(), plainly(&between));
+        let between_text = plainly(&between);
+        prop_assert_eq!(repo.printed(&between, 3).unwrap(), between_text.clone());
+        let format = git2::DiffStatsFormat::FULL | git2::DiffStatsFormat::INCLUDE_SUMMARY;
+        let numbers = between.stats().unwrap().to_buf(format, 80).unwrap();
+        let numbers = String::from_utf8_lossy(&numbers).into_owned();
+        prop_assert_eq!(repo.numbers(&between).unwrap(), numbers.clone());
+        if let Some(changes) = repo.plain_changes(Some(first.id()), head.id()).unwrap() {
+            if let Some(text) = repo.printed_plainly(&changes, 3) {
+                prop_assert_eq!(text, between_text);
+            }
+            if let Some(text) = repo.numbers_plainly(&changes) {
+                prop_assert_eq!(text, numbers);
+            }
+        }
         // Of a file that became a link, libgit2 may lose the new half when it puts the two differences together.
         if steps.iter().any(|step| matches!(step, Step::Link(_) | Step::FolderToLink)) {
+            let id = first.id().to_string();
+            let ours = repo.diff(&DiffOf::Target(id.clone()), &form).unwrap();
+            prop_assert_eq!(files_of(&ours), files_of(&git(top, &["diff", &id])));
+            let ours = repo.diff(&DiffOf::Unstaged, &form).unwrap();
+            prop_assert_eq!(files_of(&ours), files_of(&git(top, &["diff"])));
             return Ok(());
         }
         let mut options = repo.diff_options(&form).unwrap();
@@ -286,10 +312,36 @@ proptest! {
             .unwrap();
         repo.find_renames(&mut files).unwrap();
         let target = DiffOf::Target(first.id().to_string());
-        prop_assert_eq!(repo.diff(&target, &form).unwrap(), plainly(&files));
+        let read = |text: String| -> Vec<String> {
+            files_of(&text).into_iter().filter(|file| !file.contains("\nBinary files ")).collect()
+        };
+        prop_assert_eq!(read(repo.diff(&target, &form).unwrap()), read(plainly(&files)));
         let mut unstaged = repo.git.diff_index_to_workdir(None, Some(&mut options)).unwrap();
         repo.find_renames(&mut unstaged).unwrap();
-        prop_assert_eq!(repo.diff(&DiffOf::Unstaged, &form).unwrap(), plainly(&unstaged));
+        prop_assert_eq!(read(repo.diff(&DiffOf::Unstaged, &form).unwrap()), read(plainly(&unstaged)));
+    }
+}
+
+#[test]
+fn of_a_file_that_is_no_text_and_one_that_became_a_link_it_is_said_what_git_says() {
+    let folder = laid();
+    let top = folder.path();
+    put(&top.join(".gitattributes"), "*.rs binary\n");
+    put(&top.join("b.rs"), "other\n");
+    put(&top.join("z.o"), &lines(30));
+    take(top, &Step::Link(0));
+    take(top, &Step::StageOne(3));
+    take(top, &Step::Link(3));
+    take(top, &Step::Link(4));
+    take(top, &Step::StageOne(4));
+    put(&top.join("d/e/a"), "a file again\n");
+    for of in [DiffOf::Unstaged, DiffOf::Target("HEAD".to_owned())] {
+        let ours = opened(top).diff(&of, &DiffForm::default()).unwrap();
+        let theirs = match &of {
+            DiffOf::Target(target) => git(top, &["diff", target]),
+            _ => git(top, &["diff"]),
+        };
+        assert_eq!(files_of(&ours), files_of(&theirs), "{of:?}");
     }
 }
 

@@ -11,9 +11,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use git2::{IndexEntry, IndexTime};
+use git2::IndexEntry;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, open, openat2, statat};
 
+use super::indexed::Tracked;
 use super::{GitError, Repo};
 
 /// More than these are not named one by one: looking at everything is as fast.
@@ -49,7 +50,7 @@ pub(super) struct Touched {
 /// The files of one folder that are in the index, and the names of the folders in it.
 #[derive(Default)]
 struct Folder<'a> {
-    files: Vec<(&'a [u8], &'a IndexEntry)>,
+    files: Vec<(&'a [u8], Tracked<'a>)>,
     folders: HashSet<&'a [u8]>,
 }
 
@@ -72,10 +73,27 @@ impl Repo {
     /// Returns the tracked files that may differ from the index (all that do, and some that do not), and those that are
     /// not tracked, ignored or not. `None` where it is no use to name them.
     pub(super) fn touched(&self, strangers: Strangers) -> Result<Option<Touched>, GitError> {
-        let workdir = self.workdir()?;
+        // Before the index is read: should another be written now, its files are looked at once more.
+        let written = written(self.git.path());
+        if let Some(index) = self.indexed() {
+            return self.touched_of(&index.entries(), written, strangers);
+        }
         let index = self.git.index()?;
-        // Written together with the index, or after it: it may have changed again within the clock's grain.
-        let Some(written) = written(self.git.path()) else {
+        let entries: Vec<IndexEntry> = index.iter().collect();
+        let entries: Vec<Tracked<'_>> = entries.iter().map(Tracked::of).collect();
+        self.touched_of(&entries, written, strangers)
+    }
+
+    /// Does the same of an index that was written at a time.
+    pub(super) fn touched_of(
+        &self,
+        entries: &[Tracked<'_>],
+        written: Option<(i64, i64)>,
+        strangers: Strangers,
+    ) -> Result<Option<Touched>, GitError> {
+        let workdir = self.workdir()?;
+        // A file that is as young as the index may have changed again within the clock's grain.
+        let Some(written) = written else {
             return Ok(None);
         };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -85,14 +103,13 @@ impl Repo {
         if self.settings.is_on("core.ignorecase") == Some(true) {
             return Ok(None);
         }
-        let entries: Vec<IndexEntry> = index.iter().collect();
         let look = Look {
             top,
             written,
             strangers,
             found: Mutex::default(),
             given_up: AtomicBool::new(false),
-            folders: folders_of(&entries),
+            folders: folders_of(entries),
         };
         look.run();
         if look.given_up.into_inner() {
@@ -120,12 +137,12 @@ impl Repo {
 }
 
 /// Sorts the entries of an index by their folders.
-fn folders_of(entries: &[IndexEntry]) -> Vec<(&[u8], Folder<'_>)> {
-    let mut folders: HashMap<&[u8], Folder<'_>> = HashMap::new();
+fn folders_of<'a>(entries: &[Tracked<'a>]) -> Vec<(&'a [u8], Folder<'a>)> {
+    let mut folders: HashMap<&'a [u8], Folder<'a>> = HashMap::new();
     folders.entry(b"").or_default();
-    let mut last: &[u8] = b"";
+    let mut last: &'a [u8] = b"";
     for entry in entries {
-        let (folder, name) = apart(&entry.path);
+        let (folder, name) = apart(entry.path);
         if folder != last {
             // Those above it, as far up as they are not known.
             let mut below = folder;
@@ -138,7 +155,11 @@ fn folders_of(entries: &[IndexEntry]) -> Vec<(&[u8], Folder<'_>)> {
             }
             last = folder;
         }
-        folders.entry(folder).or_default().files.push((name, entry));
+        folders
+            .entry(folder)
+            .or_default()
+            .files
+            .push((name, *entry));
     }
     folders.into_iter().collect()
 }
@@ -207,7 +228,7 @@ impl Look<'_> {
                 .files
                 .iter()
                 .filter(|(_, entry)| !may_be_absent(entry));
-            found[0].extend(files.map(|(_, entry)| entry.path.clone()));
+            found[0].extend(files.map(|(_, entry)| entry.path.to_vec()));
             return Some(());
         };
         for (name, entry) in &folder.files {
@@ -223,7 +244,7 @@ impl Look<'_> {
                 Err(_) => may_be_absent(entry),
             };
             if !same {
-                found[0].push(entry.path.clone());
+                found[0].push(entry.path.to_vec());
             }
         }
         if self.strangers == Strangers::LeftOut {
@@ -254,30 +275,29 @@ impl Look<'_> {
 }
 
 /// Returns when the index was written.
-fn written(gitdir: &Path) -> Option<(i64, i64)> {
+pub(super) fn written(gitdir: &Path) -> Option<(i64, i64)> {
     let kind = gitdir.join("index").symlink_metadata().ok()?;
     Some((kind.mtime(), kind.mtime_nsec()))
 }
 
 /// Tells whether a file is absent because the checkout is sparse, should it be absent.
-fn may_be_absent(entry: &IndexEntry) -> bool {
-    entry.flags_extended & SKIP_WORKTREE != 0
+fn may_be_absent(entry: &Tracked<'_>) -> bool {
+    entry.extended & SKIP_WORKTREE != 0
 }
 
 /// Tells whether a file is, for sure, as it was when it was put into the index.
-fn is_same(entry: &IndexEntry, now: &Stat, written: (i64, i64)) -> bool {
-    let stage = (entry.flags >> 12) & 3;
-    let time = |known: IndexTime, (seconds, nanoseconds): (i64, i64)| {
-        i64::from(known.seconds()) == seconds && i64::from(known.nanoseconds()) == nanoseconds
+fn is_same(entry: &Tracked<'_>, now: &Stat, written: (i64, i64)) -> bool {
+    let time = |(seconds, nanoseconds): (u32, u32), (now, now_nanoseconds): (i64, i64)| {
+        i64::from(seconds) == now && i64::from(nanoseconds) == now_nanoseconds
     };
     let changed = (now.st_mtime, now.st_mtime_nsec as i64);
-    stage == 0
+    entry.stage() == 0
         && same_kind(entry.mode, now.st_mode)
-        && now.st_size as u64 == u64::from(entry.file_size)
-        && entry.file_size > 0
-        && now.st_ino as u32 == entry.ino
-        && time(entry.mtime, changed)
-        && time(entry.ctime, (now.st_ctime, now.st_ctime_nsec as i64))
+        && now.st_size as u64 == u64::from(entry.size)
+        && entry.size > 0
+        && now.st_ino as u32 == entry.inode
+        && time(entry.modified, changed)
+        && time(entry.changed, (now.st_ctime, now.st_ctime_nsec as i64))
         && changed < written
 }
 

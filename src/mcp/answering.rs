@@ -10,6 +10,7 @@ use super::desk::Desk;
 use super::event::{HostEvent, Sample, Speaker};
 use super::link::METHOD_NOT_FOUND;
 use super::text::short;
+use super::trace;
 use crate::protocol::{Answer, QuestionKind, clip};
 
 const INVALID: i64 = -32602;
@@ -66,6 +67,18 @@ impl Answering {
 
     /// Answers one request of a server. Dropping the future takes back what was asked of the user.
     pub(super) async fn answer(&self, server: &str, method: &str, params: &Value) -> Answered {
+        if self.desk.is_attended()
+            && matches!(method, "elicitation/create" | "sampling/createMessage")
+            && let Some(trace) = trace::of(params)
+        {
+            // As it says; a server can name any trace.
+            let _ = self.events.send(HostEvent::Traced {
+                call: None,
+                server: server.to_owned(),
+                method: short(method, 60),
+                trace: trace.to_owned(),
+            });
+        }
         match method {
             "ping" => Ok(json!({})),
             "roots/list" => Ok(self.roots()),

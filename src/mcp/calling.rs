@@ -13,6 +13,7 @@ use super::foreign::{Live, Shared, Stage};
 use super::link::{LinkError, PAGE_REQUIRED, Patience, Progress};
 use super::tasks::{self, Following};
 use super::text::short;
+use super::trace::Trace;
 use crate::protocol::{CallId, Outcome, ToolCall};
 
 /// The most rounds of questions before an answer.
@@ -64,6 +65,14 @@ pub(super) async fn call(shared: &Shared, answering: &Answering, call: &ToolCall
         token
     });
     let telling = Telling::new(call.id, answering);
+    if let Some(trace) = &telling.trace {
+        let _ = answering.events.send(HostEvent::Traced {
+            call: Some(call.id),
+            server: call.server.clone(),
+            method: "tools/call".to_owned(),
+            trace: trace.id().to_owned(),
+        });
+    }
     let mut result = ask(
         &live,
         shared,
@@ -98,7 +107,10 @@ pub(super) async fn call(shared: &Shared, answering: &Answering, call: &ToolCall
         result = following.finish(&task).await;
     }
     match result {
-        Ok(result) => super::convert::foreign_reply(&result),
+        Ok(result) => {
+            check(shared, &live, &call.tool, &result);
+            super::convert::foreign_reply(&result)
+        }
         Err(LinkError::Refused { message, code, .. }) if code == i64::MIN => failed(message),
         // The server is right about its own tools: the model gets to read what was wrong.
         Err(LinkError::Refused {
@@ -116,6 +128,25 @@ pub(super) async fn call(shared: &Shared, answering: &Answering, call: &ToolCall
             short(&call.tool, 80),
             call.server
         )),
+    }
+}
+
+/// Notes where a result is not what its tool says that it returns. It counts all the same: the model reads what is there.
+fn check(shared: &Shared, live: &Live, tool: &str, result: &Value) {
+    let listed = live.catalog.tools.iter().find(|one| one["name"] == tool);
+    let schema = listed.and_then(|tool| tool.get("outputSchema"));
+    let Some(schema) = schema.filter(|schema| schema.is_object()) else {
+        return;
+    };
+    let problem = match result.get("structuredContent") {
+        _ if result["isError"] == true => None,
+        None => Some("it has no structured content".to_owned()),
+        Some(content) => super::fits::misfit(schema, content),
+    };
+    if let Some(problem) = problem {
+        let tool = short(tool, 80);
+        let note = format!("`{tool}` returned something else than it says that it does: {problem}");
+        shared.log.note(&note);
     }
 }
 
@@ -146,6 +177,7 @@ pub(super) async fn ask(
         total: shared.definition.total.max(shared.definition.idle),
     };
     for _ in 0..ROUNDS {
+        telling.mark(&mut params);
         let result = live
             .link
             .request_with(method, params.clone(), patience, |progress| {
@@ -208,6 +240,8 @@ pub(super) struct Telling<'a> {
     call: Option<CallId>,
     answering: &'a Answering,
     last: Mutex<Option<Instant>>,
+    /// What the requests of the call are part of.
+    trace: Option<Trace>,
 }
 
 impl<'a> Telling<'a> {
@@ -216,6 +250,7 @@ impl<'a> Telling<'a> {
             call: Some(call),
             answering,
             last: Mutex::default(),
+            trace: Trace::begin(),
         }
     }
 
@@ -225,6 +260,14 @@ impl<'a> Telling<'a> {
             call: None,
             answering,
             last: Mutex::default(),
+            trace: Trace::begin(),
+        }
+    }
+
+    /// Says in a request that it is part of the call's trace.
+    pub(super) fn mark(&self, params: &mut Value) {
+        if let Some(trace) = &self.trace {
+            trace.mark(params);
         }
     }
 

@@ -1,8 +1,10 @@
 //! What a server offers: tools, resources, templates and prompts, listed within bounds and read leniently.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
-use super::era::Hello;
+use super::era::{Era, Hello};
 use super::link::{Link, LinkError, METHOD_NOT_FOUND, Patience};
 
 /// The most pages of a list, and items of all its pages.
@@ -10,6 +12,8 @@ const PAGES: usize = 100;
 const ITEMS: usize = 2_000;
 /// The most bytes of one item's definition.
 const ITEM: usize = 256 * 1024;
+/// A list is not read again sooner than this for its age alone, whatever its server says.
+const AGES: Duration = Duration::from_secs(10);
 
 /// Everything that a server offers.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,9 +24,18 @@ pub(super) struct Catalog {
     pub(super) prompts: Vec<Value>,
     /// What was left out, and why; one line each.
     pub(super) left_out: Vec<String>,
+    /// How long all of it holds, as the server says (`ttlMs`).
+    holds: Option<Duration>,
 }
 
 impl Catalog {
+    /// Returns after what time it is to be read again: a server that tells of changes needs no such reading.
+    pub(super) fn ages(&self, hello: &Hello) -> Option<Duration> {
+        let tells = hello.can("/tools/listChanged") || !hello.can("/tools");
+        let holds = self.holds.filter(|_| hello.era == Era::Modern && !tells)?;
+        Some(holds.max(AGES))
+    }
+
     /// Leaves out what an offer does not hold.
     pub(super) fn keep(&mut self, offer: &Value) {
         let lists = [
@@ -54,9 +67,10 @@ pub(super) async fn list(
     patience: Patience,
 ) -> Result<Catalog, String> {
     let mut catalog = Catalog::default();
-    let mut left_out = Vec::new();
+    let (mut left_out, mut holds) = (Vec::new(), None);
     if hello.can("/tools") {
-        let tools = pages(link, "tools/list", "tools", patience, &mut left_out)
+        let noted = (&mut left_out, &mut holds);
+        let tools = pages(link, "tools/list", "tools", patience, noted)
             .await
             .map_err(|error| format!("it did not list its tools: {error}"))?;
         let mut names: Vec<String> = Vec::new();
@@ -98,7 +112,8 @@ pub(super) async fn list(
         if !hello.can(capability) {
             continue;
         }
-        match pages(link, method, key, patience, &mut left_out).await {
+        let noted = (&mut left_out, &mut holds);
+        match pages(link, method, key, patience, noted).await {
             Ok(items) => into.extend(items.into_iter().filter(|item| item[name].is_string())),
             Err(LinkError::Refused {
                 code: METHOD_NOT_FOUND,
@@ -108,16 +123,17 @@ pub(super) async fn list(
         }
     }
     catalog.left_out = left_out;
+    catalog.holds = holds;
     Ok(catalog)
 }
 
-/// Reads a list page by page. A cursor that comes again, or too many pages, end it.
+/// Reads a list page by page, and notes what is left out of it and how long it holds. A cursor that comes again, or too many pages, end it.
 async fn pages(
     link: &Link,
     method: &str,
     key: &str,
     patience: Patience,
-    left_out: &mut Vec<String>,
+    (left_out, holds): (&mut Vec<String>, &mut Option<Duration>),
 ) -> Result<Vec<Value>, LinkError> {
     let mut items = Vec::new();
     let mut cursors: Vec<String> = Vec::new();
@@ -135,6 +151,11 @@ async fn pages(
             }
             Err(error) => return Err(error),
         };
+        // 0 says that it may be another one at once, and not when.
+        if let Some(ttl) = page["ttlMs"].as_u64().filter(|ttl| *ttl > 0) {
+            let ttl = Duration::from_millis(ttl);
+            *holds = Some(holds.map_or(ttl, |holds| holds.min(ttl)));
+        }
         match page[key].take() {
             Value::Array(more) => {
                 for item in more {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;
+use tokio::sync::watch;
 
 /// The container that the user put a server into, under `sandbox` in its entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub const RUNTIME_VARIABLES: &[&str] = &[
 /// What a container may use of the machine.
 const MEMORY: &str = "2g";
 const PROCESSES: &str = "256";
+const FILES: &str = "4096";
+const THREADS: &str = "4096";
 
 /// Folders that are the host itself: whoever has them needs no way out any more.
 const NEVER: &[&str] = &[
@@ -99,7 +102,12 @@ impl Run<'_> {
         add(&[
             &format!("--memory={MEMORY}"),
             &format!("--pids-limit={PROCESSES}"),
+            &format!("--ulimit=nofile={FILES}:{FILES}"),
         ]);
+        if is_podman && self.user.0 == 0 {
+            // It asks for a million otherwise, which an administrator with fewer rights than usual cannot give.
+            add(&[&format!("--ulimit=nproc={THREADS}:{THREADS}")]);
+        }
         for (paths, end) in [(self.read, ",readonly"), (self.write, "")] {
             for path in paths {
                 let path = mountable(path)?;
@@ -174,15 +182,25 @@ pub trait StartContainer: Send + Sync {
     ) -> Result<Started, String>;
 }
 
-/// A runtime that was started. It is ended when this is dropped.
+/// A server that was started. It is ended when this is dropped.
 pub struct Started {
     pub input: Box<dyn AsyncWrite + Send + Unpin>,
     pub output: Box<dyn AsyncRead + Send + Unpin>,
     pub errors: Box<dyn AsyncRead + Send + Unpin>,
-    /// The child, where it is one of this process.
-    pub child: Option<Child>,
-    /// What keeps it alive otherwise.
-    pub kept: Option<Box<dyn Send + Sync>>,
+    pub life: Life,
+}
+
+/// Who ends a server that was started, and tells its end.
+pub enum Life {
+    /// It is a child of this process.
+    Child(Box<Child>),
+    /// Another process has it.
+    Kept {
+        /// How it ended, in words.
+        exited: watch::Receiver<Option<String>>,
+        /// It is ended when this is dropped.
+        held: Box<dyn Send + Sync>,
+    },
 }
 
 #[cfg(test)]

@@ -18,6 +18,14 @@ pub enum HostEvent {
     Tools(Vec<ToolSpec>),
     /// How far a call is.
     Progressed { call: CallId, text: String },
+    /// A request to or of a server is part of this trace.
+    Traced {
+        /// The call that it is made for, where it is for one.
+        call: Option<CallId>,
+        server: String,
+        method: String,
+        trace: String,
+    },
     /// A task of a server's is in another state.
     Job(Job),
     /// A server asks the user something.

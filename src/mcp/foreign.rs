@@ -25,8 +25,9 @@ use super::era::{Era, Hello};
 use super::event::HostEvent;
 use super::link::Link;
 use super::log::Log;
-use super::login::{AskPerson, LoggingIn};
+use super::login::{self, AskPerson, LoggingIn};
 use super::pins::Pins;
+use super::task_book::TaskBook;
 use super::wire::Wire;
 use crate::protocol::{Level, ServerState, ToolSpec};
 use crate::sandbox::Launcher;
@@ -63,6 +64,7 @@ pub(super) struct Ground {
     pub(super) events: mpsc::UnboundedSender<HostEvent>,
     pub(super) remote: Option<Arc<dyn OpenRemote>>,
     pub(super) containers: Option<Arc<dyn StartContainer>>,
+    pub(super) tasks: Arc<TaskBook>,
 }
 
 /// A third-party server, held by the host.
@@ -79,6 +81,9 @@ pub(super) struct Shared {
     pub(super) log: Arc<Log>,
     /// Its tools that the user leaves out.
     pub(super) left_out: watch::Sender<BTreeSet<String>>,
+    pub(super) tasks: Arc<TaskBook>,
+    /// The era that it was last met in: it is asked that way the next time, unless that fails.
+    met: Mutex<Option<Era>>,
     last_error: Mutex<Option<String>>,
 }
 
@@ -174,6 +179,8 @@ impl Foreign {
             stage: watch::channel(Stage::Starting).0,
             log: Arc::default(),
             left_out: watch::channel(left_out).0,
+            tasks: Arc::clone(&ground.tasks),
+            met: Mutex::default(),
             last_error: Mutex::default(),
         });
         let task = tokio::spawn(look_after(Arc::clone(&shared), ground, asked));
@@ -223,6 +230,7 @@ async fn look_after(
 ) {
     let mut failures = 0;
     loop {
+        shared.log.begin();
         shared.now(&ground, Stage::Starting);
         let end = session::run(&shared, &ground, &mut commands).await;
         let wait = match end {
@@ -238,10 +246,15 @@ async fn look_after(
                 shared.down(&ground, reason);
                 None
             }
+            // Nothing is another way the next time, until the user has logged in.
+            End::Failed { reason, .. } if login::wants(&reason) => {
+                shared.down(&ground, reason);
+                None
+            }
             End::Failed { reason, lived } => {
                 failures = if lived > WELL { 1 } else { failures + 1 };
                 let again = failures < STARTS;
-                let last = shared.log.tail(1).pop();
+                let last = shared.log.last_words();
                 let said = last.map_or_else(String::new, |line| format!("; it said: {line}"));
                 let next = match again {
                     true => "",
@@ -296,14 +309,20 @@ impl Shared {
     fn down(&self, ground: &Ground, reason: String) {
         let text = format!("The server `{}` is down: {reason}.", self.definition.name);
         self.log.note(&text);
-        *self
+        let mut last = self
             .last_error
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_news = last.as_ref() != Some(&reason);
+        *last = Some(reason.clone());
+        drop(last);
         self.now(ground, Stage::Down(reason));
-        let _ = ground.events.send(HostEvent::Notice {
-            level: Level::Warning,
-            text,
-        });
+        // Each start that fails in the same way is not told again: the state is there to be seen.
+        if is_news {
+            let _ = ground.events.send(HostEvent::Notice {
+                level: Level::Warning,
+                text,
+            });
+        }
     }
 }

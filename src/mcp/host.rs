@@ -23,6 +23,7 @@ use super::foreign::{Command, Foreign, Ground, OpenRemote, Shared, Stage};
 use super::knowledge::Knowledge;
 use super::pins::Pins;
 use super::registry::Registry;
+use super::task_book::TaskBook;
 use crate::protocol::{
     AllowedPart, Answer, CheckResult, FileChange, Hash, Level, Outcome, QuestionId, ServerState,
     ToolCall, ToolSpec,
@@ -63,6 +64,8 @@ pub struct Options {
     pub containers: Option<Arc<dyn StartContainer>>,
     /// What the user chose about servers in sessions.
     pub choices: Choices,
+    /// Where it is noted which tasks of servers go on.
+    pub tasks: TaskBook,
     /// Reads the configuration again, where it can change.
     pub reload: Option<Reload>,
 }
@@ -166,6 +169,7 @@ impl Host {
             events,
             remote: options.remote,
             containers: options.containers,
+            tasks: Arc::new(options.tasks),
         });
         let mut host = Self {
             servers: Vec::new(),

@@ -16,6 +16,8 @@ struct Kept {
     lines: VecDeque<String>,
     /// What came since the last line's end.
     open: Vec<u8>,
+    /// The last line of the server's own, of its life that goes on or was the last.
+    last_words: Option<String>,
 }
 
 impl Log {
@@ -26,12 +28,36 @@ impl Log {
             match byte {
                 b'\n' => {
                     let line = std::mem::take(&mut kept.open);
-                    kept.push(&String::from_utf8_lossy(&line));
+                    kept.said(&String::from_utf8_lossy(&line));
                 }
                 // What is over the length of a line is not kept.
                 byte if kept.open.len() < LINE => kept.open.push(*byte),
                 _ => {}
             }
+        }
+    }
+
+    /// Takes a line that the server said, but not to standard error.
+    pub(super) fn said(&self, line: &str) {
+        self.lock().said(line);
+    }
+
+    /// Begins another life of the server.
+    pub(super) fn begin(&self) {
+        let mut kept = self.lock();
+        kept.last_words = None;
+        // What it did not end in its last life belongs to that one.
+        let open = std::mem::take(&mut kept.open);
+        kept.push(&String::from_utf8_lossy(&open));
+    }
+
+    /// Returns the last line that the server said in its life, harmless to a terminal.
+    pub(super) fn last_words(&self) -> Option<String> {
+        let kept = self.lock();
+        let open = String::from_utf8_lossy(&kept.open);
+        match open.trim().is_empty() {
+            true => kept.last_words.clone(),
+            false => Some(super::text::short(&open, LINE)),
         }
     }
 
@@ -56,6 +82,13 @@ impl Log {
 }
 
 impl Kept {
+    fn said(&mut self, line: &str) {
+        self.push(line);
+        if !line.trim().is_empty() {
+            self.last_words = self.lines.back().cloned();
+        }
+    }
+
     fn push(&mut self, line: &str) {
         let line = line.trim_end();
         if line.is_empty() {
@@ -85,5 +118,20 @@ mod tests {
         assert!(tail[1].starts_with("⟨U+001B⟩[31mredxxx"), "{}", tail[1]);
         assert!(tail[1].len() < LINE + 20);
         assert_eq!(log.tail(usize::MAX).len(), LINES + 1);
+    }
+
+    #[test]
+    fn the_last_words_are_the_servers_own_and_of_its_last_life() {
+        let log = Log::default();
+        log.take(b"no key\n");
+        log.note("The server is down.");
+        assert_eq!(log.last_words().as_deref(), Some("no key"));
+        log.begin();
+        assert_eq!(log.last_words(), None);
+        log.said("error: again");
+        log.take(b"half a li");
+        assert_eq!(log.last_words().as_deref(), Some("half a li"));
+        log.begin();
+        assert_eq!(log.tail(2), ["error: again", "half a li"]);
     }
 }

@@ -21,11 +21,16 @@ pub type AskPerson = Arc<dyn Fn(QuestionKind) -> Answered + Send + Sync>;
 /// The words by which a server that wants to be logged in to says so.
 const WANTED: &str = "walden mcp login";
 
+/// Tells whether a server that is down for this reason wants to be logged in to.
+pub(super) fn wants(reason: &str) -> bool {
+    reason.contains(WANTED)
+}
+
 /// Tells whether a server is down because nobody is logged in to it.
 pub(super) fn is_wanted(reach: &Result<Reach, String>, last_error: Option<&str>) -> bool {
     // Behind the reason stands what the server said last, which may be of another time.
     let reason = last_error.and_then(|error| error.split("; it said: ").next());
-    matches!(reach, Ok(Reach::Remote(_))) && reason.is_some_and(|reason| reason.contains(WANTED))
+    matches!(reach, Ok(Reach::Remote(_))) && reason.is_some_and(wants)
 }
 
 /// Begins a login at a server. The future is to be driven by the host.

@@ -17,6 +17,7 @@ mod convert;
 mod desk;
 mod era;
 mod event;
+mod fits;
 mod foreign;
 mod form;
 mod host;
@@ -30,8 +31,10 @@ mod registry;
 mod report;
 mod state_file;
 mod stdio;
+mod task_book;
 mod tasks;
 mod text;
+mod trace;
 mod view;
 mod wire;
 
@@ -40,7 +43,7 @@ pub const META_TRIAL: &str = "walden/trial";
 
 pub use acting::Reload;
 pub use choices::Choices;
-pub use container::{RUNTIME_VARIABLES, StartContainer, Started};
+pub use container::{Life, RUNTIME_VARIABLES, StartContainer, Started};
 pub use desk::Attended;
 pub use era::Era;
 pub use event::{HostEvent, Sample, Speaker};
@@ -50,6 +53,7 @@ pub use foreign::{
 pub use host::{Caller, Host, HostError, Options, Purpose, Reply, Trust};
 pub use knowledge::{Author, Knowledge, Names, Unkept};
 pub use login::{Answered, AskPerson, LoggingIn};
+pub use task_book::TaskBook;
 pub use view::{Attachment, Completed, Inspection};
 pub use wire::{Received, Wire};
 

@@ -12,7 +12,7 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::container::Started;
+use super::container::{Life, Started};
 use super::lines::{Line, Lines};
 use super::log::Log;
 use super::wire::{Received, WAITING, Wire};
@@ -48,10 +48,8 @@ pub(super) struct Process {
     group: Option<Pid>,
     /// The child's end; its status in words.
     exited: watch::Receiver<Option<String>>,
-    /// Who would tell its end, where it is no child of this process: nobody does.
-    _unknown: Option<watch::Sender<Option<String>>>,
-    /// What keeps it alive then.
-    kept: Option<Box<dyn Send + Sync>>,
+    /// What keeps it alive, where it is no child of this process.
+    held: Option<Box<dyn Send + Sync>>,
     watching: JoinSet<()>,
 }
 
@@ -103,8 +101,7 @@ pub(super) fn start(
         input: Box::new(input),
         output: Box::new(output),
         errors: Box::new(errors),
-        child: Some(child),
-        kept: None,
+        life: Life::Child(Box::new(child)),
     };
     Ok(speak(started, program, log))
 }
@@ -115,26 +112,17 @@ pub(super) fn speak(started: Started, program: &Program, log: &Arc<Log>) -> (Wir
         input,
         output,
         mut errors,
-        child,
-        kept,
+        life,
     } = started;
-    let group = child
-        .as_ref()
-        .and_then(Child::id)
-        .and_then(|id| Pid::from_raw(id.try_into().ok()?));
-    let (exit, exited) = watch::channel(None);
     let mut watching = JoinSet::new();
-    let unknown = match child {
-        Some(child) => {
-            // What a runtime of containers means by its status is its own affair.
-            let lacking = match program.in_container {
-                true => Lacking::Accepted,
-                false => program.lacking,
-            };
-            watching.spawn(watch_child(child, exit, lacking));
-            None
+    let (group, exited, held) = match life {
+        Life::Child(child) => {
+            let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+            let (exit, exited) = watch::channel(None);
+            watching.spawn(watch_child(*child, exit, program.lacking));
+            (group, exited, None)
         }
-        None => Some(exit),
+        Life::Kept { exited, held } => (None, exited, Some(held)),
     };
     let log = Arc::clone(log);
     watching.spawn(async move {
@@ -157,8 +145,7 @@ pub(super) fn speak(started: Started, program: &Program, log: &Arc<Log>) -> (Wir
     let process = Process {
         group,
         exited,
-        _unknown: unknown,
-        kept,
+        held,
         watching,
     };
     (wire, process)
@@ -168,7 +155,7 @@ impl Process {
     /// Waits until the server has ended by itself (its input is closed by now), tells it to, and then ends it and all
     /// that it has started.
     pub(super) async fn close(mut self) {
-        if self.kept.take().is_some() {
+        if self.held.take().is_some() {
             // Whoever started it ends it now.
             return;
         }

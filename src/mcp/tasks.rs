@@ -13,10 +13,12 @@ use tokio::time::{Instant, sleep};
 
 use super::answering::Answering;
 use super::calling::Telling;
-use super::era::Era;
+use super::config::Definition;
+use super::era::{Era, Hello};
 use super::event::HostEvent;
 use super::foreign::{Live, Shared};
 use super::link::{Link, LinkError, Patience, Token};
+use super::task_book::TaskBook;
 use super::text::short;
 use crate::protocol::{Job, JobState, ToolCall};
 
@@ -49,6 +51,11 @@ pub(super) fn begun<'a>(live: &Live, answer: &'a Value) -> Option<&'a Value> {
     task["taskId"].is_string().then_some(task)
 }
 
+/// Tells whether a server's tasks are noted: one that lists what it keeps is asked for that instead.
+pub(super) fn is_noted(hello: &Hello) -> bool {
+    hello.era != Era::Legacy || !hello.can("/tasks/list")
+}
+
 /// A task that is being followed to its end.
 pub(super) struct Following<'a> {
     pub(super) live: &'a Live,
@@ -64,15 +71,27 @@ impl Following<'_> {
     /// Follows a task, and returns the result of its call.
     pub(super) async fn finish(mut self, task: &Value) -> Result<Value, LinkError> {
         let id = task["taskId"].as_str().unwrap_or_default().to_owned();
+        let (book, key) = (&self.shared.tasks, self.shared.definition.key());
+        let ttl = task["ttlMs"].as_u64().or_else(|| task["ttl"].as_u64());
+        if is_noted(&self.live.hello) {
+            book.begun(&key, &id, &self.call.tool, ttl.map(Duration::from_millis));
+        }
         let mut cancelling = Cancelling {
             link: &self.live.link,
             id: &id,
             is_open: true,
             told: self.job(&id),
             answering: self.answering,
+            book,
+            key: &key,
         };
         let result = self.follow(&id, task.clone(), &mut cancelling.told).await;
         cancelling.is_open = false;
+        match &result {
+            // It may go on all the same, and is looked for when the server is met again.
+            Err(LinkError::Ended(_) | LinkError::Silent(_)) => book.left(&key, &id),
+            _ => book.over(&key, &id),
+        }
         let state = match &result {
             Ok(result) if result["isError"] == true => JobState::Failed,
             Ok(_) => JobState::Done,
@@ -106,12 +125,16 @@ impl Following<'_> {
                 (JobState::Cancelled, _) => return Err(cancelled()),
                 (JobState::Done, Era::Modern) => return Ok(task["result"].take()),
                 (JobState::Failed, Era::Modern) => return Err(failed(&task["error"])),
-                (JobState::Asks, Era::Modern) => self.answer(id, &task, &mut answered).await?,
+                (JobState::Asks, Era::Modern) => {
+                    let (link, asked) = (&self.live.link, &mut answered);
+                    answer(self.answering, link, definition, id, &task, asked).await?;
+                }
                 (JobState::Working, _) => {}
                 // What the server asks comes while the result is waited for.
                 (JobState::Asks | JobState::Done | JobState::Failed, _) => {
                     let left = Patience::of(end - Instant::now());
-                    let related = json!({"taskId": id});
+                    let mut related = json!({"taskId": id});
+                    self.telling.mark(&mut related);
                     let result = self.live.link.request("tasks/result", related, left).await;
                     return match result {
                         Err(LinkError::Silent(_)) => Err(LinkError::Silent(total)),
@@ -123,11 +146,9 @@ impl Following<'_> {
             if Instant::now() >= end {
                 return Err(LinkError::Silent(total));
             }
-            let asked = self
-                .live
-                .link
-                .request("tasks/get", json!({"taskId": id}), look)
-                .await;
+            let mut named = json!({"taskId": id});
+            self.telling.mark(&mut named);
+            let asked = self.live.link.request("tasks/get", named, look).await;
             task = match asked {
                 Ok(task) => {
                     misses = 0;
@@ -165,48 +186,6 @@ impl Following<'_> {
         }
     }
 
-    /// Answers what a task of the stateless era asks, each question once.
-    async fn answer(
-        &self,
-        id: &str,
-        task: &Value,
-        answered: &mut HashSet<String>,
-    ) -> Result<(), LinkError> {
-        let mut answers = Map::new();
-        for (key, request) in task["inputRequests"].as_object().into_iter().flatten() {
-            if answered.contains(key) {
-                continue;
-            }
-            let method = request["method"].as_str().unwrap_or_default();
-            let server = &self.shared.definition.name;
-            let answer = self.answering.answer(server, method, &request["params"]);
-            match answer.await {
-                Ok(answer) => answers.insert(key.clone(), answer),
-                Err((code, message)) => {
-                    let message =
-                        format!("the task asked for something that it cannot have: {message}");
-                    self.live.link.fire("tasks/cancel", json!({"taskId": id}));
-                    return Err(LinkError::Refused {
-                        code,
-                        message,
-                        data: None,
-                    });
-                }
-            };
-        }
-        if answers.is_empty() {
-            return Ok(());
-        }
-        answered.extend(answers.keys().cloned());
-        let update = json!({"taskId": id, "inputResponses": answers});
-        let patience = Patience::of(self.shared.definition.idle);
-        self.live
-            .link
-            .request("tasks/update", update, patience)
-            .await
-            .map(drop)
-    }
-
     fn job(&self, id: &str) -> Told {
         Told {
             job: Job {
@@ -220,6 +199,47 @@ impl Following<'_> {
             is_told: false,
         }
     }
+}
+
+/// Answers what a task of the stateless era asks, each question once.
+pub(super) async fn answer(
+    answering: &Answering,
+    link: &Link,
+    definition: &Definition,
+    id: &str,
+    task: &Value,
+    answered: &mut HashSet<String>,
+) -> Result<(), LinkError> {
+    let mut answers = Map::new();
+    for (key, request) in task["inputRequests"].as_object().into_iter().flatten() {
+        if answered.contains(key) {
+            continue;
+        }
+        let method = request["method"].as_str().unwrap_or_default();
+        let answer = answering.answer(&definition.name, method, &request["params"]);
+        match answer.await {
+            Ok(answer) => answers.insert(key.clone(), answer),
+            Err((code, message)) => {
+                let message =
+                    format!("the task asked for something that it cannot have: {message}");
+                link.fire("tasks/cancel", json!({"taskId": id}));
+                return Err(LinkError::Refused {
+                    code,
+                    message,
+                    data: None,
+                });
+            }
+        };
+    }
+    if answers.is_empty() {
+        return Ok(());
+    }
+    answered.extend(answers.keys().cloned());
+    let update = json!({"taskId": id, "inputResponses": answers});
+    let patience = Patience::of(definition.idle);
+    link.request("tasks/update", update, patience)
+        .await
+        .map(drop)
 }
 
 /// What was told of a task: the same is not told twice.
@@ -248,12 +268,15 @@ struct Cancelling<'a> {
     is_open: bool,
     told: Told,
     answering: &'a Answering,
+    book: &'a TaskBook,
+    key: &'a str,
 }
 
 impl Drop for Cancelling<'_> {
     fn drop(&mut self) {
         if self.is_open {
             self.link.fire("tasks/cancel", json!({"taskId": self.id}));
+            self.book.over(self.key, self.id);
             self.told.tell(self.answering, JobState::Cancelled, None);
         }
     }

@@ -38,6 +38,14 @@ pub enum Event {
         server: String,
         how: serde_json::Value,
     },
+    /// A request to or of a third-party server is part of this trace, by which the server's own records are found.
+    Traced {
+        /// The call that it is made for, where it is for one.
+        call: Option<CallId>,
+        server: String,
+        method: String,
+        trace: String,
+    },
     /// The user trusts these files of the repository to instruct the model.
     Trusted {
         files: Vec<String>,

@@ -5,6 +5,7 @@
 //! move into a process of its own. This module knows std and serde alone: it opens nothing, draws nothing, and
 //! reads no clock.
 
+pub(crate) mod acting;
 mod ask;
 mod call;
 mod change;
@@ -14,6 +15,7 @@ mod event;
 mod form;
 mod glob;
 mod guidance;
+
 #[cfg(test)]
 pub(crate) mod hostile;
 mod json;

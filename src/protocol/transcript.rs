@@ -157,7 +157,7 @@ impl Transcript {
                 }
             }
             // For the audit log.
-            Event::ServerLaunched { .. } | Event::Trusted { .. } => {}
+            Event::ServerLaunched { .. } | Event::Trusted { .. } | Event::Traced { .. } => {}
             Event::ServersReported { servers } => {
                 // One that was removed is not there any more.
                 let is = |name: &str, all: &[ServerReport]| all.iter().any(|one| one.name == name);

@@ -27,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::gauges::{Gauges, HEALTH, METRICS, Now};
 use super::room::{Desk, Guest, Room, Work};
 use super::{ServeError, Token};
 
@@ -183,6 +184,7 @@ impl Http {
         let sessions = Arc::new(sessions);
         Gate {
             token: self.options.token.clone(),
+            gauges: Gauges::new(),
             service: StreamableHttpService::new(move || Ok(make()), sessions.clone(), config),
             sessions,
         }
@@ -192,6 +194,7 @@ impl Http {
 /// What stands between a connection and the server.
 struct Gate<S> {
     token: Token,
+    gauges: Gauges,
     sessions: Arc<LocalSessionManager>,
     service: StreamableHttpService<S, LocalSessionManager>,
 }
@@ -231,6 +234,21 @@ impl<S: ServerHandler> Gate<S> {
         request: Request<Incoming>,
         desk: Desk,
     ) -> Response<Content<impl Body<Data = Bytes, Error = Infallible> + Unpin>> {
+        // Whoever looks whether it is there, such as what starts it again, has no token.
+        if request.method() == Method::GET && request.uri().path() == HEALTH {
+            return plain(StatusCode::OK, Bytes::from_static(b"ok\n"));
+        }
+        let gate = Arc::clone(&self);
+        let answer = self.admitted(request, desk).await;
+        gate.gauges.answered(answer.status().as_u16());
+        answer
+    }
+
+    async fn admitted(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        desk: Desk,
+    ) -> Response<Content<impl Body<Data = Bytes, Error = Infallible> + Unpin>> {
         let (head, body) = request.into_parts();
         let authorization = head.headers.get(AUTHORIZATION);
         if !self
@@ -245,11 +263,20 @@ impl<S: ServerHandler> Gate<S> {
             );
         }
         desk.admit();
+        if head.method == Method::GET && head.uri.path() == METRICS {
+            let (connections, under_way) = desk.counts();
+            let text = self.gauges.text(Now {
+                connections,
+                under_way,
+                sessions: self.sessions.sessions.read().await.len(),
+            });
+            return plain(StatusCode::OK, text.into());
+        }
         if head.uri.path() != PATH {
             return refusal(
                 StatusCode::NOT_FOUND,
                 None,
-                "there is nothing but /mcp here",
+                "there is nothing but /mcp, /healthz and /metrics here",
             );
         }
         if ![Method::GET, Method::POST, Method::DELETE].contains(&head.method) {
@@ -313,15 +340,20 @@ fn refusal<B>(
     header: Option<(HeaderName, &'static str)>,
     text: &'static str,
 ) -> Response<Content<B>> {
-    let mut response = Response::new(Content::Text(Bytes::from_static(text.as_bytes())));
+    let mut response = plain(status, Bytes::from_static(text.as_bytes()));
+    response
+        .headers_mut()
+        .extend(header.map(|(name, value)| (name, hyper::header::HeaderValue::from_static(value))));
+    response
+}
+
+fn plain<B>(status: StatusCode, text: Bytes) -> Response<Content<B>> {
+    let mut response = Response::new(Content::Text(text));
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
+    response.headers_mut().insert(
         CONTENT_TYPE,
         hyper::header::HeaderValue::from_static("text/plain"),
     );
-    headers
-        .extend(header.map(|(name, value)| (name, hyper::header::HeaderValue::from_static(value))));
     response
 }
 

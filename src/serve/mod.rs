@@ -5,6 +5,8 @@
 //! through the log to standard error.
 
 #[cfg(feature = "net")]
+mod gauges;
+#[cfg(feature = "net")]
 mod http;
 #[cfg(feature = "net")]
 mod room;

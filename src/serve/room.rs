@@ -134,6 +134,12 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// Counts the connections of the room, and what is under way on them.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let connections = held(&self.room.taken).len();
+        (connections, held(&self.room.work).values().sum())
+    }
+
     /// Notes that the connection has shown the token.
     pub(super) fn admit(&self) {
         self.place.admitted.store(true, Ordering::Relaxed);

@@ -39,6 +39,17 @@ impl Driver {
             }
             // Not journaled: a task ends with its session.
             HostEvent::Job(job) => drop(self.events.send(Event::JobChanged { job })),
+            HostEvent::Traced {
+                call,
+                server,
+                method,
+                trace,
+            } => self.emit(Event::Traced {
+                call,
+                server,
+                method,
+                trace,
+            }),
             HostEvent::Asked(question) => self.emit(Event::Asked { question }),
             HostEvent::Answered { question, answer } => {
                 self.emit(Event::Answered { question, answer });

@@ -35,6 +35,7 @@ mod markdown;
 mod mention;
 mod msg;
 mod overlay;
+mod pace;
 mod pages;
 mod picker;
 mod plain;

@@ -23,6 +23,7 @@ use crate::protocol::{Event, Level, Op};
 use super::app::{App, Cmd, Facts, Msg, Switch};
 use super::input::Inputs;
 use super::keymap::{self, Scroll};
+use super::pace::Pace;
 use super::picker::{Found, Library, Want};
 use super::screen::Screen;
 use super::terminal::{self, Guard, Mouse};
@@ -212,7 +213,7 @@ struct Shell {
     /// A key asked for the next frame: it does not wait its turn.
     urgent: bool,
     drawn: Instant,
-    frame: Duration,
+    pace: Pace,
     exit: Option<Exit>,
 }
 
@@ -276,7 +277,7 @@ impl Shell {
             dirty: true,
             urgent: true,
             drawn: started,
-            frame: if remote { FRAME_REMOTE } else { FRAME },
+            pace: Pace::new(if remote { FRAME_REMOTE } else { FRAME }),
             exit: None,
         })
     }
@@ -289,7 +290,7 @@ impl Shell {
 
     /// Returns when the next frame may be drawn; `None` for at once.
     fn due(&self) -> Option<Instant> {
-        (self.dirty && !self.urgent).then(|| self.drawn + self.frame)
+        (self.dirty && !self.urgent).then(|| self.drawn + self.pace.interval())
     }
 
     fn draw(&mut self) -> io::Result<()> {
@@ -298,11 +299,14 @@ impl Shell {
         let bytes = self.screen.frame(|buffer| view::draw(app, buffer, area));
         self.dirty = false;
         self.urgent = false;
+        let began = Instant::now();
+        let written = match bytes.is_empty() {
+            true => Ok(()),
+            false => terminal::write(&bytes),
+        };
         self.drawn = Instant::now();
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        terminal::write(&bytes)
+        self.pace.wrote(bytes.len(), self.drawn - began);
+        written
     }
 
     fn input(&mut self, input: Input, guard: &Guard) -> io::Result<()> {

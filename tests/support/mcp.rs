@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use walden::mcp::config::{Definition, Source, define};
 use walden::mcp::pins::Pins;
-use walden::mcp::{Attended, Choices, Host, Inspection, Options, Purpose, Reload};
+use walden::mcp::{Attended, Choices, Host, Inspection, Options, Purpose, Reload, TaskBook};
 use walden::protocol::{Answer, CallId, Outcome, ToolCall};
 use walden::sandbox::Launcher;
 
@@ -84,6 +84,7 @@ pub(crate) fn world_in(
         remote: None,
         containers: None,
         choices: Choices::in_memory(),
+        tasks: TaskBook::in_memory(),
         reload,
     };
     World {
@@ -91,6 +92,23 @@ pub(crate) fn world_in(
         root,
         _scratch: scratch,
     }
+}
+
+/// A host whose folders outlive it: what it keeps there, the next one finds.
+pub(crate) fn host_in(folder: &Path, definition: Definition) -> Host {
+    let options = Options {
+        attended: Attended::Yes,
+        roots: vec![folder.to_owned()],
+        launcher: Launcher::at(env!("CARGO_BIN_EXE_walden")),
+        scratch: folder.join("servers"),
+        pins: Pins::in_memory(vec!["it".into()]),
+        remote: None,
+        containers: None,
+        choices: Choices::in_memory(),
+        tasks: TaskBook::open(folder.join("tasks")),
+        reload: None,
+    };
+    Host::with(vec![definition], options)
 }
 
 /// A server that is trusted as it is, once it is up or down.

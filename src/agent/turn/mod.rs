@@ -143,6 +143,7 @@ impl Agent {
             turn: self.turns,
             text: text.clone(),
         }));
+        let tool = self.tool_named(&text);
         let mut asked = self.asked(&text);
         self.aside.clear();
         let intent = intent::intent(&text);
@@ -193,6 +194,7 @@ impl Agent {
             && self.helps(Mechanism::JustAnswer)
             && !plans
             && opening.is_empty()
+            && tool.is_none()
             && self.leads()
             && self.is_small()
             && !intent::is_of_project(&text);
@@ -228,7 +230,13 @@ impl Agent {
             opening,
             planning: Planning::wanted(plans),
             decision,
-            next: just_answer.then_some(ToolChoice::None),
+            next: match tool {
+                // A small model talks of a tool that it is told to call.
+                Some(named) if named.is_order => Some(ToolChoice::Required {
+                    names: vec![named.tool],
+                }),
+                _ => just_answer.then_some(ToolChoice::None),
+            },
             ..Turn::default()
         });
         self.advance(out);

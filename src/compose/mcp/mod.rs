@@ -15,7 +15,7 @@ use crate::config;
 use crate::error::UserError;
 use crate::mcp::config::{Definition, Reach, Source, read};
 use crate::mcp::pins::Pins;
-use crate::mcp::{Attended, Choices, Host, Options, Reload, program_reads};
+use crate::mcp::{Attended, Choices, Host, Options, Reload, TaskBook, program_reads};
 use crate::sandbox::{Launcher, launchable, program_folders};
 use crate::session::SessionFiles;
 use crate::workspace::Roots;
@@ -185,6 +185,7 @@ pub(super) fn host(
         remote: None,
         containers: Some(super::containing::starter()),
         choices: choices(files),
+        tasks: TaskBook::open(folder(files).join("tasks")),
         reload: Some(reload(root)),
     };
     Ok(Host::with(definitions, options))

@@ -2,11 +2,15 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use git2::Oid;
 
-/// An index up to this size is held in memory; of a larger one only what is asked for is read.
+/// An index up to this size is held in memory once it was asked so often; till then, and of a larger one always, only
+/// what is asked for is read.
 const MAX_HELD: u64 = 8 * 1024 * 1024;
+const OFTEN: usize = 64;
 
 const MAGIC: [u8; 8] = [0xff, b't', b'O', b'c', 0, 0, 0, 2];
 const HEAD: u64 = 8 + 256 * 4;
@@ -15,7 +19,8 @@ const ID: u64 = 20;
 /// An index of version 2, the only one that is written since 2008.
 pub(super) struct Index {
     file: File,
-    held: Option<Vec<u8>>,
+    held: OnceLock<Option<Vec<u8>>>,
+    asked: AtomicUsize,
     /// How many objects have a first byte up to this one.
     upto: Vec<u32>,
     len: u64,
@@ -39,17 +44,10 @@ impl Index {
         if !upto.is_sorted() {
             return None;
         }
-        let held = match len <= MAX_HELD {
-            true => {
-                let mut bytes = vec![0; len as usize];
-                file.read_exact_at(&mut bytes, 0).ok()?;
-                Some(bytes)
-            }
-            false => None,
-        };
         let index = Self {
             file,
-            held,
+            held: OnceLock::new(),
+            asked: AtomicUsize::new(0),
             upto,
             len,
         };
@@ -62,9 +60,22 @@ impl Index {
         u64::from(self.upto.last().copied().unwrap_or(0))
     }
 
+    /// Returns all of it, if it is held.
+    fn held(&self) -> Option<&Vec<u8>> {
+        if self.len > MAX_HELD || self.asked.load(Ordering::Relaxed) < OFTEN {
+            return None;
+        }
+        let read = || {
+            let mut bytes = vec![0; self.len as usize];
+            self.file.read_exact_at(&mut bytes, 0).ok()?;
+            Some(bytes)
+        };
+        self.held.get_or_init(read).as_ref()
+    }
+
     fn read<const N: usize>(&self, at: u64) -> Option<[u8; N]> {
         let mut bytes = [0; N];
-        match &self.held {
+        match self.held() {
             Some(held) => {
                 let at = usize::try_from(at).ok()?;
                 bytes.copy_from_slice(held.get(at..at.checked_add(N)?)?);
@@ -76,6 +87,7 @@ impl Index {
 
     /// Finds the offset of an object in the pack.
     pub(super) fn find(&self, id: Oid) -> Option<u64> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let wanted: &[u8; 20] = id.as_bytes().try_into().ok()?;
         let first = usize::from(wanted[0]);
         let mut low = match first {

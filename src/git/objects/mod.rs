@@ -17,7 +17,7 @@ use std::sync::Arc;
 use git2::{ObjectType, Odb, Oid};
 
 use self::pack::{Packs, Reader};
-pub(super) use self::parts::{Node, Parts, entry_in};
+pub(super) use self::parts::{Entry, Node, Parts, entries, entry_in};
 use super::{GitError, Repo};
 
 /// An object as it is stored.
@@ -55,11 +55,14 @@ pub(super) struct Store {
 impl Repo {
     /// Opens the store of objects for reading by several threads.
     pub(super) fn store(&self) -> Store {
-        let folder = self.git.commondir().join("objects");
-        Store {
-            packs: Arc::new(Packs::open(&folder)),
-            folder,
-        }
+        let open = || {
+            let folder = self.git.commondir().join("objects");
+            Store {
+                packs: Arc::new(Packs::open(&folder)),
+                folder,
+            }
+        };
+        self.objects.get_or_init(open).clone()
     }
 
     /// Opens the store of objects for reading.

@@ -81,7 +81,7 @@ pub(super) async fn hear(ears: Ears, link: Link, mut heard: mpsc::Receiver<Heard
                 });
             }
             Some(Heard::Notification { method, params }) => ears.notification(&method, &params),
-            Some(Heard::Odd(what)) => ears.log.note(&what),
+            Some(Heard::Odd(what)) => ears.log.said(&what),
         }
     }
 }
@@ -117,7 +117,7 @@ impl Ears {
                     Value::String(text) => text.clone(),
                     other => other.to_string(),
                 };
-                self.log.note(&format!("{}: {data}", short(level, 20)));
+                self.log.said(&format!("{}: {data}", short(level, 20)));
             }
             "notifications/elicitation/complete" => {
                 if let Some(id) = params["elicitationId"].as_str() {

@@ -1,22 +1,24 @@
-//! Tasks that a server still keeps from before this session: they are shown, followed to their end, and can be called
-//! off.
+//! Tasks that go on from before: they are shown, followed to their end, and can be called off.
 //!
-//! Only servers of the older era list their tasks. In the stateless era a task is known by its name alone, which ends
-//! with the session that began it.
+//! A server of the older era may list the tasks that it keeps. In the stateless era a task is known by its name alone,
+//! which is noted while it goes on (`task_book`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::super::answering::Answering;
 use super::super::convert;
 use super::super::era::{Era, Hello};
 use super::super::event::HostEvent;
 use super::super::link::{Link, LinkError, Patience};
-use super::super::tasks::state;
+use super::super::tasks::{self, state};
 use super::super::text::short;
+use super::Shared;
 use crate::protocol::{CallId, Job, JobState, Level, clip, sanitize};
 
 /// The most tasks that are shown, and pages that they are looked for on.
@@ -32,52 +34,39 @@ const SHOWN: usize = 4_000;
 pub(super) async fn follow(
     link: Link,
     hello: Hello,
-    server: String,
-    events: mpsc::UnboundedSender<HostEvent>,
+    shared: Arc<Shared>,
+    answering: Arc<Answering>,
 ) {
-    if hello.era != Era::Legacy || !hello.can("/tasks/list") {
+    // Where nobody is there to be told of them, they stay noted for a session in which somebody is.
+    if !answering.desk.is_attended() {
         return;
     }
     let mut following = BTreeMap::new();
-    for task in listed(&link).await {
-        let Some(id) = task["taskId"].as_str() else {
-            continue;
-        };
-        let job = Job {
-            server: server.clone(),
-            id: short(id, 100),
-            tool: "of an earlier session".to_owned(),
-            // No call of this session has it: calls are counted from 1.
-            call: CallId(0),
-            state: JobState::Working,
-            message: String::new(),
-        };
-        // One that is over is of no use to anybody who was not there.
-        if !state(&task).is_over() && following.len() < TASKS {
-            let mut kept = Kept {
-                id: id.to_owned(),
-                job,
-                events: events.clone(),
-            };
-            kept.now(&task, true);
-            following.insert(id.to_owned(), kept);
+    let mut add = |id: &str, tool: &str, first: Option<&Value>| {
+        if following.len() < TASKS {
+            let kept = Kept::new(&shared, &answering, &link, hello.era, id, tool, first);
+            following.entry(id.to_owned()).or_insert(kept);
         }
-    }
-    while !following.is_empty() {
-        sleep(LOOK).await;
-        let mut over = Vec::new();
-        for (id, kept) in &mut following {
-            if kept.look(&link).await {
-                over.push(id.clone());
+    };
+    if hello.era == Era::Legacy && hello.can("/tasks/list") {
+        for task in listed(&link).await {
+            // One that is over is of no use to anybody who was not there.
+            if let Some(id) = task["taskId"].as_str()
+                && !state(&task).is_over()
+            {
+                add(id, "of an earlier session", Some(&task));
             }
         }
-        for id in over {
-            following.remove(&id);
-        }
-        if link.has_ended() {
-            return;
-        }
     }
+    for noted in shared.tasks.take_up(&shared.definition.key()) {
+        add(&noted.id, &noted.tool, None);
+    }
+    // Each by itself: one that asks the user something must not hold up the others.
+    let mut all = JoinSet::new();
+    for kept in following.into_values() {
+        all.spawn(kept.finish());
+    }
+    while all.join_next().await.is_some() {}
 }
 
 async fn listed(link: &Link) -> Vec<Value> {
@@ -105,42 +94,119 @@ async fn listed(link: &Link) -> Vec<Value> {
 struct Kept {
     id: String,
     job: Job,
-    events: mpsc::UnboundedSender<HostEvent>,
+    is_told: bool,
+    era: Era,
+    link: Link,
+    shared: Arc<Shared>,
+    answering: Arc<Answering>,
+    /// What of its questions was answered.
+    answered: HashSet<String>,
 }
 
 impl Kept {
-    /// Looks at the task. Tells whether it is over.
-    async fn look(&mut self, link: &Link) -> bool {
-        let params = json!({"taskId": self.id});
-        let asked = link.request("tasks/get", params.clone(), Patience::of(ANSWER));
-        match asked.await {
-            Ok(task) => {
-                self.now(&task, false);
-                if self.job.state == JobState::Done {
-                    let result = link.request("tasks/result", params, Patience::of(ANSWER));
-                    if let Ok(result) = result.await {
-                        self.tell(&result);
-                    }
-                }
-            }
-            // It is not there any more, or cannot be asked about.
-            Err(LinkError::Refused { .. } | LinkError::Ended(_)) => {
-                self.job.state = JobState::Failed;
-                self.job.message = "the server does not know it any more".to_owned();
-                let _ = self.events.send(HostEvent::Job(self.job.clone()));
-            }
-            Err(LinkError::Silent(_) | LinkError::Unreadable(_)) => {}
+    fn new(
+        shared: &Arc<Shared>,
+        answering: &Arc<Answering>,
+        link: &Link,
+        era: Era,
+        id: &str,
+        tool: &str,
+        first: Option<&Value>,
+    ) -> Self {
+        let mut kept = Self {
+            id: id.to_owned(),
+            job: Job {
+                server: shared.definition.name.clone(),
+                id: short(id, 100),
+                tool: short(tool, 100),
+                // No call of this session has it: calls are counted from 1.
+                call: CallId(0),
+                state: JobState::Working,
+                message: String::new(),
+            },
+            is_told: false,
+            era,
+            link: link.clone(),
+            shared: Arc::clone(shared),
+            answering: Arc::clone(answering),
+            answered: HashSet::new(),
+        };
+        if let Some(task) = first {
+            kept.now(task);
         }
-        self.job.state.is_over()
+        kept
     }
 
-    fn now(&mut self, task: &Value, first: bool) {
+    /// Looks at the task until it is over, or its server.
+    async fn finish(mut self) {
+        let key = self.shared.definition.key();
+        if !self.is_told {
+            // It is not known yet whether there still is such a task.
+            self.look().await;
+        }
+        while !self.job.state.is_over() {
+            sleep(LOOK).await;
+            if self.link.has_ended() {
+                self.shared.tasks.left(&key, &self.id);
+                return;
+            }
+            self.look().await;
+        }
+        self.shared.tasks.over(&key, &self.id);
+    }
+
+    async fn look(&mut self) {
+        let params = json!({"taskId": self.id});
+        let asked = self
+            .link
+            .request("tasks/get", params.clone(), Patience::of(ANSWER));
+        match asked.await {
+            Ok(mut task) => {
+                self.now(&task);
+                match (self.job.state, self.era) {
+                    (JobState::Done, Era::Modern) => self.tell(&task["result"].take()),
+                    (JobState::Done, _) => {
+                        let result =
+                            self.link
+                                .request("tasks/result", params, Patience::of(ANSWER));
+                        if let Ok(result) = result.await {
+                            self.tell(&result);
+                        }
+                    }
+                    (JobState::Asks, Era::Modern) => self.answer(&task).await,
+                    _ => {}
+                }
+            }
+            Err(LinkError::Refused { .. }) => {
+                self.fail("the server does not know it any more".to_owned());
+            }
+            Err(LinkError::Ended(_) | LinkError::Silent(_) | LinkError::Unreadable(_)) => {}
+        }
+    }
+
+    async fn answer(&mut self, task: &Value) {
+        let (link, definition) = (&self.link, &self.shared.definition);
+        let asked = &mut self.answered;
+        let answered = tasks::answer(&self.answering, link, definition, &self.id, task, asked);
+        if let Err(error @ LinkError::Refused { .. }) = answered.await {
+            self.fail(short(&error.to_string(), 200));
+        }
+    }
+
+    fn fail(&mut self, message: String) {
+        self.job.state = JobState::Failed;
+        self.job.message = message;
+        let _ = self.answering.events.send(HostEvent::Job(self.job.clone()));
+    }
+
+    fn now(&mut self, task: &Value) {
         let message = short(task["statusMessage"].as_str().unwrap_or_default(), 200);
         let state = state(task);
-        if first || (state, &message) != (self.job.state, &self.job.message) {
+        if !self.is_told || (state, &message) != (self.job.state, &self.job.message) {
+            self.is_told = true;
             self.job.state = state;
             self.job.message = message;
-            let _ = self.events.send(HostEvent::Job(self.job.clone()));
+            let _ = self.answering.events.send(HostEvent::Job(self.job.clone()));
         }
     }
 
@@ -148,10 +214,10 @@ impl Kept {
     fn tell(&self, result: &Value) {
         let text = convert::foreign_reply(result);
         let text = clip(&sanitize(text.for_model()), SHOWN);
-        let _ = self.events.send(HostEvent::Notice {
+        let _ = self.answering.events.send(HostEvent::Notice {
             level: Level::Info,
             text: format!(
-                "The task `{}` of the server `{}`, begun in an earlier session, is done: {text}",
+                "The task `{}` of the server `{}`, begun earlier, is done: {text}",
                 self.job.id, self.job.server
             ),
         });

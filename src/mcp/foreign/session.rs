@@ -1,7 +1,7 @@
 //! One life of a server: from its start to its end.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -129,7 +129,15 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
         subscribed: Arc::clone(&subscribed),
         events: ground.events.clone(),
     };
-    let mut era = definition.era;
+    let remembered = || {
+        let met = shared.met.lock();
+        met.unwrap_or_else(PoisonError::into_inner)
+    };
+    let mut era = match definition.era {
+        // Taken, so that it is asked about again where it is not what it was.
+        Era::Auto => remembered().take().unwrap_or(Era::Auto),
+        era => era,
+    };
     let _ = ground.events.send(super::HostEvent::Launched {
         server: definition.name.clone(),
         how: launch.clone(),
@@ -152,7 +160,10 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
         let capabilities = ground.answering.capabilities();
         let met = era::meet(&link, era, &capabilities, definition.start);
         match met.await {
-            Ok(hello) => break (link, hello),
+            Ok(hello) => {
+                *remembered() = Some(hello.era);
+                break (link, hello);
+            }
             // Some servers end when they hear what they do not know; they are asked the old way at once.
             Err(_) if era == Era::Auto && link.has_ended() => {
                 era = Era::Legacy;
@@ -193,14 +204,15 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
     let mut keeps = Some(super::kept::follow(
         link.clone(),
         hello.clone(),
-        definition.name.clone(),
-        ground.events.clone(),
+        Arc::clone(shared),
+        Arc::clone(&ground.answering),
     ));
     // What the user was shown and did not agree to is not asked about again in this life of the server.
     let mut refused = None;
+    let patience = Patience::of(LIST.min(definition.start.max(definition.idle)));
     loop {
         let catalog = tokio::select! {
-            catalog = catalog::list(&link, &hello, Patience::of(LIST.min(definition.start.max(definition.idle)))) => catalog,
+            catalog = catalog::list(&link, &hello, patience) => catalog,
             reason = link.ended() => return failed(reason),
         };
         let mut catalog = match catalog {
@@ -210,6 +222,7 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
         for problem in &catalog.left_out {
             shared.log.note(&format!("left out: {problem}"));
         }
+        let (listed, ages, asked) = (catalog.clone(), catalog.ages(&hello), hello.clone());
         let mut hello = hello.clone();
         let mut offer = pins::offer(&hello, &catalog);
         // While the user looks at a change, nothing of the server is used.
@@ -257,10 +270,20 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
         if let Some(follow) = keeps.take() {
             listening.spawn(follow);
         }
-        tokio::select! {
-            reason = link.ended() => return failed(reason),
-            () = changed.notified() => tokio::time::sleep(SETTLING).await,
-            _ = chosen.changed() => {}
+        loop {
+            tokio::select! {
+                reason = link.ended() => return failed(reason),
+                () = changed.notified() => tokio::time::sleep(SETTLING).await,
+                _ = chosen.changed() => {}
+                () = tokio::time::sleep(ages.unwrap_or_default()), if ages.is_some() => {
+                    // Where it is the same as before, nothing is told and nothing begins anew.
+                    let again = catalog::list(&link, &asked, patience);
+                    if again.await.is_ok_and(|again| again == listed) {
+                        continue;
+                    }
+                }
+            }
+            break;
         }
     }
 }

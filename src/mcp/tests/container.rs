@@ -35,7 +35,7 @@ fn a_container_is_granted_nothing_that_is_not_named() {
         argv,
         "/usr/bin/podman run --rm --interactive --pull=never --log-driver=none --network=none --read-only \
          --tmpfs=/tmp:rw,nosuid,nodev,size=256m --cap-drop=all --security-opt=no-new-privileges --userns=keep-id \
-         --user=1000:1000 --memory=2g --pids-limit=256 \
+         --user=1000:1000 --memory=2g --pids-limit=256 --ulimit=nofile=4096:4096 \
          --mount=type=bind,source=/home/me/project,target=/home/me/project,readonly --env=HOME=/tmp --env=TOKEN \
          --workdir=/home/me/project images.example/org/server:1 serve --all"
     );

@@ -15,6 +15,7 @@ mod hardware;
 mod identity;
 mod load;
 mod log;
+mod manners;
 pub mod measure;
 mod memory;
 mod native;
@@ -51,6 +52,7 @@ pub use crash::on_crash;
 pub use device::Device;
 pub use hardware::{Hardware, hardware};
 pub use log::{NO_BACKTRACE, on_abort};
+pub use manners::leave;
 pub use snapshots::{DEFAULT_CAP as SNAPSHOTS_CAP, clear as clear_snapshots};
 pub use tuning::Tuning;
 
@@ -76,6 +78,8 @@ pub struct LlamaOptions {
     pub threads: Option<usize>,
     /// Layers to put on a graphics card; by default what fits, if there is one.
     pub gpu_layers: Option<u32>,
+    /// Lets the threads that answer a person go first.
+    pub gives_way: bool,
     /// How the KV cache keeps a number.
     pub kv: KvType,
     /// The memory to plan with, in bytes; by default what the machine has free.
@@ -115,6 +119,7 @@ impl LlamaOptions {
             context: None,
             threads: None,
             gpu_layers: None,
+            gives_way: false,
             kv: KvType::default(),
             memory: None,
             real_arguments: true,
@@ -198,6 +203,9 @@ fn run(
 ) {
     #[cfg(test)]
     native::break_at(options.fault);
+    if options.gives_way {
+        manners::give_way();
+    }
     if let Err(message) = load_and_serve(options, state, &mut queue, ended) {
         let failure = load_failure(message);
         tell(
@@ -236,6 +244,7 @@ fn load_and_serve(
         engine.finish_saving();
         // Nobody has to wait for the weights to be given back.
         drop(ended);
+        manners::rest_if_leaving();
         Ok(())
     })
 }

@@ -23,6 +23,13 @@ const PATIENCE: usize = 160;
 const RULE: usize = 8;
 const RULES: usize = 16;
 
+/// What was replaced before so many different tokens is replaced before any: the whole of a name is renamed, not one use
+/// of it.
+const GENERAL: usize = 2;
+
+/// How many tokens are remembered before which something is replaced, or is not.
+const AFTERS: usize = 16;
+
 /// Finds what an answer copies, and follows it: also over a word that is replaced throughout, as in a rename.
 #[derive(Debug)]
 pub struct Lookup {
@@ -47,6 +54,8 @@ pub struct Outcome {
 pub enum Kind {
     /// Somewhere in what is known.
     Found,
+    /// Elsewhere, while the last copy has not gone on yet: often only the new name in the words that ask for it.
+    Aside,
     /// Where the last copy was left.
     Resumed,
 }
@@ -75,10 +84,44 @@ struct Lost {
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
     from: Vec<Token>,
-    /// What follows them: ` count` in `count_words` is not every ` count`.
-    after: Token,
     to: Vec<Token>,
+    /// What followed them: ` count` in `count_words` is not every ` count`.
+    afters: Vec<Token>,
+    /// What followed them where they were left as they are.
+    exceptions: Vec<Token>,
     trust: i32,
+}
+
+impl Rule {
+    /// Tells whether it replaces what comes next, and was seen to before this token.
+    fn is_certain(&self, rest: &[Token]) -> bool {
+        self.begins(rest)
+            .is_some_and(|after| self.afters.contains(after))
+    }
+
+    /// Tells whether it may replace what comes next, from what it replaced elsewhere.
+    fn is_likely(&self, rest: &[Token]) -> bool {
+        self.afters.len() >= GENERAL
+            && self
+                .begins(rest)
+                .is_some_and(|after| !self.exceptions.contains(after))
+    }
+
+    /// Returns what follows its tokens, where they come next.
+    fn begins<'t>(&self, rest: &'t [Token]) -> Option<&'t Token> {
+        rest.strip_prefix(&self.from[..])?.first()
+    }
+}
+
+/// Keeps a token among the last ones of a list.
+fn remember(tokens: &mut Vec<Token>, token: Token) {
+    if tokens.contains(&token) {
+        return;
+    }
+    if tokens.len() == AFTERS {
+        tokens.remove(0);
+    }
+    tokens.push(token);
 }
 
 /// A place to go on copying from.
@@ -148,7 +191,12 @@ impl Lookup {
         let is_right = predicted == token;
         if is_right {
             if let (Some((rule, _)), None) = (self.rule(copy), after.within) {
-                self.rules[rule].trust = (self.rules[rule].trust + 1).min(4);
+                let followed = self.sources[after.source].get(after.next).copied();
+                let rule = &mut self.rules[rule];
+                rule.trust = (rule.trust + 1).min(4);
+                if let Some(followed) = followed {
+                    remember(&mut rule.afters, followed);
+                }
             }
             self.copy = Some(after);
             if after.matched >= CERTAIN {
@@ -197,11 +245,9 @@ impl Lookup {
             return copy.within;
         }
         let rest = self.sources[copy.source].get(copy.next..)?;
-        let applies = |rule: &Rule| {
-            rest.starts_with(&rule.from) && rest.get(rule.from.len()) == Some(&rule.after)
-        };
-        let rule = self.rules.iter().rposition(applies)?;
-        Some((rule, 0))
+        let certain = self.rules.iter().rposition(|rule| rule.is_certain(rest));
+        let likely = || self.rules.iter().rposition(|rule| rule.is_likely(rest));
+        certain.or_else(likely).map(|rule| (rule, 0))
     }
 
     /// Leaves a copy that a token does not go on with.
@@ -210,10 +256,7 @@ impl Lookup {
         let mut written = Vec::new();
         if let Some((rule, at)) = self.rule(copy) {
             written.extend_from_slice(&self.rules[rule].to[..at]);
-            self.rules[rule].trust -= 2;
-            if self.rules[rule].trust < 0 {
-                self.rules.remove(rule);
-            }
+            self.doubt(rule, copy);
             if at == 0 && self.sources[copy.source].get(copy.next) == Some(&token) {
                 // Not replaced here: the copy itself goes on.
                 self.copy = Some(Copy {
@@ -235,6 +278,28 @@ impl Lookup {
         self.find();
     }
 
+    /// Takes in that a replacement was not made where it was expected.
+    fn doubt(&mut self, rule: usize, copy: Copy) {
+        let Some(rest) = self.sources[copy.source].get(copy.next..) else {
+            return;
+        };
+        let known = &mut self.rules[rule];
+        if let Some(after) = known.begins(rest).copied() {
+            let expected = known.afters.len();
+            known.afters.retain(|known| *known != after);
+            remember(&mut known.exceptions, after);
+            if known.afters.len() == expected {
+                // It was only likely.
+                known.trust -= 1;
+            } else {
+                known.trust -= 2;
+            }
+        }
+        if known.trust < 0 || known.afters.is_empty() {
+            self.rules.remove(rule);
+        }
+    }
+
     /// Looks for the place that the answer goes on from.
     fn find(&mut self) {
         if self
@@ -247,14 +312,18 @@ impl Lookup {
         let near = self.near();
         let far = self.far();
         let near_counts = near.map_or(0, |near| near.length + NEARNESS);
+        let elsewhere = match self.lost {
+            Some(_) => Kind::Aside,
+            None => Kind::Found,
+        };
         let (found, kind) = match (near, far) {
-            (Some(_), Some(far)) if near_counts < far.length => (far, Kind::Found),
+            (Some(_), Some(far)) if near_counts < far.length => (far, elsewhere),
             (Some(near), _) => {
                 self.learn(near);
                 self.lost = None;
                 (near, Kind::Resumed)
             }
-            (None, Some(far)) => (far, Kind::Found),
+            (None, Some(far)) => (far, elsewhere),
             (None, None) => return,
         };
         if found.length >= CERTAIN {
@@ -278,10 +347,15 @@ impl Lookup {
         let mut best: Option<Match> = None;
         for next in first..=last {
             let length = self.length(lost.source, next);
-            let distance = |found: &Match| found.next.abs_diff(lost.at);
+            // Something of the original was replaced or comes after what was put in: it goes on behind the place, and
+            // not at a mark before it that happens to be the same.
+            let distance = |next: usize| match next.checked_sub(lost.at + 1) {
+                Some(ahead) => ahead,
+                None => NEAR + lost.at - next,
+            };
             let is_better = best.is_none_or(|best| {
                 length > best.length
-                    || (length == best.length && next.abs_diff(lost.at) < distance(&best))
+                    || (length == best.length && distance(next) < distance(best.next))
             });
             if length > 0 && is_better {
                 best = Some(Match {
@@ -336,24 +410,48 @@ impl Lookup {
         let Some(passed) = found.next.checked_sub(lost.at) else {
             return;
         };
+        let source = &self.sources[lost.source];
         let common = found.length.min(passed).min(lost.written.len());
-        let from = &self.sources[lost.source][lost.at..found.next - common];
-        let to = &lost.written[..lost.written.len() - common];
-        let fits = |tokens: &[Token]| (1..=RULE).contains(&tokens.len());
-        let Some(after) = self.sources[lost.source].get(found.next - common) else {
+        let mut from = &source[lost.at..found.next - common];
+        let mut to = lost.written[..lost.written.len() - common].to_vec();
+        let Some(after) = source.get(found.next - common).copied() else {
             return;
         };
-        if !fits(from) || !fits(to) {
+        if (from.is_empty() || to.is_empty())
+            && let Some(before) = lost.at.checked_sub(1)
+        {
+            // Something was put behind a token, or taken away there: that token has become another.
+            from = &source[before..found.next - common];
+            to.insert(0, source[before]);
+        }
+        let fits = |tokens: &[Token]| (1..=RULE).contains(&tokens.len());
+        if !fits(from) || !fits(&to) || from == to {
             return;
         }
-        let rule = Rule {
-            from: from.to_vec(),
-            after: *after,
-            to: to.to_vec(),
-            trust: 0,
-        };
-        self.rules
-            .retain(|known| (&known.from, known.after) != (&rule.from, rule.after));
+        let from = from.to_vec();
+        for known in &mut self.rules {
+            if known.from == from && known.to != to {
+                known.afters.retain(|known| *known != after);
+            }
+        }
+        let known = self
+            .rules
+            .iter()
+            .position(|known| known.from == from && known.to == to);
+        let mut rule = known.map_or_else(
+            || Rule {
+                from,
+                to,
+                afters: Vec::new(),
+                exceptions: Vec::new(),
+                trust: 0,
+            },
+            |known| self.rules.remove(known),
+        );
+        rule.trust += i32::from(known.is_some());
+        rule.exceptions.retain(|known| *known != after);
+        remember(&mut rule.afters, after);
+        self.rules.retain(|known| !known.afters.is_empty());
         if self.rules.len() == RULES {
             self.rules.remove(0);
         }
@@ -374,6 +472,12 @@ mod tests {
                     .fold(7, |sum, b| sum * 31 % 65_521 + Token::from(b))
             })
             .collect()
+    }
+
+    /// Words that are nowhere else.
+    fn words(name: &str, count: usize) -> String {
+        let words: Vec<String> = (0..count).map(|n| format!("{name}{n}")).collect();
+        words.join(" ")
     }
 
     /// Plays an answer, and returns how many of its tokens were predicted, and how many wrongly.
@@ -430,6 +534,46 @@ mod tests {
         // It is written as it was: the copy goes on at once, and is not told to replace it again.
         assert_eq!(play(&mut lookup, ", a b"), (2, 1));
         assert_eq!(lookup.continuation(6), tokens("c , a b c ,"));
+    }
+
+    #[test]
+    fn what_was_replaced_before_two_tokens_is_replaced_before_a_third() {
+        let file = "jobs : list ; jobs . len ; jobs [ 0 ] ; jobs + 1 end";
+        let mut lookup = Lookup::new(tokens(&format!("go on {file} {}", words("after", NEAR))));
+        play(&mut lookup, "go on");
+        play(&mut lookup, "queue : list ;");
+        // Seen before one token alone, it is not expected before another.
+        assert_eq!(lookup.continuation(1), tokens("jobs"));
+        play(&mut lookup, "queue . len ;");
+        assert_eq!(lookup.continuation(5), tokens("queue [ 0 ] ;"));
+        // Left as it is once, it is left before that token, and not before the next one.
+        assert_eq!(play(&mut lookup, "jobs [ 0 ] ;"), (4, 1));
+        assert_eq!(lookup.continuation(4), tokens("queue + 1 end"));
+    }
+
+    #[test]
+    fn a_copy_goes_on_behind_what_was_replaced_and_not_before_it() {
+        let mut lookup = Lookup::new(tokens("go on self . jobs . len ( )"));
+        play(&mut lookup, "go on self . queue .");
+        assert_eq!(lookup.continuation(3), tokens("len ( )"));
+    }
+
+    #[test]
+    fn a_word_that_gets_longer_is_a_replacement() {
+        let file = "f total ( a ) + total ( b ) + total ( c )";
+        let mut lookup = Lookup::new(tokens(&format!("go on {file} done")));
+        play(&mut lookup, "go on f total _price (");
+        assert_eq!(lookup.continuation(8), tokens("a ) + total _price ( b )"));
+    }
+
+    #[test]
+    fn the_new_name_found_in_the_task_is_told_apart_from_the_copy() {
+        let task = format!("to new name here {}", words("between", NEAR));
+        let mut lookup = Lookup::new(tokens(&format!("{task} : go on f old ( x )")));
+        play(&mut lookup, "go on f new name");
+        assert_eq!(lookup.matched().map(|(_, kind)| kind), Some(Kind::Aside));
+        play(&mut lookup, "(");
+        assert_eq!(lookup.matched(), Some((1, Kind::Resumed)));
     }
 
     #[test]

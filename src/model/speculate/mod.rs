@@ -10,6 +10,8 @@ mod curve;
 mod gate;
 mod lookup;
 mod pace;
+#[cfg(test)]
+mod tests;
 
 pub use curve::Curve;
 pub use gate::Gate;

@@ -111,12 +111,14 @@ impl Git {
                 Face::Full => Repo::open(roots, arguments.text("repo_path")),
                 Face::Compact => Repo::discover(roots, "."),
             };
-            let repo = repo.map_err(|error| error.to_string())?.until(stop);
-            let repo = warm.0.insert(repo);
-            match self.face {
-                Face::Full => full::call(repo, tool.name, &arguments),
-                Face::Compact => compact::call(repo, tool.name, &arguments),
-            }
+            let mut repo = repo.map_err(|error| error.to_string())?.until(stop);
+            let answer = match self.face {
+                Face::Full => full::call(&mut repo, tool.name, &arguments),
+                Face::Compact => compact::call(&repo, tool.name, &arguments),
+            };
+            // Not sooner: what the last one had open is taken over when this one needs it.
+            warm.0 = Some(repo);
+            answer
         });
         answer.map_err(|text| match self.face {
             Face::Full => format!("Error executing tool {}: {text}", tool.name),

@@ -8,6 +8,9 @@ use super::text_index::Hit;
 /// A word that is in so many relations says nothing about one of them.
 const TOO_COMMON: usize = 2_000;
 
+/// Where no entity has the query as it stands, this many of those that its words lead to: the rest is noise, and long.
+const BEST: usize = 50;
+
 /// The most words of a query that count.
 const WORDS: usize = 16;
 
@@ -22,7 +25,9 @@ pub(super) fn matching(graph: &Graph, query: &str) -> Vec<LineId> {
         .map(|hit| (place(&hit), hit.line))
         .collect();
     if hits.is_empty() {
-        return ranked(graph, query);
+        let mut best = ranked(graph, query);
+        best.truncate(BEST);
+        return best;
     }
     if !query.is_empty() {
         hits.sort_unstable();

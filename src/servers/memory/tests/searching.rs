@@ -123,3 +123,20 @@ async fn a_graph_larger_than_an_answer_is_read_in_parts() {
             .contains("not all of the")
     );
 }
+
+#[tokio::test]
+async fn of_very_many_that_single_words_lead_to_the_best_are_given() {
+    let place = Place::new("");
+    let mut client = Client::on(&place).await;
+    let entities: Vec<Value> = (0..300)
+        .map(|number| entity(&format!("e{number}"), "t", &["a thing apart"]))
+        .chain([entity("the thing itself", "t", &["apart"])])
+        .collect();
+    client
+        .call("create_entities", json!({"entities": entities}))
+        .await;
+    let found = client
+        .names("search_nodes", json!({"query": "apart thing"}))
+        .await;
+    assert_eq!((found.len(), found[0].as_str()), (50, "the thing itself"));
+}

@@ -1,6 +1,10 @@
 //! The door to a terminal: what is written through it acts on nothing, whoever wrote it.
 
+mod prove;
+
 use std::io::{self, Write};
+
+pub use prove::{Thrown, throw};
 
 use crate::protocol::sanitize_after;
 
@@ -18,6 +22,9 @@ pub struct Harmless<W: Write> {
     begun: Vec<u8>,
     /// The last character before that.
     before: Option<char>,
+    /// How many bytes were looked at.
+    #[cfg(test)]
+    looked: usize,
 }
 
 impl<W: Write> Harmless<W> {
@@ -27,31 +34,35 @@ impl<W: Write> Harmless<W> {
             inner,
             begun: Vec::new(),
             before: None,
+            #[cfg(test)]
+            looked: 0,
         }
     }
 
-    /// Takes out of what has come all that is whole.
+    /// Takes out of what has come all that is whole, in one pass: what is no text may be megabytes of it.
     fn whole(&mut self) -> String {
-        let mut text = String::new();
-        loop {
-            match std::str::from_utf8(&self.begun) {
-                Ok(valid) => {
-                    text.push_str(valid);
-                    self.begun.clear();
-                    return text;
-                }
-                Err(error) => {
-                    let valid = error.valid_up_to();
-                    text.push_str(&String::from_utf8_lossy(&self.begun[..valid]));
-                    let wrong = error.error_len();
-                    self.begun.drain(..valid + wrong.unwrap_or(0));
-                    if wrong.is_none() {
-                        return text;
-                    }
-                    text.push(char::REPLACEMENT_CHARACTER);
-                }
+        let mut text = String::with_capacity(self.begun.len());
+        let mut taken = 0;
+        for chunk in self.begun.utf8_chunks() {
+            let (valid, wrong) = (chunk.valid(), chunk.invalid());
+            text.push_str(valid);
+            taken += valid.len();
+            #[cfg(test)]
+            {
+                self.looked += valid.len() + wrong.len();
             }
+            let is_last = taken + wrong.len() == self.begun.len();
+            let may_go_on =
+                std::str::from_utf8(wrong).is_err_and(|error| error.error_len().is_none());
+            if wrong.is_empty() || (is_last && may_go_on) {
+                break;
+            }
+            text.push(char::REPLACEMENT_CHARACTER);
+            taken += wrong.len();
         }
+        // What is left is a part of one character.
+        self.begun.drain(..taken);
+        text
     }
 }
 
@@ -106,6 +117,52 @@ mod tests {
             drop(door);
             let out = String::from_utf8(out).expect("text");
             prop_assert_eq!(hostile::acting(&out), None);
+        }
+    }
+
+    #[test]
+    fn megabytes_that_are_no_text_are_looked_at_once() {
+        // Whole, half and wrong characters, and the beginning of one at each part's end.
+        let noise: Vec<u8> = [0xff, 0xc3, 0xe2, 0x80, b'a', 0x80, 0xf0, 0x9f, 0x1b]
+            .into_iter()
+            .cycle()
+            .take(1 << 20)
+            .collect();
+        for cut in [1, 7, 4096, noise.len()] {
+            let mut door = Harmless::new(std::io::sink());
+            for part in noise.chunks(cut) {
+                door.write_all(part).expect("it takes all");
+            }
+            // Of each part at most the beginning of one character is looked at again.
+            let most = noise.len() + noise.chunks(cut).len() * 3;
+            assert!(
+                door.looked <= most,
+                "{} of {most}, in parts of {cut}",
+                door.looked
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_out_as_they_do_in_one_piece(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60), cut in 1usize..9,
+        ) {
+            let mut out = Vec::new();
+            let mut door = Harmless::new(&mut out);
+            for part in bytes.chunks(cut) {
+                door.write_all(part).expect("a vector takes all");
+            }
+            drop(door);
+            // What is no text is replaced as the standard library does it, before what acts is shown.
+            let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+            let out = String::from_utf8(out).expect("text");
+            let lossy = String::from_utf8_lossy(&bytes);
+            prop_assert_eq!(
+                out.matches(char::REPLACEMENT_CHARACTER).count(),
+                lossy.matches(char::REPLACEMENT_CHARACTER).count()
+            );
+            prop_assert!(plain(&out).len() >= plain(&lossy).len());
         }
     }
 
