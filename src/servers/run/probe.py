@@ -88,6 +88,9 @@ def examples(request, names):
             parted = re.split(r"\s+(?:==|=>|->|→|returns|should return|gives)\s+", bare.removeprefix("assert "))
             pairs = [tuple(parted)] if len(parted) == 2 else []
         for call, value in pairs:
+            # Words may stand before the call: "Then f(1) returns 2."
+            found = re.search(r"[A-Za-z_]\w*\(.*\)$", call)
+            call = found.group() if found else call
             value = value.split("  #")[0].rstrip(".;,")
             try:
                 tree = ast.parse(call, mode="eval").body
