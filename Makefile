@@ -1,5 +1,6 @@
 # make run [DIR=...]   build walden, fetch its model, and start it in DIR (here if not given); where there is no
-#                      terminal, let it solve a small task in a copy of assets/demo instead
+#                      terminal, let it solve a small task in a copy of assets/demo instead; with GPU=cuda, vulkan
+#                      or metal the model computes on a graphics card
 # make test            everything that must hold before a change is taken: format, lints, tests with real models,
 #                      documentation, licences
 # make setup           install what the build needs; the other two do it by themselves
@@ -9,7 +10,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup demo conformance interop recordings hosts
+.PHONY: help run test setup gpu demo conformance interop recordings hosts
 
 export CARGO_TERM_COLOR ?= auto
 
@@ -21,6 +22,9 @@ OTHER_MODEL ?= gemma3-270m
 
 # The property tests draw the same cases each time; another seed draws others.
 export PROPTEST_RNG_SEED ?= 1
+
+# The graphics card to build for: cuda, vulkan or metal; none by default.
+GPU ?=
 
 RELEASE := target/release/walden
 # The tests, the lints and the documentation share the dev profile, so that llama.cpp is built once for all of them.
@@ -46,15 +50,46 @@ STEP = printf '\n== %s\n'
 help:
 	sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 
-run: setup
+run: setup gpu
 	$(STEP) 'building walden (the first time takes some minutes: llama.cpp comes with it)'
-	cargo build --release --locked
+	cargo build --release --locked $(if $(GPU),--features $(GPU))
 	$(STEP) 'the model'
 	$(RELEASE) model pull $(MODEL)
 	if [ -t 0 ] && [ -t 1 ]; then
 		exec $(RELEASE) --cwd '$(DIR)'
 	fi
 	make --no-print-directory demo
+
+# What the engine needs for a graphics card is looked for before the minutes that its build takes: the build says it
+# in the last of a thousand lines.
+gpu:
+	lacks() {
+		echo "GPU=$(GPU) needs $$1, and there is none here."
+		echo "hint: $$2, or run make without GPU"
+		exit 1
+	}
+	compiles() { printf "$$1" | $${CXX:-c++} -fsyntax-only -x c++ - 2>/dev/null; }
+	case '$(GPU)' in
+	'' | metal) ;;
+	cuda)
+		[ -n "$${CUDACXX:-}" ] || command -v nvcc >/dev/null 2>&1 ||
+			lacks "the CUDA toolkit's compiler nvcc" "install the toolkit and put its bin folder on the PATH (often /usr/local/cuda/bin)"
+		;;
+	vulkan)
+		command -v glslc >/dev/null 2>&1 ||
+			lacks 'the shader compiler glslc' 'install it (Debian and Ubuntu: glslc; Fedora: glslc)'
+		compiles '#include <spirv/unified1/spirv.hpp>\n' ||
+			lacks "SPIR-V's headers" 'install them (Debian and Ubuntu: spirv-headers; Fedora: spirv-headers-devel)'
+		compiles '#include <vulkan/vulkan.hpp>\n' ||
+			lacks "Vulkan's C++ headers" 'install them (Debian and Ubuntu: libvulkan-dev; Fedora: vulkan-loader-devel and vulkan-headers)'
+		compiles '#include <vulkan/vulkan.h>\n#ifndef VK_EXT_layer_settings\n#error\n#endif\n' ||
+			lacks "Vulkan's headers of version 1.3.272 or later" "those of Debian 12 and Ubuntu 22.04 are older; install the Vulkan SDK and set VULKAN_SDK and CPLUS_INCLUDE_PATH to it"
+		;;
+	*)
+		echo "GPU=$(GPU) is not known: cuda, vulkan and metal are."
+		exit 1
+		;;
+	esac
 
 # What walden does without a terminal, on a task with tests that fail before and pass after.
 demo:
@@ -111,6 +146,10 @@ test: setup
 	other=$$($(DEBUG) model path $(OTHER_MODEL))
 	WALDEN_TEST_MODEL="$$model" WALDEN_TEST_SMALL_MODEL="$$small" WALDEN_TEST_SPM_MODEL="$$other" \
 		WALDEN_TEST_WINDOW_MODEL="$$other" WALDEN_TEST_OFFLINE="$$PWD/$(OFFLINE)" cargo test --locked
+	$(STEP) 'what the safety tests count'
+	cargo test --locked --quiet --test hostile before_the_first_word -- --nocapture | grep 'hostile repositories'
+	cargo test --locked --quiet --test attacks the_same_work -- --nocapture | grep 'extra questions'
+	$(DEBUG) sandbox prove | tail -1
 	$(STEP) 'the reference servers of the registries'
 	make --no-print-directory interop
 	$(STEP) 'conformance to both eras of the protocol, as a client'
@@ -152,7 +191,8 @@ conformance:
 	done
 
 # Each of the seven reference servers is added, agreed to, listed, called and looked after; a session with the one that has
-# everything goes through the screen (UPDATE_RECORDING=1 writes its frames to assets/servers.txt).
+# everything goes through the screen (UPDATE_RECORDING=1 writes its frames to assets/servers.txt); in a session at a real
+# terminal somebody logs in at a real authorization server.
 interop:
 	if [ ! -f $(INTEROP)/ready ] && command -v npm >/dev/null && command -v node >/dev/null; then
 		mkdir -p $(INTEROP)
@@ -169,18 +209,25 @@ interop:
 		exit 0
 	fi
 	cargo test --locked --test interop --test recording -- --nocapture
+	if [ ! -d $(INTEROP)/node_modules/oidc-provider ]; then
+		npm install --prefix $(INTEROP) --no-audit --no-fund --loglevel=error oidc-provider@9.13.3 || true
+	fi
+	if [ ! -d $(INTEROP)/node_modules/oidc-provider ] || ! command -v tmux >/dev/null ||
+		! $(DEBUG) model path $(SMALL_MODEL) >/dev/null 2>&1; then
+		echo 'skipped: the login at a real authorization server needs tmux, a model, and oidc-provider of npm'
+		exit 0
+	fi
+	screens=$$(mktemp)
+	python3 -B tests/recording/login.py $(DEBUG) $(SMALL_MODEL) $(INTEROP) "$$screens"
+	rm "$$screens"
 
 # Sessions with a real model, a real server and a real authorization server, recorded at a real terminal. It takes minutes,
 # and needs tmux.
 recordings: interop
-	if [ ! -d $(INTEROP)/node_modules/oidc-provider ]; then
-		npm install --prefix $(INTEROP) --no-audit --no-fund --loglevel=error oidc-provider@9.13.3
-	fi
 	cargo build --release --locked
 	$(RELEASE) model pull $(MODEL)
-	export PYTHONDONTWRITEBYTECODE=1
-	python3 -u tests/recording/login.py $(RELEASE) $(MODEL) $(INTEROP) assets/login.txt
-	python3 -u tests/recording/drive.py $(RELEASE) $(MODEL) \
+	python3 -Bu tests/recording/login.py $(RELEASE) $(MODEL) $(INTEROP) assets/login.txt
+	python3 -Bu tests/recording/drive.py $(RELEASE) $(MODEL) \
 		$(INTEROP)/node_modules/@modelcontextprotocol/server-everything/dist/index.js assets/servers-model.txt
 
 # The official inspector and the official Python client must get from the three servers what they ask for.

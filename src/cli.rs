@@ -710,6 +710,15 @@ impl Options {
         }
     }
 
+    /// Returns what is left out to be measured: free arguments are one of these by another name.
+    pub fn left_out(&self) -> Vec<Mechanism> {
+        let mut without = self.without.clone();
+        if self.free_arguments && !without.contains(&Mechanism::Arguments) {
+            without.push(Mechanism::Arguments);
+        }
+        without
+    }
+
     /// Writes the options as flags, for a session in another process. Where it works and what it may do are its own.
     pub fn arguments(&self) -> Vec<String> {
         let text = |value: &Option<String>| value.clone();

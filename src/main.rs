@@ -88,6 +88,11 @@ fn main() -> Status {
 /// debugger on the user's screen.
 const ENGINE_ENVIRONMENT: [(&str, &str); 2] = [("GOMP_SPINCOUNT", "20000"), llama::NO_BACKTRACE];
 
+/// Has the C library ask for large pages where it takes much memory at once, which only weights, cache and buffers do.
+/// They are given back in half the time then, which is what leaving takes (80 ms in place of 160, with 2.3 GiB), for 3 MiB
+/// more of the heap.
+const LARGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+
 /// Names the worker: the process that has this number is one, and what it starts is none.
 const WORKER: &str = "WALDEN_WORKER";
 
@@ -116,6 +121,9 @@ fn launch(cli: &Cli) -> Result<(), UserError> {
         .envs(compose::worker_environment(cli)?);
     if !(is_set("GOMP_SPINCOUNT") || is_set("OMP_WAIT_POLICY")) {
         command.envs(ENGINE_ENVIRONMENT);
+    }
+    if !is_set(LARGE_PAGES.0) {
+        command.envs([LARGE_PAGES]);
     }
     let error = command.exec();
     tracing::warn!("cannot start again with the engine's environment: {error}");

@@ -145,7 +145,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "servers/memory",
-        &["protocol"],
+        &["servers", "protocol"],
         &["rmcp", "tokio", "memchr", "serde", "serde_json"],
     ),
     // The one file that memory is kept in: state, and not the user's.

@@ -102,6 +102,25 @@ fn tasks_are_judged_by_tests_that_the_agent_has_not_seen() {
     );
     let kept = std::fs::read_to_string(home.path().join("kept.jsonl")).expect("kept");
     assert_eq!(kept.lines().count(), 2);
+    // What is kept counts for the same measurement, and for no other one.
+    let counted = |more: &[&str]| {
+        let flags = [
+            "tasks.jsonl",
+            "--model",
+            &model,
+            "--limit=0",
+            "--results=kept.jsonl",
+            "--json",
+        ];
+        let ran = walden(home.path(), &[&flags, more].concat());
+        let last = text(&ran.stdout).lines().last().map(str::to_owned)?;
+        let last: Value = serde_json::from_str(&last).expect("a line of JSON");
+        Some(last["total"]["tasks"].clone())
+    };
+    assert_eq!(counted(&[]), Some(json!(2)));
+    // Nothing is kept of these, and nothing is to be run.
+    assert_eq!(counted(&["--free-arguments"]), None);
+    assert_eq!(counted(&["--without=arguments"]), None);
 }
 
 #[test]

@@ -600,6 +600,11 @@ fn a_hostile_repository_runs_opens_and_reaches_nothing_before_the_first_word() {
             wrong.push(format!("{name}: the repository was changed"));
         }
     }
+    println!(
+        "{} hostile repositories: {} programs, sockets, opens outside and changes before the first word",
+        REPOSITORIES.len(),
+        wrong.len()
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

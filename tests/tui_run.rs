@@ -259,12 +259,21 @@ fn the_child_that_dies() {
     let (ops, mut asked) = tokio::sync::mpsc::channel(4);
     let (told, events) = tokio::sync::mpsc::unbounded_channel();
     let tells = told.clone();
+    let failing = std::sync::Arc::new(tokio::sync::Notify::new());
+    let fails = std::sync::Arc::clone(&failing);
     std::thread::spawn(move || {
         while let Some(op) = asked.blocking_recv() {
             if !matches!(op, Op::Submit { .. }) {
                 continue;
             }
-            if way == "flood" {
+            if way == "panic" {
+                fails.notify_one();
+            } else if way == "panic elsewhere" {
+                let text = "the answer goes on\n".to_owned();
+                let ended = std::thread::spawn(|| panic!("a thread of walden's failed")).join();
+                assert!(ended.is_err());
+                let _ = tells.send(walden::protocol::Event::Text { text });
+            } else if way == "flood" {
                 for number in 0..FLOOD {
                     let text = format!("token {number} ");
                     let _ = tells.send(walden::protocol::Event::Text { text });
@@ -297,7 +306,14 @@ fn the_child_that_dies() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let _ = runtime.block_on(tui::run(ops, events, options));
+    walden::compose::tame_panics();
+    runtime.block_on(async {
+        tokio::select! {
+            _ = tui::run(ops, events, options) => {}
+            // On the thread that draws.
+            () = failing.notified() => panic!("walden's own thread failed"),
+        }
+    });
     drop(told);
 }
 
@@ -323,4 +339,54 @@ fn the_engine_s_death_restores_the_terminal() {
         assert_eq!(status.signal(), Some(signal.as_raw()), "{way}: {status}");
         desk.is_restored();
     }
+}
+
+#[test]
+fn a_panic_of_the_thread_that_draws_leaves_the_screen_and_then_says_so() {
+    let program = std::env::current_exe().expect("this program");
+    let mut desk = Desk::at(
+        HERE,
+        &program,
+        &["--exact", "the_child_that_dies", "--nocapture"],
+        &[(DIES, "panic")],
+    );
+    desk.until_shown(WELCOME);
+    desk.write("die");
+    desk.until_shown("› die");
+    desk.write("\r");
+    assert!(!desk.ended().success());
+    let screen = desk.screen.screen();
+    assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste());
+    let said = screen.contents();
+    assert!(said.contains("walden's own thread failed"), "{said}");
+    let modes = tcgetattr(&desk.far).expect("modes").local_modes;
+    assert!(
+        modes.contains(LocalModes::ICANON | LocalModes::ECHO),
+        "{modes:?}"
+    );
+}
+
+#[test]
+fn a_panic_of_another_thread_leaves_the_screen_as_it_is_and_is_said_after_it() {
+    let program = std::env::current_exe().expect("this program");
+    let mut desk = Desk::at(
+        HERE,
+        &program,
+        &["--exact", "the_child_that_dies", "--nocapture"],
+        &[(DIES, "panic elsewhere")],
+    );
+    desk.until_shown(WELCOME);
+    desk.write("go");
+    desk.until_shown("› go");
+    desk.write("\r");
+    desk.until_shown("the answer goes on");
+    desk.write("still here");
+    desk.until_shown("› still here");
+    let screen = desk.screen.screen();
+    assert!(screen.alternate_screen() && !screen.contents().contains("failed"));
+    // The first one empties the message.
+    desk.write("\x03\x03\x03");
+    assert!(desk.ended().success());
+    let said = desk.screen.screen().contents();
+    assert!(said.contains("a thread of walden's failed"), "{said}");
 }

@@ -424,7 +424,7 @@ fn a_search_in_vain_ends_with_what_is_true() {
         _ => None,
     });
     let id = made.expect("the likeliest edit is made all the same");
-    agent.handle(Input::CallDone {
+    let out = agent.handle(Input::CallDone {
         call: id,
         outcome: Outcome::Done {
             text: "edited".into(),
@@ -432,11 +432,57 @@ fn a_search_in_vain_ends_with_what_is_true() {
         change: Some(change("a.py")),
         passage: None,
     });
-    let out = answer(&mut agent, "It still fails.");
+    assert!(
+        asked(&out).is_none(),
+        "a small model would say that all is well"
+    );
     assert_eq!(
         summary(&out).map(crate::protocol::TurnSummary::sentence),
         Some("Changed `a.py`; the check does not pass (4 edits tried).".to_owned())
     );
+}
+
+#[test]
+fn an_edit_after_which_less_works_is_not_made() {
+    for (base, edited) in [
+        // Tests that passed do not any more.
+        ((3, 0), (2, 0)),
+        // As many pass, and more fail.
+        ((3, 1), (3, 2)),
+        // It does not even compile.
+        ((0, 2), (0, 0)),
+    ] {
+        let of = |(reached, failed)| CheckResult {
+            failed,
+            ..result(false, reached)
+        };
+        let mut agent = checking_agent();
+        agent.settings.tries = 2;
+        submit(&mut agent, "Fix it");
+        let out = succeed(&mut agent, 1, None);
+        let says = |agent: &mut Agent, out: &[Effect], text: &str, counts| {
+            let id = checked_call(out).expect("a check").0;
+            agent.handle(Input::Checked {
+                call: id,
+                outcome: Outcome::Done { text: text.into() },
+                result: Some(of(counts)),
+            })
+        };
+        says(&mut agent, &out, "`t` fails", base);
+        let mut out = Vec::new();
+        for after in ["1", "2"] {
+            out = draw(&mut agent, "a.py", after);
+            out = says(&mut agent, &out, &format!("it is worse: {after}"), edited);
+        }
+        assert!(
+            !out.iter()
+                .any(|effect| matches!(effect, Effect::RunCall { .. }))
+        );
+        assert_eq!(
+            summary(&out).map(crate::protocol::TurnSummary::sentence),
+            Some("No file was changed; none of the 2 edits tried passes the check.".to_owned())
+        );
+    }
 }
 
 #[test]

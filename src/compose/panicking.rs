@@ -3,8 +3,10 @@
 use std::io::Write as _;
 
 use crate::protocol::sanitize;
+use crate::tui;
 
-/// Makes panics speak harmlessly. The screen, where there is one, is left before by a hook of its own.
+/// Makes panics speak harmlessly. The screen, where there is one, is left before by a hook of its own,
+/// or stays, where it is another thread that draws on it.
 pub fn tame_panics() {
     std::panic::set_hook(Box::new(|info| {
         let thread = std::thread::current();
@@ -14,8 +16,10 @@ pub fn tame_panics() {
         if trace.status() == std::backtrace::BacktraceStatus::Captured {
             text.push_str(&sanitize(&trace.to_string()));
         }
-        // Somebody who closed stderr does not wait for it.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        if let Some(text) = tui::say_after(text) {
+            // Somebody who closed stderr does not wait for it.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
     }));
 }
 

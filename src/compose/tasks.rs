@@ -49,7 +49,7 @@ pub fn bench_tasks(options: &Options, bench: &BenchTasks) -> Result<String, User
         longest: Duration::from_secs(bench.seconds),
         python,
         flags: options.arguments(),
-        without: options.without.clone(),
+        without: options.left_out(),
         folder: files.scratch(),
         results: bench.results.clone(),
     };
@@ -83,7 +83,7 @@ pub fn bench_tasks(options: &Options, bench: &BenchTasks) -> Result<String, User
     }
     let total = serde_json::json!({
         "total": tasks::Total::of(&rows),
-        "without": options.without,
+        "without": options.left_out(),
     });
     Ok(format!("{text}{total}\n"))
 }

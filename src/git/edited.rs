@@ -87,8 +87,8 @@ impl Repo {
             if !is_text(&old.bytes) || !is_text(new) || text.len() > MAX_TEXT {
                 return Ok(None);
             }
-            text.extend_from_slice(change.header(digits).as_bytes());
-            text.extend_from_slice(&passages(&old.bytes, new, context)?);
+            let lines = passages(&old.bytes, new, context)?;
+            text.extend_from_slice(&change.with_lines(&lines, digits));
         }
         Ok(match text.len() <= MAX_TEXT {
             true => Some(

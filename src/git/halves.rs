@@ -9,7 +9,7 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
-use git2::{Delta, DiffDelta, DiffFile, ObjectType, Oid};
+use git2::{AttrCheckFlags, AttrValue, Delta, DiffDelta, DiffFile, ObjectType, Oid};
 
 use super::printed::{Change, passages};
 use super::{GitError, Repo};
@@ -28,7 +28,7 @@ pub(super) fn is_another_kind(delta: &DiffDelta<'_>) -> bool {
 }
 
 impl Repo {
-    /// Prints both halves; `None` where one is no text, or cannot be read any more.
+    /// Prints both halves; `None` where one cannot be read any more.
     pub(super) fn halves(
         &self,
         delta: &DiffDelta<'_>,
@@ -41,14 +41,29 @@ impl Repo {
         let (Some(before), Some(after)) = (self.bytes_of(&old), self.bytes_of(&new)) else {
             return Ok(None);
         };
-        let is_text = |bytes: &[u8]| memchr::memchr(0, bytes).is_none();
-        if !is_text(&before) || !is_text(&after) {
-            return Ok(None);
-        }
         let digits = self.digits();
         let id = |bytes: &[u8]| Oid::hash_object(ObjectType::Blob, bytes);
         let (old_id, new_id) = (id(&before)?, id(&after)?);
         let modes = [old.mode(), new.mode()].map(u32::from);
+        let is_text = |bytes: &[u8], mode: u32| -> Result<bool, GitError> {
+            let attribute = self
+                .git
+                .get_attr(name.as_ref(), "diff", AttrCheckFlags::default())?;
+            // A link is its target, whatever is said of the file.
+            let unset = matches!(AttrValue::from_string(attribute), AttrValue::False);
+            Ok(memchr::memchr(0, bytes).is_none() && (mode & KIND == LINK || !unset))
+        };
+        let part = |change: Change, before: &[u8], after: &[u8], is_text: bool| {
+            if is_text {
+                let lines = passages(before, after, context)?;
+                return Ok::<_, GitError>(change.with_lines(&lines, digits));
+            }
+            let [before, after] = change.names();
+            let title = change.title(digits);
+            Ok(format!("{title}Binary files {before} and {after} differ\n").into_bytes())
+        };
+        let old_is_text = is_text(&before, modes[0])?;
+        let new_is_text = is_text(&after, modes[1])?;
         if modes[0] & KIND == modes[1] & KIND {
             // It was something else only in between.
             if modes[0] != modes[1] {
@@ -58,19 +73,13 @@ impl Repo {
                 return Ok(Some(Vec::new()));
             }
             let change = Change::of_ids(name, [Some(old_id), Some(new_id)], modes);
-            let mut text = change.header(digits).into_bytes();
-            text.extend_from_slice(&passages(&before, &after, context)?);
-            return Ok(Some(text));
+            let both = old_is_text && new_is_text;
+            return Ok(Some(part(change, &before, &after, both)?));
         }
-        let went = [Some(old_id), None];
-        let came = [None, Some(new_id)];
-        let mut text = Change::of_ids(name, went, [modes[0], 0])
-            .header(digits)
-            .into_bytes();
-        text.extend_from_slice(&passages(&before, b"", 0)?);
-        let header = Change::of_ids(name, came, [0, modes[1]]).header(digits);
-        text.extend_from_slice(header.as_bytes());
-        text.extend_from_slice(&passages(b"", &after, 0)?);
+        let went = Change::of_ids(name, [Some(old_id), None], [modes[0], 0]);
+        let came = Change::of_ids(name, [None, Some(new_id)], [0, modes[1]]);
+        let mut text = part(went, &before, b"", old_is_text)?;
+        text.extend(part(came, b"", &after, new_is_text)?);
         Ok(Some(text))
     }
 

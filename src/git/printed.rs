@@ -77,6 +77,7 @@ impl Repo {
             bytes.extend_from_slice(text.as_bytes());
             return Ok(ControlFlow::Continue(()));
         }
+        let begin = bytes.len();
         let mut cut = false;
         let printed = patch.print(&mut |_, _, line| {
             if bytes.len() > MAX_TEXT {
@@ -92,7 +93,16 @@ impl Repo {
         match printed {
             Err(_) if cut => Ok(ControlFlow::Break(())),
             Err(error) => Err(error.into()),
-            Ok(()) => Ok(ControlFlow::Continue(())),
+            Ok(()) => {
+                // Where no line follows, git does not say between which sides.
+                let text = &bytes[begin..];
+                if memchr::memmem::find(text, b"\n@@ ").is_none()
+                    && let Some(names) = memchr::memmem::find(text, b"\n--- ")
+                {
+                    bytes.truncate(begin + names + 1);
+                }
+                Ok(ControlFlow::Continue(()))
+            }
         }
     }
 
@@ -120,9 +130,7 @@ impl Repo {
             }
             let lines = change.lines(objects, context).ok().flatten()?;
             made.fetch_add(lines.len(), Ordering::Relaxed);
-            let mut text = change.header(digits).into_bytes();
-            text.extend_from_slice(&lines);
-            Some(text)
+            Some(change.with_lines(&lines, digits))
         }
     }
 
@@ -303,13 +311,18 @@ impl Change {
         [side(self.old, 'a'), side(self.new, 'b')]
     }
 
-    /// Returns what stands above the lines.
-    pub(super) fn header(&self, digits: usize) -> String {
-        let [before, after] = self.names();
-        self.title(digits) + &format!("--- {before}\n+++ {after}\n")
+    /// Returns the whole of it: which file, and the lines if there are any.
+    pub(super) fn with_lines(&self, lines: &[u8], digits: usize) -> Vec<u8> {
+        let mut text = self.title(digits).into_bytes();
+        if !lines.is_empty() {
+            let [before, after] = self.names();
+            text.extend_from_slice(format!("--- {before}\n+++ {after}\n").as_bytes());
+            text.extend_from_slice(lines);
+        }
+        text
     }
 
-    /// Returns the first part of it: which file, and between what.
+    /// Returns the first lines of it: which file, and between what.
     pub(super) fn title(&self, digits: usize) -> String {
         let path = &self.path;
         let short = |id: Option<Oid>| {

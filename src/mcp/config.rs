@@ -19,6 +19,9 @@ const START: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(120);
 const TOTAL: Duration = Duration::from_secs(1800);
 
+/// The variable that names the profile of a run: an entry's `profiles` may hold one of that name, with tools of its own.
+pub const PROFILE: &str = "WALDEN_PROFILE";
+
 /// The names of walden's own servers.
 pub const OWN: &[&str] = &["fs", "git", "memory", "run", "chat", "walden"];
 
@@ -79,6 +82,9 @@ pub struct Remote {
     pub name: String,
     /// How to be authorized there, as far as it is set.
     pub oauth: RemoteOAuth,
+    /// Where it is connected to on its behalf besides its own address, of what is allowed at all; anywhere of that, if
+    /// nothing is said.
+    pub network: Option<Vec<String>>,
 }
 
 /// What is set about a server's authorization, under `oauth`.
@@ -175,8 +181,17 @@ pub fn define(
             .filter(|seconds| *seconds > 0.0 && *seconds < 1e6)
             .map_or(default, Duration::from_secs_f64)
     };
+    // What is chosen for this run counts before what the entry says for all.
+    let profile = variable(PROFILE).and_then(|name| {
+        let profiles = written.get("profiles")?;
+        profiles.get(&name)?.as_object()
+    });
+    let said = |key: &str| {
+        let chosen = profile.and_then(|profile| profile.get(key));
+        chosen.or_else(|| written.get(key))
+    };
     let names = |key: &str| {
-        written.get(key).and_then(Value::as_array).map(|names| {
+        said(key).and_then(Value::as_array).map(|names| {
             names
                 .iter()
                 .filter_map(Value::as_str)
@@ -184,7 +199,7 @@ pub fn define(
                 .collect::<Vec<_>>()
         })
     };
-    let flag = |key: &str| written.get(key).and_then(Value::as_bool);
+    let flag = |key: &str| said(key).and_then(Value::as_bool);
     let era = match written.get("era").and_then(Value::as_str) {
         Some("legacy") => Era::Legacy,
         Some("modern") => Era::Modern,
@@ -425,7 +440,25 @@ impl Entry<'_> {
             headers: self.pairs("headers")?,
             name: name.to_owned(),
             oauth: self.oauth()?,
+            network: self.addresses()?,
         }))
+    }
+
+    /// Reads the only addresses that a server may need. This takes away and grants nothing, so that a repository may say
+    /// it of its own server.
+    fn addresses(&self) -> Result<Option<Vec<String>>, String> {
+        let wrong =
+            || "`sandbox.network` of a server with a `url` is a list of `host:port`".to_owned();
+        match self.map.get("sandbox").and_then(|own| own.get("network")) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(list)) => list
+                .iter()
+                .map(|one| expand(one.as_str().ok_or_else(wrong)?, self.variable))
+                .collect::<Result<_, _>>()
+                .map(Some),
+            // Anything else is no limit, and whoever wrote it meant one.
+            Some(_) => Err(wrong()),
+        }
     }
 
     fn oauth(&self) -> Result<RemoteOAuth, String> {

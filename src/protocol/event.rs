@@ -306,6 +306,13 @@ impl TurnSummary {
             Some(CheckEnd {
                 tried,
                 passed: false,
+            }) if self.changed.is_empty() => match tried {
+                1 => "; the edit that was tried does not pass the check".to_owned(),
+                _ => format!("; none of the {tried} edits tried passes the check"),
+            },
+            Some(CheckEnd {
+                tried,
+                passed: false,
             }) => {
                 format!("; the check does not pass ({tried} edits tried)")
             }

@@ -4,5 +4,6 @@ pub mod differences;
 pub mod filesystem;
 pub mod git;
 mod granted;
+mod limits;
 pub mod memory;
 pub mod run;

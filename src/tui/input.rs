@@ -110,7 +110,17 @@ fn hang_up() {
     }
 }
 
+/// Hangs up when it is dropped: a session without keys ends, however the thread that reads them came to its end.
+struct HangsUp;
+
+impl Drop for HangsUp {
+    fn drop(&mut self) {
+        hang_up();
+    }
+}
+
 fn read(dealt_with: &mpsc::Receiver<()>) {
+    let _end = HangsUp;
     let Some(reader) = READER.get() else {
         return;
     };
@@ -136,5 +146,4 @@ fn read(dealt_with: &mpsc::Receiver<()>) {
             open -= 1;
         }
     }
-    hang_up();
 }

@@ -67,6 +67,6 @@ pub use plain::run_plain;
 pub use prompts::Prompt;
 pub use role::Role;
 pub use run::{Editor, Exit, Options, TuiError, Write, run};
-pub use terminal::restore;
+pub use terminal::{restore, say_after};
 pub use theme::{Depth, Theme, ThemeError};
 pub use view::view;

@@ -305,7 +305,8 @@ impl Shell {
             false => terminal::write(&bytes),
         };
         self.drawn = Instant::now();
-        self.pace.wrote(bytes.len(), self.drawn - began);
+        let (took, at) = (self.drawn - began, self.drawn - self.started);
+        self.pace.wrote(bytes.len(), took, at);
         written
     }
 

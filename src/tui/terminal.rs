@@ -4,9 +4,10 @@ use std::{
     io::{self, Write as _},
     os::fd::AsFd as _,
     sync::{
-        Once, OnceLock,
+        Mutex, Once, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread::{self, ThreadId},
 };
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -23,6 +24,10 @@ const LEAVE: &[u8] =
 
 static BEFORE: OnceLock<Termios> = OnceLock::new();
 static ENTERED: AtomicBool = AtomicBool::new(false);
+/// The thread that draws.
+static DRAWS: Mutex<Option<ThreadId>> = Mutex::new(None);
+/// What is to be said when the screen is left.
+static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Who has the mouse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +52,14 @@ impl Guard {
         HOOK.call_once(|| {
             let previous = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
-                restore();
+                // Another thread's end is not the screen's: the UI goes on, and tells what it means for the session.
+                if !is_drawn_on_by_another() {
+                    restore();
+                }
                 previous(info);
             }));
         });
+        *DRAWS.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         // Before the modes are entered: what half succeeds is undone.
         let guard = Self {
             mouse: mouse == Mouse::Taken,
@@ -76,7 +85,28 @@ impl Drop for Guard {
     fn drop(&mut self) {
         restore();
         let _ = crossterm::terminal::disable_raw_mode();
+        let kept = std::mem::take(&mut *KEPT.lock().unwrap_or_else(PoisonError::into_inner));
+        for text in kept {
+            // Somebody who closed stderr does not wait for it.
+            let _ = io::stderr().write_all(text.as_bytes());
+        }
     }
+}
+
+fn is_drawn_on_by_another() -> bool {
+    let draws = *DRAWS.lock().unwrap_or_else(PoisonError::into_inner);
+    ENTERED.load(Ordering::SeqCst) && draws.is_some_and(|draws| draws != thread::current().id())
+}
+
+/// Keeps a text until the screen is left, where there is a screen that another thread draws on; returns it otherwise.
+pub fn say_after(text: String) -> Option<String> {
+    if !is_drawn_on_by_another() {
+        return Some(text);
+    }
+    KEPT.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(text);
+    None
 }
 
 /// Leaves the UI's modes, if they are entered.

@@ -44,11 +44,7 @@ pub(super) fn rows(
     }
     if let Some(failure) = &transcript.model_failure {
         rows.push(Row::default());
-        let text = format!("✗ {}", clean_line(&failure.to_string()));
-        let indent = Row::new("  ", Role::Text);
-        rows.extend(wrap(&Row::new(text, Role::NoticeError), limit, &indent));
-        let hint = "  hint: run `walden doctor` to see what is missing, then start again";
-        rows.extend(wrap(&Row::new(hint, Role::Text), limit, &indent));
+        rows.extend(problem(&failure.to_string(), limit));
     }
     if height >= rows.len() + 6 {
         rows.push(Row::default());
@@ -76,6 +72,26 @@ pub(super) fn rows(
         rows.extend(wrap(&keys, limit, &Row::default()));
     }
     rows.into_iter().map(|row| row.cut(limit)).collect()
+}
+
+/// Says what went wrong, and below it what can be done.
+fn problem(text: &str, limit: usize) -> Vec<Row> {
+    let indent = Row::new("  ", Role::Text);
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let what = format!("✗ {}", clean_line(lines.next().unwrap_or_default()));
+    let mut rows = wrap(&Row::new(what, Role::NoticeError), limit, &indent);
+    let mut hints: Vec<String> = lines
+        .map(|line| format!("  {}", clean_line(line)))
+        .collect();
+    if hints.is_empty() {
+        hints.push(
+            "  hint: run `walden doctor` to see what is missing, then start again".to_owned(),
+        );
+    }
+    for hint in hints {
+        rows.extend(wrap(&Row::new(hint, Role::Text), limit, &indent));
+    }
+    rows
 }
 
 fn model_state(transcript: &Transcript, name: &str) -> String {

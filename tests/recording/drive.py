@@ -7,6 +7,7 @@ WALDEN is the program, MODEL the name of a model that is there, SERVER the scrip
 everything, OUTPUT the file that the screens are written to.
 """
 
+import os
 import sys
 import time
 
@@ -88,5 +89,5 @@ def session(terminal):
 
 walden, model, server, output = sys.argv[1:]
 world = World(walden, model)
-world.run("mcp", "add", "everything", "--", "node", server)
-world.record(session, output)
+world.run("mcp", "add", "everything", "--", "node", os.path.abspath(server))
+world.record(session, output, [(os.path.abspath(server).split("/node_modules")[0], "~/servers")])

@@ -81,7 +81,7 @@ def session(terminal):
 
 walden, model, folder, output = sys.argv[1:]
 command = ["node", Path(__file__).with_name("authorization.mjs"), folder]
-server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 try:
     assert server.stdout.readline() == "ready\n"
     world = World(walden, model)

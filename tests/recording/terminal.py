@@ -100,12 +100,12 @@ class World:
     """A home and a repository of their own, with the models that are there."""
 
     def __init__(self, walden, model):
-        self.walden, self.model = walden, model
+        self.walden, self.model = os.path.abspath(walden), model
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="walden-"))
         self.work = self.home / "work"
         self.work.mkdir()
         (self.work / "owls.py").write_text('def hoot(times):\n    return "hoo " * times\n')
-        found = subprocess.run([walden, "model", "path", model], capture_output=True, text=True, check=True).stdout.strip()
+        found = subprocess.run([self.walden, "model", "path", model], capture_output=True, text=True, check=True).stdout.strip()
         models = self.home / ".local/share/walden"
         models.mkdir(parents=True)
         (models / "models").symlink_to(pathlib.Path(found).parent.parent)
@@ -122,8 +122,8 @@ class World:
         command = [self.walden, *arguments]
         return subprocess.run(command, cwd=self.work, check=True, env=environment, capture_output=True, text=True).stdout
 
-    def record(self, session, output):
-        """Has a session at a terminal, and writes what was recorded of it."""
+    def record(self, session, output, folders=()):
+        """Has a session at a terminal, and writes what was recorded of it; the folders are given by other names."""
         terminal = Terminal(self.home, [self.walden, "--model", self.model])
         try:
             session(terminal)
@@ -132,7 +132,7 @@ class World:
             shutil.rmtree(self.home, ignore_errors=True)
         text = ""
         for title, frame in terminal.frames:
-            # The folders have other names on each machine.
-            frame = frame.replace(str(self.work), "~/work").replace(str(self.home), "~")
+            for folder, name in [(str(self.work), "~/work"), (str(self.home), "~"), *folders]:
+                frame = frame.replace(folder, name)
             text += f"== {title}\n\n{frame}\n\n"
         pathlib.Path(output).write_text(text)

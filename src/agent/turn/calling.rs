@@ -330,10 +330,11 @@ impl Agent {
             ),
             Repetition::First => (outcome.for_model().to_owned(), Next::Free),
         };
+        let ends = matches!(next, Next::End);
         // A model that finds its way by itself is told the same, and not held to it.
         let next = match next {
             Next::Words | Next::Change if !leads && repetition != Repetition::Loop => None,
-            Next::Free => None,
+            Next::Free | Next::End => None,
             Next::Words => Some(ToolChoice::None),
             Next::Change => {
                 let names = self.changing_tools();
@@ -365,6 +366,9 @@ impl Agent {
             );
             return self.end_turn(EndReason::Loop { what }, out);
         }
+        if ends {
+            return self.end_turn(EndReason::Answered, out);
+        }
         self.advance(out);
     }
 }
@@ -395,6 +399,8 @@ pub(super) enum Next {
     Change,
     /// Without a call.
     Words,
+    /// Not at all: the host says what is true.
+    End,
 }
 
 /// Returns the changed lines of one side that say something: a brace or a blank line proves nothing.

@@ -18,12 +18,12 @@ use super::calling::{Fit, unparsable};
 use super::checking::Checking;
 use super::correcting::applied;
 use super::rewriting::Rewriting;
-use super::tracks::{Tracks, form, further};
+use super::tracks::{Tracks, form, further, worse};
 use super::wording::{Part, said};
 use super::{Agent, Next, RETRY_TEMPERATURE, intent};
 use crate::protocol::{
-    CallId, CheckResult, Event, FileChange, Hash, Mechanism, Message, Outcome, Risk, Sampling,
-    ToolCall, ToolChoice,
+    CallId, CheckResult, EndReason, Event, FileChange, Hash, Mechanism, Message, Outcome, Risk,
+    Sampling, ToolCall, ToolChoice,
 };
 
 /// How many edits are tried before a check that says the same of all of them is said to choose nothing.
@@ -116,7 +116,7 @@ impl Search {
     }
 
     /// Takes note of an edit that did not pass.
-    fn note_tried(&mut self, tried: Tried, first: Option<&str>) {
+    fn note_tried(&mut self, tried: Tried, base: Option<&CheckResult>, first: Option<&str>) {
         let Some(result) = &tried.result else { return };
         let says_the_same = result.reached == 0 && result.failed == 0;
         self.unmoved += u32::from(says_the_same && first == Some(tried.text.as_str()));
@@ -125,7 +125,12 @@ impl Search {
         }
         let is_better = match &self.best {
             None => true,
-            Some(best) => further(result, best.result.as_ref()),
+            Some(best) => {
+                let best = best.result.as_ref();
+                let spoils =
+                    |result: Option<&CheckResult>| result.is_some_and(|it| worse(it, base));
+                further(result, best) || (spoils(best) && !spoils(Some(result)))
+            }
         };
         if is_better {
             self.best = Some(tried);
@@ -452,7 +457,11 @@ impl Agent {
                 text,
                 result,
             };
-            search.note_tried(tried, turn.checked_first.as_deref());
+            let base = match &turn.checking {
+                Checking::Known(base) => base.as_ref(),
+                _ => None,
+            };
+            search.note_tried(tried, base, turn.checked_first.as_deref());
         }
         if is_corrected {
             return;
@@ -539,8 +548,8 @@ impl Agent {
             || turn.spent() >= self.most_tokens()
     }
 
-    /// Ends a search in which nothing passed: with the edit that came the furthest, where one came further or nothing
-    /// was changed yet.
+    /// Ends a search in which nothing passed: with the edit that came the furthest, where one came further, or as far and
+    /// nothing was changed yet. One after which less works is not made.
     fn end_search(&mut self, out: &mut Vec<Effect>) {
         let Some(turn) = &mut self.turn else { return };
         let base = match turn.checking {
@@ -549,8 +558,9 @@ impl Agent {
         };
         let nothing_yet = turn.changed.is_empty();
         let is_worth = |tried: &mut Tried| {
-            let result = tried.result.as_ref();
-            nothing_yet || result.is_some_and(|result| further(result, base.as_ref()))
+            tried.result.as_ref().is_some_and(|result| {
+                further(result, base.as_ref()) || (nothing_yet && !worse(result, base.as_ref()))
+            })
         };
         let search = turn.search.as_mut();
         let best = search.and_then(|search| search.best.take_if(is_worth));
@@ -659,8 +669,12 @@ impl Agent {
         sampling.seed = search.drawn;
     }
 
-    /// Ends the search with nothing to show for it.
+    /// Ends the search with nothing to show for it. A model that has to be led is not asked what it thinks of that: it
+    /// says that all is well.
     fn give_up_search(&mut self, out: &mut Vec<Effect>) {
+        if self.leads() {
+            return self.end_turn(EndReason::Answered, out);
+        }
         if let Some(turn) = &mut self.turn {
             turn.drawn += turn.search.take().map_or(0, |search| search.tried);
             turn.checking = Checking::Off;
@@ -705,12 +719,12 @@ impl Agent {
         let spent = turn.drawn >= most || turn.time_is_up;
         if spent {
             turn.checking = Checking::Off;
-            return Some((
-                format!(
-                    "{done}\nThe check does not pass. {failing}\nSay in one short sentence what you changed and what still fails."
-                ),
-                Next::Words,
-            ));
+            let text = format!("{done}\nThe check does not pass. {failing}");
+            if self.leads() {
+                return Some((text, Next::End));
+            }
+            let ask = "Say in one short sentence what you changed and what still fails.";
+            return Some((format!("{text}\n{ask}"), Next::Words));
         }
         Some((text, Next::Change))
     }

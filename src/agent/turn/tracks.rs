@@ -165,6 +165,16 @@ pub(super) fn further(this: &CheckResult, that: Option<&CheckResult>) -> bool {
     }
 }
 
+/// Tells whether a check came less far than another: fewer tests pass, more fail, or what counted them does not even
+/// begin any more, as of code that is not compiled.
+pub(super) fn worse(this: &CheckResult, that: Option<&CheckResult>) -> bool {
+    let Some(that) = that else { return false };
+    let counted = |result: &CheckResult| result.reached + result.failed > 0;
+    this.reached < that.reached
+        || (this.reached == that.reached && this.failed > that.failed)
+        || (counted(that) && !counted(this))
+}
+
 /// Tells two texts of code apart by what they say: without comments that have a line of their own, blank lines, and
 /// spaces between words, which a formatter would set.
 pub(super) fn form(text: &str) -> u64 {

@@ -3,6 +3,8 @@
 mod command;
 mod edit;
 #[cfg(feature = "net")]
+mod narrowed;
+#[cfg(feature = "net")]
 mod remote;
 
 pub use command::mcp;

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::super::brokering::{Brokered, broker};
 use super::folder;
+use super::narrowed::Narrowed;
 use crate::error::UserError;
 use crate::mcp::config::{Remote, RemoteTransport};
 use crate::mcp::{AskPerson, LoggingIn, OpenRemote, Opening, Received, Wire};
@@ -16,7 +17,7 @@ use crate::net::oauth::{
     Asked, Asking, Authorizer, Consent, Loopback, NoConsent, OAuthError, Settings, Store,
 };
 use crate::net::remote::{self, Endpoint, Kind, Pipe};
-use crate::net::{Address, Client, Direct};
+use crate::net::{Address, Client, Connect, Direct};
 use crate::protocol::{Answer, Field, FieldKind, QuestionKind, TextFormat, sanitize_line};
 use crate::sandbox;
 use crate::session::SessionFiles;
@@ -29,7 +30,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
 /// Opens connections to servers over HTTP: through the broker, in a session that can make none itself.
 pub(super) struct Remotes {
-    client: Result<Client, String>,
+    connect: Result<Arc<dyn Connect>, String>,
     tokens: PathBuf,
 }
 
@@ -37,7 +38,7 @@ impl Remotes {
     /// Finds the way. To be called once, inside a runtime.
     pub(super) fn new(files: &SessionFiles) -> Self {
         Self {
-            client: client(),
+            connect: connect(),
             tokens: tokens(files),
         }
     }
@@ -48,9 +49,9 @@ fn tokens(files: &SessionFiles) -> PathBuf {
     folder(files).join("tokens.json")
 }
 
-fn client() -> Result<Client, String> {
+fn connect() -> Result<Arc<dyn Connect>, String> {
     match broker() {
-        Ok(Some(broker)) => Ok(Client::new(Arc::new(Brokered(Arc::new(broker))))),
+        Ok(Some(broker)) => Ok(Arc::new(Brokered(Arc::new(broker)))),
         Ok(None) if sandbox::sealed().is_some() => Err(
             "walden has no network here; allow the server's `host:port` under [network] `allow` in your config.toml, \
              and start walden again"
@@ -61,9 +62,21 @@ fn client() -> Result<Client, String> {
     }
 }
 
-fn direct() -> Result<Client, String> {
+fn direct() -> Result<Arc<dyn Connect>, String> {
     let connect = Direct::new().map_err(|error| format!("no certificates can be read: {error}"))?;
-    Ok(Client::new(Arc::new(connect)))
+    Ok(Arc::new(connect))
+}
+
+/// Makes a client for one server, which goes no further than its entry says.
+fn client(connect: Arc<dyn Connect>, remote: &Remote) -> Result<Client, String> {
+    Ok(Client::new(match &remote.network {
+        Some(list) => Arc::new(Narrowed::new(connect, &address_of(remote)?, list)?),
+        None => connect,
+    }))
+}
+
+fn address_of(remote: &Remote) -> Result<Address, String> {
+    Address::parse(&remote.url).map_err(|error| format!("its `url` cannot be used: {error}"))
 }
 
 /// Puts together what a connection to a server needs.
@@ -73,8 +86,7 @@ fn endpoint(
     tokens: PathBuf,
     consent: Arc<dyn Consent>,
 ) -> Result<Endpoint, String> {
-    let address = Address::parse(&remote.url)
-        .map_err(|error| format!("its `url` cannot be used: {error}"))?;
+    let address = address_of(remote)?;
     let headers = remote
         .headers
         .iter()
@@ -107,18 +119,19 @@ fn kind(remote: &Remote) -> Kind {
 
 impl OpenRemote for Remotes {
     fn log_in(&self, remote: &Remote, ask: AskPerson) -> LoggingIn {
-        let (client, tokens, remote) = (self.client.clone(), self.tokens.clone(), remote.clone());
+        let (connect, tokens, remote) = (self.connect.clone(), self.tokens.clone(), remote.clone());
         Box::pin(async move {
             let port = remote.oauth.callback_port.unwrap_or(Loopback::PORT);
             let consent = Questions { port, ask };
-            authorize(&client?, &remote, tokens, Arc::new(consent)).await
+            let client = client(connect?, &remote)?;
+            authorize(&client, &remote, tokens, Arc::new(consent)).await
         })
     }
 
     fn open(&self, remote: &Remote) -> Opening {
-        let (client, tokens, server) = (self.client.clone(), self.tokens.clone(), remote.clone());
+        let (connect, tokens, server) = (self.connect.clone(), self.tokens.clone(), remote.clone());
         Box::pin(async move {
-            let client = client?;
+            let client = client(connect?, &server)?;
             // Nobody is asked in the middle of something else: a login is a command of its own.
             let endpoint = endpoint(&client, &server, tokens, Arc::new(NoConsent))?;
             Ok(wire(
@@ -176,7 +189,9 @@ pub(super) async fn log_in(
     let failed = |problem: String| {
         UserError::failure(format!("cannot log in to `{}`: {problem}", remote.name))
     };
-    let client = direct().map_err(failed)?;
+    let client = direct()
+        .and_then(|connect| client(connect, remote))
+        .map_err(failed)?;
     let port = remote.oauth.callback_port.unwrap_or(Loopback::PORT);
     let consent = Loopback::new(port, show, pasted());
     let said = authorize(&client, remote, tokens(files), Arc::new(consent));

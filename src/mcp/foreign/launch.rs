@@ -34,8 +34,13 @@ pub(super) async fn launch(
         Reach::Remote(remote) => {
             let names: Vec<&String> = remote.headers.iter().map(|(name, _)| name).collect();
             let url = written.get("url").or_else(|| written.get("httpUrl"));
+            let network = match &remote.network {
+                None => "it is reached over the network".to_owned(),
+                Some(list) if list.is_empty() => "its own address alone".to_owned(),
+                Some(list) => format!("its own address, and {}", list.join(", ")),
+            };
             Ok((
-                json!({"from": from, "url": url, "headers": names, "network": "it is reached over the network"}),
+                json!({"from": from, "url": url, "headers": names, "network": network}),
                 None,
             ))
         }

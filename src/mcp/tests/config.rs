@@ -97,6 +97,28 @@ fn a_repository_cannot_grant_its_own_server_anything() {
 }
 
 #[test]
+fn a_server_over_http_names_where_it_leads_and_a_word_that_is_no_list_is_refused() {
+    let network = |written: &str| {
+        let found = one(&format!(
+            r#"{{"url": "https://a.example/mcp", "sandbox": {{"network": {written}}}}}"#
+        ));
+        found.reach.map(|reach| match reach {
+            Reach::Remote(remote) => remote.network,
+            other @ Reach::Stdio { .. } => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(network("null"), Ok(None));
+    assert_eq!(network("[]"), Ok(Some(Vec::new())));
+    assert_eq!(
+        network(r#"["login.example:443"]"#),
+        Ok(Some(vec!["login.example:443".to_owned()]))
+    );
+    for wrong in ["true", "false", r#""a.example""#, "[1]", "{}"] {
+        assert!(network(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn own_keys_are_read() {
     let found = one(
         r#"{"command": "x", "era": "legacy", "startup_timeout_sec": 5, "tool_timeout_sec": 1.5,
@@ -133,4 +155,28 @@ fn an_interpreter_may_read_the_package_of_its_script() {
     );
     assert_eq!(folders("/tmp/x.py"), [PathBuf::from("/tmp/x.py")]);
     assert!(folders("/etc/passwd").is_empty());
+}
+
+#[test]
+fn a_profile_has_tools_of_its_own_and_leaves_the_rest_as_it_is() {
+    let entry = serde_json::json!({
+        "command": "x", "enabled_tools": ["read_*"], "disabled_tools": ["read_secret"],
+        "profiles": {"review": {"enabled_tools": ["diff"]}, "off": {"disabled": true}},
+    });
+    let of = |name: &'static str| {
+        define("it", &entry, &Source::User, &|asked| {
+            (asked == PROFILE && !name.is_empty()).then(|| name.to_owned())
+        })
+    };
+    let takes = |found: &Definition| {
+        ["read_file", "read_secret", "diff"].map(|tool| found.toolset.takes(tool))
+    };
+    for plain in ["", "unknown"] {
+        assert_eq!(takes(&of(plain)), [true, false, false]);
+        assert!(!of(plain).disabled);
+    }
+    assert_eq!(takes(&of("review")), [false, false, true]);
+    assert!(of("off").disabled);
+    // What was agreed to is the same, whichever profile is chosen.
+    assert_eq!(of("review").written, of("").written);
 }

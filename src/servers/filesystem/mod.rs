@@ -14,7 +14,6 @@
 
 mod compact;
 mod full;
-mod limits;
 
 #[cfg(test)]
 mod tests;

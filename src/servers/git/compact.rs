@@ -3,15 +3,7 @@
 use super::arguments::Arguments;
 use crate::git::{DiffForm, DiffOf, GitError, LogQuery, Repo};
 use crate::protocol::clip;
-
-/// The most that one answer has.
-const MAX_TEXT: usize = 16_000;
-
-/// How many commits and lines are shown where no number is given, and at most.
-const COMMITS: usize = 20;
-const MAX_COMMITS: usize = 200;
-const LINES: usize = 100;
-const MAX_LINES: usize = 400;
+use crate::servers::limits::git::compact as limits;
 
 /// Carries out a call in the repository that was discovered. The error is text that a model can act on.
 pub(super) fn call(repo: &Repo, tool: &str, arguments: &Arguments) -> Result<String, String> {
@@ -44,15 +36,15 @@ fn diff(repo: &Repo, arguments: &Arguments) -> Result<String, GitError> {
     if text.is_empty() && untracked.is_empty() {
         return Ok("no changes".to_owned());
     }
-    if text.len() > MAX_TEXT {
+    if text.len() > limits::TEXT {
         let stat = repo.diff(&of, &DiffForm { stat: true, ..form })?;
-        let cut = clip(&text, MAX_TEXT / 2);
+        let cut = clip(&text, limits::TEXT / 2);
         text = match path {
             // One file: its own beginning is worth more than a list.
             Some(_) => cut,
             None => format!(
                 "{}\n{cut}\n[name one of the files as `path` to see its changes]",
-                clip(&stat, MAX_TEXT / 2)
+                clip(&stat, limits::TEXT / 2)
             ),
         };
     }
@@ -63,7 +55,10 @@ fn diff(repo: &Repo, arguments: &Arguments) -> Result<String, GitError> {
 }
 
 fn log(repo: &Repo, arguments: &Arguments) -> Result<String, GitError> {
-    let max = arguments.count("max").unwrap_or(COMMITS).min(MAX_COMMITS);
+    let max = arguments
+        .count("max")
+        .unwrap_or(limits::COMMITS)
+        .min(limits::MOST_COMMITS);
     let query = LogQuery {
         max: Some(max + 1),
         path: arguments.optional_text("path").map(str::to_owned),
@@ -88,9 +83,9 @@ fn log(repo: &Repo, arguments: &Arguments) -> Result<String, GitError> {
             )
         })
         .collect();
-    let mut text = clip(&lines.join("\n"), MAX_TEXT);
-    if entries.len() > max && max < MAX_COMMITS {
-        text += &format!("\n[more; give max={}]", (max * 2).min(MAX_COMMITS));
+    let mut text = clip(&lines.join("\n"), limits::TEXT);
+    if entries.len() > max && max < limits::MOST_COMMITS {
+        text += &format!("\n[more; give max={}]", (max * 2).min(limits::MOST_COMMITS));
     }
     Ok(text)
 }
@@ -107,10 +102,10 @@ fn show(repo: &Repo, arguments: &Arguments) -> Result<String, GitError> {
     let mut out = String::new();
     let mut last = from - 1;
     for line in text.split_inclusive('\n').skip(from - 1) {
-        if last >= from && out.len() + line.len() > MAX_TEXT {
+        if last >= from && out.len() + line.len() > limits::TEXT {
             break;
         }
-        out += &clip(line, MAX_TEXT);
+        out += &clip(line, limits::TEXT);
         last += 1;
     }
     if last < total {
@@ -124,10 +119,13 @@ fn show(repo: &Repo, arguments: &Arguments) -> Result<String, GitError> {
 
 fn blame(repo: &Repo, arguments: &Arguments) -> Result<String, GitError> {
     let from = arguments.count("from").unwrap_or(1);
-    let lines = arguments.count("lines").unwrap_or(LINES).min(MAX_LINES);
+    let lines = arguments
+        .count("lines")
+        .unwrap_or(limits::LINES)
+        .min(limits::MOST_LINES);
     let text = repo.blame(arguments.text("path"), None, Some(from..from + lines))?;
     let shown = text.lines().count();
-    let mut text = clip(&text, MAX_TEXT * 2);
+    let mut text = clip(&text, limits::TEXT * 2);
     if shown == lines {
         text += &format!("[go on with from={}]", from + lines);
     }

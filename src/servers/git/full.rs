@@ -6,14 +6,12 @@ use crate::git::{
     Resolution, Unmerged, now, parse_date,
 };
 use crate::protocol::clip;
-
-/// The most that one answer has.
-const MAX_TEXT: usize = 1024 * 1024;
+use crate::servers::limits::git::full as limits;
 
 /// Carries out a call. The error is text that can be acted on.
 pub(super) fn call(repo: &mut Repo, tool: &str, arguments: &Arguments) -> Result<String, String> {
     match answer(repo, tool, arguments) {
-        Ok(text) => Ok(clip(&text, MAX_TEXT)),
+        Ok(text) => Ok(clip(&text, limits::TEXT)),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -6,9 +6,6 @@ use serde_json::{Value, json};
 use super::graph::{Graph, LineId};
 use super::line::{Entity, Relation};
 
-/// The most of the file's bytes that one answer shows.
-pub(super) const LIMIT: usize = 256 * 1024;
-
 /// The answer to a call.
 #[derive(Debug, Default)]
 pub(super) struct Answer {

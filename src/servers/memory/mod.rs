@@ -46,14 +46,12 @@ use self::graph::LineId;
 use self::line::Origin;
 use self::subscription::{Listener, Subscription};
 use self::tools::{Face, ToolName};
+use crate::servers::limits::memory::full as limits;
 
 pub use self::store::{MemoryError, Store};
 
 /// The one resource.
 const GRAPH: &str = "memory://knowledge-graph";
-
-/// The most of the file's bytes that a read of the resource gives at once. It goes to a host, not to a model.
-const RESOURCE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The key of a call's `_meta` that says which session and turn it is of.
 const META_ORIGIN: &str = "walden/origin";
@@ -160,7 +158,7 @@ impl Memory {
         self.store.read(|graph| {
             let entities: Vec<LineId> = graph.all_entities().collect();
             let relations: Vec<LineId> = graph.all_relations().collect();
-            part(graph, &entities, &relations, from, answer::LIMIT).answer(graph, |next| {
+            part(graph, &entities, &relations, from, limits::TEXT).answer(graph, |next| {
                 format!(
                     "`read_graph` with {{\"from\": {next}}} goes on; `search_nodes` finds some."
                 )
@@ -175,9 +173,9 @@ impl Memory {
     ) -> Result<Answer, MemoryError> {
         self.store.read(|graph| {
             let entities = find(graph);
-            let shown = part(graph, &entities, &[], 0, answer::LIMIT);
+            let shown = part(graph, &entities, &[], 0, limits::TEXT);
             let relations = graph.touching(shown.names());
-            part(graph, &entities, &relations, 0, answer::LIMIT)
+            part(graph, &entities, &relations, 0, limits::TEXT)
                 .answer(graph, |_| "Ask for fewer or more precisely.".to_owned())
         })
     }
@@ -198,7 +196,7 @@ impl Memory {
             .read(|graph| {
                 let entities: Vec<LineId> = graph.all_entities().collect();
                 let relations: Vec<LineId> = graph.all_relations().collect();
-                let part = part(graph, &entities, &relations, from, RESOURCE_LIMIT);
+                let part = part(graph, &entities, &relations, from, limits::RESOURCE);
                 (part.text(), part.next)
             })
             .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;

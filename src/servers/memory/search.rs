@@ -4,12 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::graph::{Graph, LineId};
 use super::text_index::Hit;
+use crate::servers::limits::memory::full as limits;
 
 /// A word that is in so many relations says nothing about one of them.
 const TOO_COMMON: usize = 2_000;
-
-/// Where no entity has the query as it stands, this many of those that its words lead to: the rest is noise, and long.
-const BEST: usize = 50;
 
 /// The most words of a query that count.
 const WORDS: usize = 16;
@@ -26,7 +24,7 @@ pub(super) fn matching(graph: &Graph, query: &str) -> Vec<LineId> {
         .collect();
     if hits.is_empty() {
         let mut best = ranked(graph, query);
-        best.truncate(BEST);
+        best.truncate(limits::BEST);
         return best;
     }
     if !query.is_empty() {

@@ -237,4 +237,35 @@ mod tests {
             }
         }
     }
+    #[test]
+    fn what_no_line_shows_is_said() {
+        let bare = |kind, notes: &[&str]| FileChange {
+            kind,
+            hunks: Vec::new(),
+            added: 0,
+            removed: 0,
+            notes: notes.iter().map(|note| (*note).to_owned()).collect(),
+            ..change(&[])
+        };
+        let binary = bare(ChangeKind::Modify, &["binary"]);
+        assert_eq!(shown(&binary, 60), "a binary file: its bytes are not shown");
+        assert_eq!(shown(&bare(ChangeKind::Create, &[]), 60), "an empty file");
+        let endings = bare(ChangeKind::Modify, &["line endings change"]);
+        assert_eq!(shown(&endings, 60), "no line differs");
+        // More lines changed than are kept to be shown.
+        let mut long = change(&[(LineKind::Added, "one")]);
+        long.added = 400_000;
+        assert!(shown(&long, 60).contains("399999 more changed lines"));
+    }
+
+    #[test]
+    fn a_line_ending_that_changes_stays_one_row() {
+        let change = change(&[
+            (LineKind::Removed, "let a = 1;\r"),
+            (LineKind::Added, "let a = 1;"),
+        ]);
+        let text = shown(&change, 60);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(!text.contains('\r'), "{text:?}");
+    }
 }

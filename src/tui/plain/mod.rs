@@ -84,7 +84,9 @@ impl Plain {
                 out.push(format!("the model {} is loaded", sanitize_line(&info.name)));
             }
             Event::ModelFailed { failure } => {
-                out.push(format!("error: {}", sanitize_line(&failure.to_string())));
+                let text = format!("error: {failure}");
+                let lines = text.lines().filter(|line| !line.trim().is_empty());
+                out.extend(lines.map(sanitize_line));
             }
             Event::ModeChanged { mode } => out.push(format!("mode {mode}: {}", mode.meaning())),
             Event::Queued { .. } => out.push("your message waits for the turn to end".to_owned()),

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rmcp::model::JsonObject;
 use serde_json::Value;
 
-use super::super::limits::compact as limits;
 use super::super::{Answer, Said};
 use super::arguments::Arguments;
 use crate::code;
 use crate::protocol::{AllowedPart, BREAKS_SYNTAX, ChangeKind, FileChange, Hash, clip};
+use crate::servers::limits::filesystem::compact as limits;
 use crate::workspace::{EditError, Plan, Roots, plan_replace, plan_write};
 
 /// How a change is asked for.

@@ -3,13 +3,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::limits::compact as limits;
 use super::super::{Answer, Said};
 use super::arguments::Arguments;
 use super::change::Manner;
 use super::rename::{change_set, left};
 use crate::code::rename::moving::{self, Request};
 use crate::protocol::clip;
+use crate::servers::limits::filesystem::compact as limits;
 use crate::workspace::Roots;
 
 /// Moves an item to another file.

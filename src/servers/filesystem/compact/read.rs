@@ -2,10 +2,10 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::super::limits::compact as limits;
 use super::super::{Answer, Said, stopped};
 use super::arguments::Arguments;
 use crate::code::FileSymbols;
+use crate::servers::limits::filesystem::compact as limits;
 use crate::workspace::{self, Encoding, Index, Query, Roots, Text};
 
 /// Reads a file, or some lines of it.

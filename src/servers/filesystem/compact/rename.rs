@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::limits::compact as limits;
 use super::super::{Answer, Said};
 use super::arguments::Arguments;
 use super::change::Manner;
 use crate::code::rename::{self, Rename, Request, Sight, Unsure};
 use crate::protocol::{FileChange, clip};
+use crate::servers::limits::filesystem::compact as limits;
 use crate::workspace::{ChangeSet, Guarded, Roots, plan_exactly};
 
 /// How many of the places that were left are named.

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use super::super::Answer;
-use super::super::limits::full as limits;
 use super::Call;
 use super::said::{self, Asked};
 use crate::protocol::clip;
+use crate::servers::limits::filesystem::full as limits;
 use crate::workspace::{
     self, Guarded, RootsError, WriteError, is_executable_data, is_protected, make_directory,
     move_entry, plan_edits, plan_exactly,

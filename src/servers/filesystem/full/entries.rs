@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::Answer;
-use super::super::limits::full as limits;
 use super::{Call, said, time};
+use crate::servers::limits::filesystem::full as limits;
 use crate::workspace::{Branch, Kind, Listed, Patterns, Sizes};
 
 /// Lists a directory.

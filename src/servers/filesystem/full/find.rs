@@ -1,8 +1,8 @@
 //! Searching for names and for contents.
 
-use super::super::limits::full as limits;
 use super::super::{Answer, stopped};
 use super::{Call, said};
+use crate::servers::limits::filesystem::full as limits;
 use crate::workspace::{self, FindError, Query};
 
 /// Finds files and directories whose path below the given one matches a glob.

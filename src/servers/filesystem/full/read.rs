@@ -2,10 +2,10 @@
 
 use rmcp::model::{ContentBlock, ResourceContents};
 
-use super::super::limits::full as limits;
 use super::super::{Answer, Said, stopped};
 use super::said::Asked;
 use super::{Call, base64, said};
+use crate::servers::limits::filesystem::full as limits;
 use crate::workspace::{self, Part, RootsError};
 
 /// Reads a file, or its first or last lines.

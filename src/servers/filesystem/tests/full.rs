@@ -618,7 +618,7 @@ async fn media_is_sent_once() {
         }}])
     );
     let file = fs::File::create(session.path().join("big.png")).expect("a file");
-    file.set_len(limits::full::MEDIA as u64 + 1)
+    file.set_len(crate::servers::limits::filesystem::full::MEDIA as u64 + 1)
         .expect("a size");
     let big = session
         .call("read_media_file", json!({"path": "big.png"}))
