@@ -313,6 +313,10 @@ proptest! {
             if steps.iter().any(|step| matches!(step, Step::Attribute(text) if !text.contains("text"))) {
                 return Ok(());
             }
+            // Where a folder stands where a file was staged, libgit2 and git do not agree yet.
+            if steps.iter().any(|step| matches!(step, Step::FileToFolder(_))) {
+                return Ok(());
+            }
             let id = first.id().to_string();
             let ours = repo.diff(&DiffOf::Target(id.clone()), &form).unwrap();
             prop_assert_eq!(files_of(&ours), files_of(&git(top, &["diff", &id])));
