@@ -80,7 +80,11 @@ mod tests {
             };
             let tried = noted.0.lock().expect("nobody panicked").len();
             assert_eq!(tried, usize::from(connects), "{to}: {problem}");
-            assert_eq!(problem.contains("`sandbox.network`"), !connects, "{problem}");
+            assert_eq!(
+                problem.contains("`sandbox.network`"),
+                !connects,
+                "{problem}"
+            );
         };
         let list = ["login.example.com", "*.cdn.example.net:8443"];
         check(&list, "https://mcp.example.com/other", true).await;
