@@ -1,6 +1,6 @@
 #!/bin/sh
 # A refactoring of a public repository, step by step: `bridge`, which most of rayon's iterators are driven by, gets
-# another name. Its output stands beside this file, in refactoring.txt.
+# another name. Its tests are run before and after.
 #
 #     assets/refactoring.sh FOLDER      # the sources of rayon 1.12.0, as published
 set -eu

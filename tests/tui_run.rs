@@ -384,8 +384,7 @@ fn a_panic_of_another_thread_leaves_the_screen_as_it_is_and_is_said_after_it() {
     desk.until_shown("› still here");
     let screen = desk.screen.screen();
     assert!(screen.alternate_screen() && !screen.contents().contains("failed"));
-    // The first one empties the message.
-    desk.write("\x03\x03\x03");
+    kill_process(Pid::from_child(&desk.child), Signal::TERM).expect("sent");
     assert!(desk.ended().success());
     let said = desk.screen.screen().contents();
     assert!(said.contains("a thread of walden's failed"), "{said}");

@@ -329,6 +329,13 @@ fn of_the_versions_of_a_file_the_one_that_most_agree_with_is_made() {
         said.contains("Of 4 versions that were written and run, 3 give the same"),
         "{said}"
     );
+    let call = out.iter().find_map(|effect| match effect {
+        Effect::RunCall { call, .. } => Some(call.id),
+        _ => None,
+    });
+    let out = succeed(&mut agent, call.expect("made").0, Some(change("a.py")));
+    let choice = asked(&out).map(|request| &request.choice);
+    assert_eq!(choice, Some(&ToolChoice::None), "words end it");
 }
 
 #[test]

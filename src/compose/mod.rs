@@ -610,9 +610,15 @@ fn find_check(
     let launcher = Launcher::of_this_program().map_err(UserError::from_error)?;
     let check = named.or_else(|| detected(config, roots));
     // Where nothing checks the project, a file that is written from nothing is at least run.
+    let is_python = |file: &String| file.ends_with(".py");
+    let writes_python = check.is_none()
+        && crate::workspace::Index::of(roots)
+            .files()
+            .iter()
+            .any(is_python);
     let python = ["python3", "python"]
         .into_iter()
-        .find(|name| check.is_none() && run::has(name));
+        .find(|name| writes_python && run::has(name));
     if check.is_none() && python.is_none() {
         return Ok(None);
     }

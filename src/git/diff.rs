@@ -62,7 +62,8 @@ impl Repo {
             DiffOf::Unstaged => {
                 self.workdir()?;
                 submodules = self.moved_submodules(form)?;
-                let options = self.diff_options(form)?;
+                let mut options = self.diff_options(form)?;
+                options.include_typechange(true);
                 match self.changed_files(form, options)? {
                     Some(diff) => diff,
                     None => return Ok(submodules.concat()),

@@ -175,7 +175,7 @@ mod tests {
             bytes.extend_from_slice(&(path.len() as u16).to_be_bytes());
             bytes.extend_from_slice(path.as_bytes());
             bytes.push(0);
-            while (bytes.len() - start) % 8 != 0 {
+            while !(bytes.len() - start).is_multiple_of(8) {
                 bytes.push(0);
             }
         }

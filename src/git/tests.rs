@@ -309,6 +309,10 @@ proptest! {
         }
         // Of a file that became a link, libgit2 may lose the new half when it puts the two differences together.
         if steps.iter().any(|step| matches!(step, Step::Link(_) | Step::FolderToLink)) {
+            // What is said of links that an attribute makes no text has a test of its own, below.
+            if steps.iter().any(|step| matches!(step, Step::Attribute(text) if !text.contains("text"))) {
+                return Ok(());
+            }
             let id = first.id().to_string();
             let ours = repo.diff(&DiffOf::Target(id.clone()), &form).unwrap();
             prop_assert_eq!(files_of(&ours), files_of(&git(top, &["diff", &id])));

@@ -281,6 +281,9 @@ impl Agent {
             Level::Warning
         };
         notice(level, &text, out);
+        if let Some(turn) = &mut self.turn {
+            turn.compared = true;
+        }
         self.adopt(candidate, out);
     }
 }

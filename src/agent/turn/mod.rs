@@ -92,6 +92,8 @@ pub(super) struct Turn {
     search: Option<Search>,
     /// The time for searching is up.
     time_is_up: bool,
+    /// What is made is a version that was chosen among several: another would be no better.
+    compared: bool,
     /// The running generation is a draw beside the conversation.
     rewriting: Option<Rewriting>,
     /// What is being asked about code, and what was told of the file that is written, and of what it would be.

@@ -703,6 +703,10 @@ impl Agent {
             );
             return Some((text, Next::Words));
         }
+        if std::mem::take(&mut turn.compared) {
+            let text = format!("{done}\nSay in one short sentence what you wrote.");
+            return Some((text, Next::Words));
+        }
         let failing = turn.still_failing.take()?;
         // That is what the check says of the project now.
         turn.checked_first = Some(failing.clone());

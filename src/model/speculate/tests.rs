@@ -109,6 +109,10 @@ fn a_rename_is_written_well_over_twice_as_fast_in_any_language() {
         let written = write(&about(file, &task), &renamed);
         let gain = written.gain();
         assert!(gain >= 2.4, "{from} to {to}: {gain} times, {written:?}");
+        assert!(
+            written.batches * 10 < written.tokens,
+            "{from} to {to}: {written:?}"
+        );
         gains.push(gain);
     }
     let mean = gains.iter().sum::<f32>() / gains.len() as f32;

@@ -156,7 +156,7 @@ def main():
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         traceback.print_exc(limit=-3)
         claim(False, "")
-    print("\n".join(f"error: {failure}" for failure in failures if failure))
+    print("\n".join(f"error: {failure}" for failure in failures if failure), end="\n\n")
     print(f"Ran {tried} tests")
     print(f"FAILED (failures={len(failures)})" if failures else "OK")
     print("given:", *given)
