@@ -214,10 +214,11 @@ impl<'a> Printer<'a> {
     fn text(&mut self, event: &Event, transcript: &Transcript) -> io::Result<()> {
         if let Event::Text { text } = event {
             self.in_text = true;
+            // The door makes it harmless, and knows what stood before this piece.
             if self.answers_in_form {
-                return write!(self.log, "{}", sanitize(text));
+                return write!(self.log, "{text}");
             }
-            write!(self.out, "{}", sanitize(text))?;
+            write!(self.out, "{text}")?;
             return self.out.flush();
         }
         let passing = matches!(

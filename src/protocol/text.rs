@@ -34,13 +34,15 @@ const JOINER: char = '\u{200D}';
 const PICTURE: char = '\u{FE0F}';
 
 /// Tells whether a joiner stands where it joins nothing: between Latin letters it only hides that they are not one word.
-/// At an end it may be a piece of a longer text.
+/// At an end it may be a piece of a longer text; alone it is none.
 fn is_out_of_place(c: char, before: Option<char>, after: Option<char>) -> bool {
     let joins = |c: char| !c.is_ascii() && !is_hidden(c) && c != JOINER;
     match c {
         JOINER => {
-            !(before.is_none_or(joins)
-                && after.is_none_or(|after| joins(after) && after != PICTURE))
+            let is_alone = before.is_none() && after.is_none();
+            is_alone
+                || !(before.is_none_or(joins)
+                    && after.is_none_or(|after| joins(after) && after != PICTURE))
         }
         PICTURE => !before.is_none_or(|before| {
             (joins(before) && before != PICTURE)
@@ -175,6 +177,7 @@ mod tests {
     fn what_joins_is_shown_where_it_joins_nothing() {
         let check = |text: &str, shown: &str| assert_eq!(sanitize(text), shown);
         check("pay\u{200D}pal", "pay⟨U+200D⟩pal");
+        check("\u{200D}", "⟨U+200D⟩");
         check("a\u{FE0F}", "a⟨U+FE0F⟩");
         check("❤\u{FE0F}\u{FE0F}", "❤\u{FE0F}⟨U+FE0F⟩");
         check("👩\u{200D}\u{200D}💻", "👩⟨U+200D⟩⟨U+200D⟩💻");
