@@ -481,7 +481,7 @@ fn open(root: &Path, home: &Path, name: &str) -> Traced {
             near.write_all(b"\x1b").expect("written");
         }
         // The servers are up and the model's absence is told when the mark of the failure is there.
-        if !quitting && screen.screen().contents().contains("walden doctor") {
+        if !quitting && screen.screen().contents().contains("the model failed") {
             quitting = true;
             near.write_all(b"\x03\x03").expect("written");
         }

@@ -594,25 +594,6 @@ async fn only_the_tools_of_the_toolset_are_offered_and_called() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_host_adds_little_to_a_call() {
-    let world = settled(definition("good")).await;
-    let mut times = Vec::new();
-    for _ in 0..200 {
-        let began = Instant::now();
-        assert!(world.echo().await.is_done());
-        times.push(began.elapsed());
-    }
-    times.sort();
-    println!(
-        "an echo takes {:?} at the median, {:?} at most",
-        times[100], times[199]
-    );
-    // Far above what it is, for machines that do much else.
-    assert!(times[100] < Duration::from_millis(20), "{:?}", times[100]);
-    world.host.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_server_is_held_to_a_revision_of_the_protocol() {
     // How the server behaves, what it is held to, and whether it comes up.
     for (how, least, up) in [

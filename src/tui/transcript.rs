@@ -32,6 +32,9 @@ pub(super) struct TranscriptPane {
     /// Calls that are shown whole, by their place.
     expanded: BTreeSet<usize>,
     kept: RefCell<Kept>,
+    /// How often the rows of an item were asked for.
+    #[cfg(test)]
+    asked: std::cell::Cell<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -281,7 +284,15 @@ impl TranscriptPane {
         rows.saturating_sub(height)
     }
 
+    /// Counts how often the rows of an item were asked for: what a frame costs grows with nothing else.
+    #[cfg(test)]
+    pub(super) fn asked(&self) -> usize {
+        self.asked.get()
+    }
+
     fn rows(&self, source: Source<'_>, index: usize) -> Arc<Vec<Row>> {
+        #[cfg(test)]
+        self.asked.set(self.asked.get() + 1);
         let item = &source.transcript.items[index];
         let streaming = index + 1 == source.transcript.items.len() && source.transcript.is_busy();
         let mut kept = self.kept.borrow_mut();
