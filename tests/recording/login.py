@@ -60,8 +60,7 @@ def session(terminal):
     t.sees(READY, "asks for authorization")
     t.says("/servers")
     t.sees("guarded  needs your login")
-    for _ in range(3):
-        t.key("Down")
+    t.chooses("guarded")
     t.records("A server that needs a login", "▸ . guarded  needs your login: l begins it")
     t.key("l")
     screen = t.records("The page that it wants opened", "asks you to open a page", "client_id", "prompt=consent|scope=")

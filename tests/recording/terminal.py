@@ -61,6 +61,14 @@ class Terminal:
                 sys.exit(f"{words} never came:\n{screen}")
             time.sleep(0.1)
 
+    def chooses(self, name):
+        """Goes down a list to a row."""
+        for _ in range(20):
+            if re.search(rf"▸ \S+ {name}\b", self.screen()):
+                return
+            self.key("Down")
+        sys.exit(f"{name} is not in the list:\n{self.screen()}")
+
     def records(self, title, *words, without=()):
         screen = self.sees(*words, without=without)
         self.frames.append((title, screen))
