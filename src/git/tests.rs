@@ -183,7 +183,8 @@ fn take(top: &Path, step: &Step) {
         Step::Link(file) => {
             put(&path(file), "");
             remove(&path(file));
-            symlink("a", path(file)).unwrap();
+            // Not to itself: below such a link git only says that there are too many levels.
+            symlink("over/there", path(file)).unwrap();
         }
         Step::FileToFolder(file) => put(&path(file).join("in"), "in\n"),
         Step::FolderToFile => put(&top.join("d"), "a file\n"),
@@ -313,8 +314,8 @@ proptest! {
             if steps.iter().any(|step| matches!(step, Step::Attribute(text) if !text.contains("text"))) {
                 return Ok(());
             }
-            // Where a folder stands where a file was staged, libgit2 and git do not agree yet.
-            if steps.iter().any(|step| matches!(step, Step::FileToFolder(_))) {
+            // How alike a file and one that is gone must be, libgit2 reckons in its own way.
+            if steps.iter().any(|step| matches!(step, Step::Move(_))) {
                 return Ok(());
             }
             let id = first.id().to_string();
