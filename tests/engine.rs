@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 use walden::model::Model;
 use walden::model::llama::{LlamaOptions, spawn};
 use walden::protocol::{
-    CallForm, Finish, GenerationId, Known, KnownKind, Lane, Message, ModelEvent, ModelFailure,
-    ModelInfo, ModelRequest, Passages, Risk, Sampling, ToolChoice, ToolList, ToolSpec, Usage,
+    CallForm, Doubts, Finish, GenerationId, Known, KnownKind, Lane, Message, ModelEvent,
+    ModelFailure, ModelInfo, ModelRequest, Passages, Risk, Sampling, ToolChoice, ToolList,
+    ToolSpec, Usage,
 };
 
 fn model_path(variable: &str) -> PathBuf {
@@ -62,6 +63,7 @@ fn request(messages: Vec<Message>, max_tokens: u32) -> ModelRequest {
         known: Vec::new(),
         lane: Lane::Main,
         unlisted: 0,
+        doubts: None,
     }
 }
 
@@ -694,4 +696,66 @@ fn the_default_model_calls_a_tool_in_a_fence() {
     assert_eq!(arguments["path"], "src/main.rs");
     let old = arguments["old"].as_str().unwrap();
     assert!(!old.is_empty() && file.contains(old), "{arguments:?}");
+}
+
+#[test]
+fn where_a_model_doubts_a_text_it_says_what_it_would_write_instead() {
+    let model = small();
+    let text = "The sun rises in the west.\nThe sky is blue.\n";
+    let west = text.find(" west").expect("it is there");
+    let ask = |within: std::ops::Range<usize>, skip, most| {
+        let mut request = request(vec![user("Where does the sun rise?")], 64);
+        request.doubts = Some(Doubts {
+            lead: "It is known:\n".to_owned(),
+            text: text.into(),
+            within: vec![within],
+            skip,
+            most,
+        });
+        let mut heard = Vec::new();
+        let answer = play(&model, request, |event| {
+            if let ModelEvent::Departed { departure } = event {
+                heard.push(departure.clone());
+            }
+            false
+        });
+        (heard, answer.expect("it answers"))
+    };
+    let (heard, answer) = ask(west..west + 5, 0, 3);
+    assert_eq!(heard.len(), 3, "{heard:?}");
+    assert!(heard.iter().all(|it| it.at == west), "{heard:?}");
+    assert!(
+        heard[0].written.starts_with(" east"),
+        "the likeliest is what is right: {heard:?}"
+    );
+    assert!(answer.text.is_empty() && answer.raw.is_empty() && answer.usage.generated > 0);
+    let (later, _) = ask(west..west + 5, 1, 2);
+    assert_eq!(later, heard[1..], "the first is passed over");
+    let (nowhere, _) = ask(0..0, 0, 3);
+    assert!(nowhere.is_empty());
+    // An ordinary answer after it is what it was before.
+    let plain = |model: &Model| {
+        let request = request(vec![user("Say hello.")], 16);
+        play(model, request, |_| false).expect("it answers").text
+    };
+    assert_eq!(plain(&model), plain(&small()));
+}
+
+#[test]
+fn a_text_that_does_not_fit_is_not_doubted() {
+    let (model, _) = small_with(512);
+    let mut request = request(vec![user("Go on.")], 64);
+    let text = long_text(60);
+    request.doubts = Some(Doubts {
+        lead: String::new(),
+        within: vec![0..text.len()],
+        text: text.into(),
+        skip: 0,
+        most: 1,
+    });
+    let failure = play(&model, request, |_| false).expect_err("it does not fit");
+    assert!(
+        matches!(failure, ModelFailure::ContextFull { .. }),
+        "{failure:?}"
+    );
 }

@@ -68,6 +68,7 @@ fn request(messages: &[Message], max_tokens: u32) -> ModelRequest {
         known: Vec::new(),
         lane: Lane::Main,
         unlisted: 0,
+        doubts: None,
     }
 }
 
@@ -75,6 +76,7 @@ fn side(messages: &[Message], max_tokens: u32) -> ModelRequest {
     ModelRequest {
         lane: Lane::Side,
         unlisted: 0,
+        doubts: None,
         ..request(messages, max_tokens)
     }
 }

@@ -60,6 +60,7 @@ fn request(text: &str, max_tokens: u32) -> ModelRequest {
         known: Vec::new(),
         lane: Lane::Main,
         unlisted: 0,
+        doubts: None,
     }
 }
 

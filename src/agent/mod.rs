@@ -561,6 +561,7 @@ impl Agent {
             known: Vec::new(),
             lane: Lane::Main,
             unlisted: Self::unlisted(&self.tools),
+            doubts: None,
         })
     }
 

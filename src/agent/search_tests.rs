@@ -2,7 +2,7 @@
 
 use super::tests::*;
 use super::*;
-use crate::protocol::{CheckResult, Hash, ModelEvent, Risk, ToolChoice};
+use crate::protocol::{CheckResult, Departure, Finish, Hash, ModelEvent, Risk, ToolChoice};
 
 /// An agent that lets edits be made without asking, and has a check.
 fn checking_agent() -> Agent {
@@ -281,7 +281,7 @@ fn a_short_file_is_asked_for_beside_the_conversation() {
     let out = done(
         &mut agent,
         "Sure:\n```python\ndef f():\n    return 2\n```\n",
-        crate::protocol::Finish::Stop,
+        Finish::Stop,
     );
     let out = told(&mut agent, out);
     let written = out.iter().find_map(|effect| match effect {
@@ -575,7 +575,7 @@ fn a_small_model_is_asked_for_the_one_short_file_that_is_named_and_the_conversat
             (request.lane, request.sampling.temperature),
             (crate::protocol::Lane::Side, 0.0)
         );
-        let out = done(&mut agent, block, crate::protocol::Finish::Stop);
+        let out = done(&mut agent, block, Finish::Stop);
         let out = told(&mut agent, out);
         (agent, out)
     };
@@ -609,14 +609,14 @@ fn a_small_model_is_asked_for_the_one_short_file_that_is_named_and_the_conversat
         "{prompt}"
     );
     let same = "```python\ndef f():\n    return 1\n```\n";
-    let out = done(&mut agent, same, crate::protocol::Finish::Stop);
+    let out = done(&mut agent, same, Finish::Stop);
     let out = told(&mut agent, out);
     assert_eq!(
         asked(&out).map(|request| request.lane),
         Some(crate::protocol::Lane::Side),
         "what changes nothing is no change"
     );
-    let out = done(&mut agent, "No.", crate::protocol::Finish::Stop);
+    let out = done(&mut agent, "No.", Finish::Stop);
     let request = asked(&out).expect("the conversation's own generation");
     assert_eq!(request.lane, crate::protocol::Lane::Main);
     assert!(!texts(&agent).contains("rather talk"));
@@ -695,7 +695,7 @@ fn the_function_that_is_meant_is_asked_for_and_only_what_differs_is_edited() {
         "{asked}"
     );
     let block = "```python\ndef f(x):\n    y = x + 1\n    return y\n```";
-    let out = done(&mut agent, block, crate::protocol::Finish::Stop);
+    let out = done(&mut agent, block, Finish::Stop);
     let whole = "import re\n\n\ndef f(x):\n    y = x + 1\n    return y\n";
     let out = told_of(&mut agent, out, None, Some(whole));
     let (_, old, new) = quoted(&out).expect("an edit");
@@ -706,11 +706,7 @@ fn the_function_that_is_meant_is_asked_for_and_only_what_differs_is_edited() {
 fn a_function_that_comes_back_as_it_was_is_not_checked() {
     let (mut agent, _) = agent_with_a_focus(vec![5, 6]);
     let file = "import re\n\n\ndef f(x):\n    y = x - 1\n    return y\n";
-    let out = done(
-        &mut agent,
-        "```\nthe same\n```",
-        crate::protocol::Finish::Stop,
-    );
+    let out = done(&mut agent, "```\nthe same\n```", Finish::Stop);
     let out = told_of(&mut agent, out, None, Some(file));
     assert!(checked_call(&out).is_none());
     assert!(asked(&out).is_some(), "another is drawn");
@@ -724,16 +720,17 @@ fn a_function_that_comes_back_as_it_was_is_not_checked() {
 #[test]
 fn a_search_goes_through_the_lines_of_the_function() {
     let (mut agent, mut out) = agent_with_a_focus(vec![5, 6]);
+    agent.settings.without.push(crate::protocol::Mechanism::Doubts);
     // The function twice, and once in the conversation: in vain.
     for _ in 0..2 {
-        let drawn = done(&mut agent, "No.", crate::protocol::Finish::Stop);
+        let drawn = done(&mut agent, "No.", Finish::Stop);
         out = told(&mut agent, drawn);
     }
     assert_eq!(
         asked(&out).map(|request| request.lane),
         Some(crate::protocol::Lane::Main)
     );
-    out = done(&mut agent, "No.", crate::protocol::Finish::Stop);
+    out = done(&mut agent, "No.", Finish::Stop);
     let line = prompt(&out);
     assert!(
         line.contains("```python\n    y = x - 1\n```\nWrite only"),
@@ -741,11 +738,7 @@ fn a_search_goes_through_the_lines_of_the_function() {
     );
     let most = asked(&out).map(|request| request.sampling.max_tokens);
     assert!(most.is_some_and(|most| most < 200), "a line is short");
-    out = done(
-        &mut agent,
-        "```python\ny = x + 2\n```",
-        crate::protocol::Finish::Stop,
-    );
+    out = done(&mut agent, "```python\ny = x + 2\n```", Finish::Stop);
     let (id, old, new) = quoted(&out).expect("an edit");
     assert_eq!((&*old, &*new), ("    y = x - 1\n", "    y = x + 2\n"));
     let preview = Preview::Change(Box::new(FileChange {
@@ -764,7 +757,7 @@ fn a_search_goes_through_the_lines_of_the_function() {
 #[test]
 fn an_answer_about_code_that_comes_after_an_interrupt_changes_nothing() {
     let (mut agent, _) = agent_with_a_focus(vec![5]);
-    let out = done(&mut agent, "```\nx\n```", crate::protocol::Finish::Stop);
+    let out = done(&mut agent, "```\nx\n```", Finish::Stop);
     agent.handle(Input::Op(Op::Interrupt));
     let late = told_of(&mut agent, out, None, Some("y\n"));
     assert_eq!(late, []);
@@ -822,4 +815,56 @@ fn an_edit_that_breaks_the_syntax_is_not_worth_a_check() {
     assert!(asked(&out).is_some(), "another is drawn");
     let out = broken(&mut agent);
     assert!(checks(&out), "what is drawn again is tried: {out:?}");
+}
+
+#[test]
+fn where_the_model_doubts_the_code_each_departure_is_tried_and_none_twice() {
+    let (mut agent, mut out) = agent_with_a_focus(vec![5, 6]);
+    for number in ["2", "3"] {
+        let whole = format!("import re\n\n\ndef f(x):\n    y = x - {number}\n    return y\n");
+        out = done(&mut agent, "```\nanother\n```", Finish::Stop);
+        out = told_of(&mut agent, out, None, Some(&whole));
+        out = preview_of(&mut agent, &out, number);
+        out = check(&mut agent, &out, false, 3);
+    }
+    let doubts = asked(&out)
+        .and_then(|request| request.doubts.clone())
+        .expect("it is asked what the model doubts");
+    assert_eq!(&*doubts.text, "def f(x):\n    y = x - 1\n    return y\n");
+    let at = |what: &str| doubts.text.find(what).expect("it is there");
+    for (place, written) in [
+        (at("- 1"), "- 2\n    return y\n"),
+        (at("- 1"), "+ 1\n    return y\n"),
+        (at("return y"), "return x\n"),
+    ] {
+        let departure = Departure {
+            at: place,
+            written: written.to_owned(),
+        };
+        model(&mut agent, ModelEvent::Departed { departure });
+    }
+    // The first was tried before.
+    let out = done(&mut agent, "", Finish::Stop);
+    let (_, old, new) = quoted(&out).expect("an edit");
+    assert_eq!((&*old, &*new), ("    y = x - 1\n", "    y = x + 1\n"));
+    let out = preview_of(&mut agent, &out, "4");
+    let out = check(&mut agent, &out, false, 3);
+    let (_, old, new) = quoted(&out).expect("the next, without a generation");
+    assert_eq!((&*old, &*new), ("    return y\n", "    return x\n"));
+    let out = preview_of(&mut agent, &out, "5");
+    let out = check(&mut agent, &out, true, 4);
+    assert!(quoted(&out).is_none() && asked(&out).is_none());
+    let said = format!("{out:?}");
+    assert!(said.contains("return x"), "it is made: {said}");
+}
+
+/// Answers the preview of an edit that leaves a file of this hash.
+fn preview_of(agent: &mut Agent, out: &[Effect], hash: &str) -> Vec<Effect> {
+    let (call, _, _) = quoted(out).expect("an edit");
+    let mut change = change("a.py");
+    change.after = Some(Hash(hash.into()));
+    agent.handle(Input::Previewed {
+        call,
+        preview: Preview::Change(Box::new(change)),
+    })
 }

@@ -10,7 +10,7 @@ use crate::protocol::{BREAKS_SYNTAX, CheckResult, Finish, Hash, Hunk, Line, Line
 type Scene = fn(&mut Agent) -> bool;
 
 /// Every mechanism of the agent's. The others are the engine's and the composition's.
-const SCENES: [(Mechanism, Scene); 12] = [
+const SCENES: [(Mechanism, Scene); 13] = [
     (Mechanism::Locating, |agent| {
         located(agent, Some("a.py"));
         format!("{:?}", submit(agent, "Fix the total")).contains("\"read\"")
@@ -109,6 +109,19 @@ const SCENES: [(Mechanism, Scene); 12] = [
             && out
                 .iter()
                 .any(|effect| matches!(effect, Effect::Preview(_)))
+    }),
+    (Mechanism::Doubts, |agent| {
+        let out = read(agent, "def f():\n    return 1\n");
+        let mut out = told(agent, &out, vec![Aim::File], false);
+        for text in ["def f():\n    return 2\n", "def f():\n    return 3\n"] {
+            assert!(asked(&out).is_some_and(|request| request.doubts.is_none()));
+            out = written(agent, text);
+            let mut change = change("a.py");
+            change.after = Some(Hash(text.into()));
+            out = previewed(agent, &out, change);
+            out = fails(agent, &out);
+        }
+        asked(&out).is_some_and(|request| request.doubts.is_some())
     }),
     (Mechanism::Versions, |agent| {
         agent.checker = None;

@@ -23,6 +23,7 @@ pub(super) fn request(messages: Vec<Message>, max_tokens: u32) -> ModelRequest {
         known: Vec::new(),
         lane: Lane::Main,
         unlisted: 0,
+        doubts: None,
     }
 }
 

@@ -263,6 +263,7 @@ fn load(options: LlamaOptions) -> Check {
         known: Vec::new(),
         lane: crate::protocol::Lane::Main,
         unlisted: 0,
+        doubts: None,
     });
     loop {
         match generation.events.blocking_recv() {

@@ -20,12 +20,13 @@ pub enum Mechanism {
     Corrections,
     Versions,
     Examples,
+    Doubts,
     Speculation,
 }
 
 impl Mechanism {
     /// All of them, with what each does.
-    pub const TABLE: [(Self, &'static str); 15] = [
+    pub const TABLE: [(Self, &'static str); 16] = [
         (
             Self::Locating,
             "the file that a request is likely about is read first",
@@ -80,6 +81,10 @@ impl Mechanism {
             "the examples in Python's strings are a check where there are no tests",
         ),
         (
+            Self::Doubts,
+            "where the model doubts the code as it stands, what else it thought of is tried",
+        ),
+        (
             Self::Speculation,
             "what is copied from the prompt is evaluated many tokens at once",
         ),
@@ -102,6 +107,7 @@ impl Mechanism {
             Self::Corrections => "corrections",
             Self::Versions => "versions",
             Self::Examples => "examples",
+            Self::Doubts => "doubts",
             Self::Speculation => "speculation",
         }
     }

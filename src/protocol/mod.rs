@@ -50,8 +50,9 @@ pub use json::harmless_json;
 pub use mechanism::Mechanism;
 pub use mode::Mode;
 pub use model::{
-    Finish, GenerationId, KNOWN_KEYWORD, Known, KnownKind, KvType, Lane, Message, ModelEvent,
-    ModelFailure, ModelInfo, ModelMemory, ModelRequest, Passages, Sampling, ToolChoice, Usage,
+    Departure, Doubts, Finish, GenerationId, KNOWN_KEYWORD, Known, KnownKind, KvType, Lane,
+    Message, ModelEvent, ModelFailure, ModelInfo, ModelMemory, ModelRequest, Passages, Sampling,
+    ToolChoice, Usage,
 };
 pub use op::{Decision, Op, Scope};
 pub use part::{AllowedPart, Instead, Passage};

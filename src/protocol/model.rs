@@ -1,6 +1,7 @@
 //! The boundary between a session and a model. Everything here is serialisable, so that a model can run in another
 //! process.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,35 @@ pub struct ModelRequest {
     /// that the prompt's beginning stays what it was.
     #[serde(default)]
     pub unlisted: usize,
+    /// Asks for no answer, but where the model would depart from a text.
+    #[serde(default)]
+    pub doubts: Option<Doubts>,
+}
+
+/// Asks where a model would write something else than a text says, after the prompt.
+///
+/// A text that is evaluated as if the model had written it tells, at each of its tokens, what else the model thought of
+/// there. The likeliest of those are begun, and written on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Doubts {
+    /// What the model is taken to have written before the text.
+    pub lead: String,
+    #[serde(with = "shared_text")]
+    pub text: Arc<str>,
+    /// The bytes of the text at which a departure may begin.
+    pub within: Vec<Range<usize>>,
+    /// How many of the likeliest departures are passed over, and how many are wanted after them.
+    pub skip: usize,
+    pub most: usize,
+}
+
+/// What a model would write instead of the rest of a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure {
+    /// The byte of the text at which it begins.
+    pub at: usize,
+    /// What is written from there on, to the end of its line and, as a rule, of the next one.
+    pub written: String,
 }
 
 /// What a request's evaluated prompt is kept for.
@@ -223,6 +253,10 @@ pub enum ModelEvent {
     BadCall {
         raw: String,
         problem: String,
+    },
+    /// Where the model would depart from the text that a request's [`Doubts`] name. The likeliest come first.
+    Departed {
+        departure: Departure,
     },
     /// The generation ended; `raw` is all that the model wrote, for the next request's history.
     Done {

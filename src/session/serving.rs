@@ -202,6 +202,7 @@ impl Driver {
             known: Vec::new(),
             lane: Lane::Side,
             unlisted: 0,
+            doubts: None,
         };
         let mut generation = self.model.generate(request);
         self.samples.spawn(async move {

@@ -5,6 +5,7 @@ mod answering;
 mod calling;
 mod checking;
 mod correcting;
+mod departing;
 mod keeping;
 mod placing;
 mod planning;
@@ -24,6 +25,7 @@ use self::checking::Checking;
 use self::planning::Planning;
 use self::rewriting::{Focused, Reading, Rewriting};
 use self::searching::Search;
+use self::wording::Part;
 use super::compaction::Compacting;
 use super::input::Effect;
 use super::intent::Intent;
@@ -386,6 +388,11 @@ impl Agent {
                 turn.written.push_str(&raw);
                 turn.bad_call = Some(problem);
             }
+            ModelEvent::Departed { departure } => {
+                if let Some(search) = &mut turn.search {
+                    search.departures.hear(departure);
+                }
+            }
             ModelEvent::Done { raw, finish, usage } => {
                 turn.generation = None;
                 turn.usage.add(&usage);
@@ -440,8 +447,13 @@ impl Agent {
                 let Some(turn) = &mut self.turn else { return };
                 let full = matches!(failure, crate::protocol::ModelFailure::ContextFull { .. })
                     && turn.answering.is_none();
-                if turn.rewriting.take().is_some() && full {
-                    return self.draw_inside(out);
+                match turn.rewriting.take() {
+                    // There is no room for the code once more: edits are drawn without.
+                    Some(beside) if full && beside.part() == Part::Departures => {
+                        return self.take_departures(&beside, out);
+                    }
+                    Some(_) if full => return self.draw_inside(out),
+                    _ => {}
                 }
                 if full && self.make_room(&failure, out) {
                     return;

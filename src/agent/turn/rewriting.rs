@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::super::input::{Aim, Aims, CodeAnswer, CodeQuestion, Effect, Focus};
 use super::Agent;
 use super::checking::Checking;
+use super::departing;
 use super::keeping::with_prose;
 use super::placing::{passage, replace_line};
 use super::wording::{Judge, Manner, Part, Subject, prompt};
@@ -145,7 +146,9 @@ impl Agent {
             .aims(&path, &file)
             .map_or(&[][..], |aims| &aims.targets);
         let focus = targets.first().and_then(function);
-        ask.is_file && ask.target == 0 && Manner::is_inside(ask.drawn, focus)
+        let is_inside = ask.is_file && ask.target == 0 && Manner::is_inside(ask.drawn, focus);
+        let doubts = departing::is_due(&ask);
+        is_inside && !(doubts && self.doubts())
     }
 
     /// Asks what of a text may be meant, where that is not known. Returns `false` where it is.
@@ -201,6 +204,7 @@ impl Agent {
         }
         let parts = !self.settings.without.contains(&Mechanism::Parts);
         let compares = self.compares();
+        let may_doubt = self.doubts();
         let Some(turn) = &mut self.turn else {
             return false;
         };
@@ -227,7 +231,11 @@ impl Agent {
             Judge::Check => ask.drawn,
             Judge::Versions | Judge::Nobody => total,
         };
-        let manner = Manner::of(drawn, focus, judge);
+        let doubts = may_doubt && departing::is_due(&ask) && !aims.is_stub;
+        let manner = match doubts {
+            true => Manner::doubting(ask.doubted, focus),
+            false => Manner::of(drawn, focus, judge),
+        };
         let last = search.and_then(|search| search.versions.fails.as_deref());
         let prompt = prompt(
             &manner,
@@ -250,13 +258,22 @@ impl Agent {
             request.sampling.max_tokens = request.sampling.max_tokens.min(most);
         }
         request.sampling.seed = total;
+        let mut part = manner.part;
+        if doubts {
+            part = Part::Departures;
+            let (doubts, offset) = departing::doubts(&path, &ask.text, focus, ask.doubted);
+            request.doubts = Some(doubts);
+            if let Some(search) = self.search() {
+                search.departures.begin(offset);
+            }
+        }
         if let Some(turn) = &mut self.turn {
             turn.asking_beside(request.id);
             turn.rewriting = Some(Rewriting {
                 path,
                 text: ask.text,
                 file,
-                part: manner.part,
+                part,
             });
         }
         out.push(Effect::Generate(request));
@@ -392,7 +409,7 @@ impl Agent {
                 let after = match (woven, rewriting.part) {
                     // As it was written, or where nobody knows how the language is read.
                     (Some(text), Part::File) if text != block => Some(text),
-                    (_, Part::Calls) => None,
+                    (_, Part::Calls | Part::Departures) => None,
                     (_, Part::File) => Some(with_prose(&rewriting.text, &block, &request)),
                     (woven, _) => woven,
                 };
@@ -504,6 +521,11 @@ impl Rewriting {
             file,
             part,
         }
+    }
+
+    /// Returns the text that was asked about.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Returns what is asked for.

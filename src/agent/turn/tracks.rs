@@ -36,6 +36,8 @@ struct Track {
     /// How many edits are drawn until each part was asked for once.
     pass: u32,
     drawn: u32,
+    /// How often departures were asked for.
+    doubted: u32,
 }
 
 /// What is asked for next.
@@ -47,6 +49,8 @@ pub(super) struct Ask {
     pub(super) target: usize,
     /// How many edits were drawn of it.
     pub(super) drawn: u32,
+    /// How often departures from it were asked for.
+    pub(super) doubted: u32,
     /// The text is the file as it is.
     pub(super) is_file: bool,
 }
@@ -99,6 +103,7 @@ impl Tracks {
             target,
             pass: (*pass).max(1),
             drawn: 0,
+            doubted: 0,
         });
         self.tracks.extend(tracks);
     }
@@ -125,6 +130,7 @@ impl Tracks {
             fails: base.fails.clone(),
             target: track.target,
             drawn: track.drawn,
+            doubted: track.doubted,
             is_file: track.base == 0,
         })
     }
@@ -134,6 +140,16 @@ impl Tracks {
         self.left = self.left.saturating_sub(1);
         if let Some(track) = self.tracks.get_mut(self.at) {
             track.drawn += 1;
+        }
+    }
+
+    /// Counts that departures were asked for of what was asked for last. Where there were none, there never are.
+    pub(super) fn note_doubts(&mut self, any: bool) {
+        if let Some(track) = self.tracks.get_mut(self.at) {
+            track.doubted = match any {
+                true => track.doubted.saturating_add(1),
+                false => u32::MAX,
+            };
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) enum Part {
     Line(usize),
     /// Sample calls of what it defines.
     Calls,
+    /// What the model would write instead of it, here and there.
+    Departures,
 }
 
 /// What chooses between the edits that are drawn.
@@ -127,6 +129,14 @@ impl Manner {
         }
     }
 
+    /// Says how departures are asked for: as the likeliest answer would be.
+    pub(super) fn doubting(doubted: u32, focus: Option<&Focus>) -> Self {
+        Self {
+            told: doubted % 2 == 1,
+            ..Self::of(0, focus, Judge::Check)
+        }
+    }
+
     /// Returns how many edits are drawn until each part was asked for once.
     pub(super) fn pass(focus: Option<&Focus>) -> u32 {
         let lines = focus.map_or(0, |focus| focus.lines.len());
@@ -212,7 +222,7 @@ pub(super) fn prompt(manner: &Manner, subject: &Subject<'_>) -> String {
             fenced(&lines_of(text, *focus))
         ),
         // Asked for in words of its own.
-        Part::Calls => String::new(),
+        Part::Calls | Part::Departures => String::new(),
         Part::Line(line) => format!(
             "This line of `{name}` is wrong:\n{}\nWrite only what is to stand there instead, in a code block.",
             fenced(text.lines().nth(line - 1).unwrap_or_default())
@@ -256,7 +266,8 @@ fn lines_of(text: &str, focus: Option<&Focus>) -> String {
         .collect()
 }
 
-fn language(path: &str) -> &str {
+/// Returns what a code block in the language of a file is called.
+pub(super) fn language(path: &str) -> &str {
     match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
         "py" => "python",
         "rs" => "rust",

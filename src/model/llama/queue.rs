@@ -95,6 +95,7 @@ mod tests {
             known: Vec::new(),
             lane: Lane::Main,
             unlisted: 0,
+            doubts: None,
         })
     }
 

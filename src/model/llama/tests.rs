@@ -47,6 +47,7 @@ fn request(text: &str, sampling: Sampling) -> ModelRequest {
         known: Vec::new(),
         lane: crate::protocol::Lane::Main,
         unlisted: 0,
+        doubts: None,
     }
 }
 

@@ -18,6 +18,7 @@ use super::super::calls::Stage;
 use super::super::input::Effect;
 use super::agreeing::Versions;
 use super::checking::Checking;
+use super::departing::Departures;
 use super::tracks::{Tracks, further, worse};
 use super::wording::said;
 use super::{Agent, RETRY_TEMPERATURE};
@@ -69,6 +70,7 @@ pub(super) struct Search {
     vain: Vec<String>,
     /// Versions of a file that is written from nothing.
     pub(super) versions: Versions,
+    pub(super) departures: Departures,
 }
 
 impl Search {
@@ -80,6 +82,11 @@ impl Search {
     /// Returns how many edits were tried.
     pub(super) fn tried(&self) -> u32 {
         self.tried
+    }
+
+    /// Tells whether an edit of this form was tried.
+    pub(super) fn knows(&self, form: u64) -> bool {
+        self.forms.contains(&form)
     }
 
     /// Tells whether a check is of the edit that is being tried.
@@ -278,7 +285,7 @@ impl Agent {
     }
 
     /// Draws another edit, or ends the search.
-    fn draw_again(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn draw_again(&mut self, out: &mut Vec<Effect>) {
         let Some(turn) = &mut self.turn else { return };
         if !matches!(turn.checking, Checking::Known(_)) {
             if self.compares() {
@@ -332,6 +339,9 @@ impl Agent {
     pub(super) fn draw(&mut self, out: &mut Vec<Effect>) {
         if self.is_search_spent() {
             return self.end_search(out);
+        }
+        if self.try_departure(out) {
+            return;
         }
         let search = self.turn.as_ref().and_then(|turn| turn.search.as_ref());
         let beside = search.is_none_or(|search| !search.inside);

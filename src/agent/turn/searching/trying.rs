@@ -24,6 +24,9 @@ impl Agent {
         if beside.part() == Part::Calls {
             return self.take_calls(&raw, out);
         }
+        if beside.part() == Part::Departures {
+            return self.take_departures(&beside, out);
+        }
         if let Some(placed) = self.place(beside, &raw, out) {
             self.try_written(&placed.rewriting, placed.after.as_deref(), out);
         }
@@ -71,8 +74,10 @@ impl Agent {
     fn try_call(&mut self, raw: String, out: &mut Vec<Effect>) {
         let Some(turn) = &mut self.turn else { return };
         let search = turn.search.get_or_insert_default();
-        search.drawn += 1;
-        search.tracks.count();
+        if !std::mem::take(&mut search.departures.is_next) {
+            search.drawn += 1;
+            search.tracks.count();
+        }
         let after = search.after.take();
         turn.bad_call = None;
         let written = turn.pending.pop_front();

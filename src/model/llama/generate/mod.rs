@@ -2,6 +2,7 @@
 
 mod ahead;
 mod calls;
+mod doubting;
 mod prepare;
 mod read;
 mod runaway;
@@ -250,7 +251,10 @@ impl Answer<'_, '_> {
             Ok(()) => {
                 self.usage.prompt_ms = millis(started.elapsed());
                 let started = Instant::now();
-                let finish = self.write();
+                let finish = match &self.request.doubts {
+                    Some(doubts) => self.doubt(doubts),
+                    None => self.write(),
+                };
                 self.usage.generate_ms = millis(started.elapsed());
                 finish
             }
