@@ -58,6 +58,8 @@ fn a_change_is_read_out_and_decided_by_a_line() {
         removed: 1,
         notes: Vec::new(),
         others: Vec::new(),
+        from: None,
+        modes: None,
     };
     let said = heard(
         &mut plain,
