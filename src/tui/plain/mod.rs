@@ -2,17 +2,19 @@
 //! for terminals that can do nothing, and for whoever wants the session in their scrollback.
 
 mod form;
+mod live;
 mod run;
 
 pub use run::run_plain;
 
 use crate::protocol::{
-    Answer, CallState, Decision, Event, FileChange, Item, Level, LineKind, Mode, Op, Outcome,
-    QuestionId, QuestionKind, Scope, Transcript, TurnState, sanitize, sanitize_line,
+    Answer, CallState, Decision, Event, FileChange, Item, Level, LineKind, Mode, Modes, Op,
+    Outcome, QuestionId, QuestionKind, Scope, Transcript, TurnState, sanitize, sanitize_line,
 };
 
 use super::commands::{self, COMMANDS, Command};
 use form::Form;
+use live::Live;
 
 /// Lines of a call's output, and of a change, that are read out at most.
 const MOST_OUTPUT: usize = 12;
@@ -38,6 +40,7 @@ pub(super) struct Plain {
     part: String,
     /// How far the reading of the prompt was when it was last told, in tenths.
     told: u32,
+    live: Live,
 }
 
 /// What a line that was entered comes to.
@@ -117,12 +120,14 @@ impl Plain {
             } => {
                 self.waiting = Waiting::Decision(*call);
                 out.push(format!("this asks because {}", sanitize_line(reason)));
-                out.extend(change.iter().flat_map(changed));
+                let files = change.iter().flat_map(FileChange::shown);
+                out.extend(files.flat_map(changed));
                 out.push(
                     "allow? y: once, a: this tool for the session, n: no, or n and why not"
                         .to_owned(),
                 );
             }
+            Event::CallProgressed { call, text } => self.live.read(*call, text, &mut out),
             Event::CallFinished { call, outcome } => {
                 if matches!(&self.waiting, Waiting::Decision(asked) if asked == call) {
                     self.waiting = Waiting::Message;
@@ -130,11 +135,9 @@ impl Plain {
                 out.extend(finished(outcome));
             }
             Event::ChangeApplied { change, .. } => {
-                let path = sanitize_line(&change.path);
-                out.push(format!(
-                    "changed {path}: {} lines added, {} removed",
-                    change.added, change.removed
-                ));
+                if !change.is_moved_away() {
+                    out.push(format!("changed {}", told(change)));
+                }
             }
             Event::Asked { .. } | Event::Answered { .. } => {}
             Event::ChangesUndone { undone, .. } => out.extend(undone.iter().map(|file| {
@@ -162,7 +165,8 @@ impl Plain {
             _ => {}
         }
         self.meet_question(&mut out);
-        out
+        // What joins letters stands in its place or not only beside the words that are put around it.
+        out.iter().map(|line| sanitize(line)).collect()
     }
 
     /// Returns what stands before the line that is entered.
@@ -176,6 +180,12 @@ impl Plain {
 
     /// Takes a line that was entered.
     pub(super) fn entered(&mut self, line: &str) -> Done {
+        let mut done = self.taken(line);
+        done.said.iter_mut().for_each(|line| *line = sanitize(line));
+        done
+    }
+
+    fn taken(&mut self, line: &str) -> Done {
         let text = line.trim();
         match &mut self.waiting {
             Waiting::Decision(call) => {
@@ -435,14 +445,29 @@ fn finished(outcome: &Outcome) -> Vec<String> {
         .collect()
 }
 
+/// Says what becomes of a file: its lines, its name, its permissions.
+fn told(change: &FileChange) -> String {
+    let mut text = sanitize_line(&change.path);
+    if let Some(from) = &change.from {
+        text.push_str(&format!(", moved from {}", sanitize_line(from)));
+    }
+    if let Some(modes) = change.modes {
+        let Modes { before, after } = modes;
+        text.push_str(&format!(", mode 100{before:03o} becomes 100{after:03o}"));
+    }
+    match change.keeps_content() {
+        true => text.push_str(", content unchanged"),
+        false => text.push_str(&format!(
+            ": {} lines added, {} removed",
+            change.added, change.removed
+        )),
+    }
+    text
+}
+
 /// Reads a change out: which file, and each line with a word for what becomes of it.
 fn changed(change: &FileChange) -> Vec<String> {
-    let mut out = vec![format!(
-        "file {}: {} lines added, {} removed",
-        sanitize_line(&change.path),
-        change.added,
-        change.removed
-    )];
+    let mut out = vec![format!("file {}", told(change))];
     out.extend(change.notes.iter().map(|note| sanitize_line(note)));
     for hunk in &change.hunks {
         out.push(format!("at line {}", hunk.new_start));
