@@ -85,7 +85,7 @@ pub const COMMANDS: &[Entry] = &[
         command: Command::Move,
         name: "move",
         argument: "NAME|FILE FILE",
-        help: "move a function, type or constant to another file (Rust, Python), or a file to another path",
+        help: "move a function, type or constant (Rust, Python), or a file",
     },
     Entry {
         command: Command::Review,
