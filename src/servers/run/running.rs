@@ -78,9 +78,8 @@ pub(super) async fn run(
         }
     });
     let telling = async {
-        match live {
-            Some(live) => live.follow(&printed).await,
-            None => {}
+        if let Some(live) = live {
+            live.follow(&printed).await;
         }
         std::future::pending::<()>().await;
     };

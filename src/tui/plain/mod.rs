@@ -134,10 +134,8 @@ impl Plain {
                 }
                 out.extend(finished(outcome));
             }
-            Event::ChangeApplied { change, .. } => {
-                if !change.is_moved_away() {
-                    out.push(format!("changed {}", told(change)));
-                }
+            Event::ChangeApplied { change, .. } if !change.is_moved_away() => {
+                out.push(format!("changed {}", told(change)));
             }
             Event::Asked { .. } | Event::Answered { .. } => {}
             Event::ChangesUndone { undone, .. } => out.extend(undone.iter().map(|file| {
