@@ -252,6 +252,21 @@ impl Plain {
             },
             Some(Command::Undo) => Done::send(Op::Undo),
             Some(Command::Plan) => self.plan(argument),
+            // Messages like any other: the agent needs no model for them.
+            Some(command @ (Command::Rename | Command::Move)) => {
+                let verb = match command {
+                    Command::Rename => "Rename",
+                    _ => "Move",
+                };
+                match argument.split_whitespace().collect::<Vec<_>>()[..] {
+                    [what, to] => Done::send(Op::Submit {
+                        text: format!("{verb} `{what}` to `{to}`."),
+                    }),
+                    _ => Done::say(format!(
+                        "/{word} takes two words: what, and what it becomes"
+                    )),
+                }
+            }
             Some(Command::Mode) => match Mode::ALL.into_iter().find(|mode| mode.name() == argument)
             {
                 Some(mode) => Done::send(Op::SetMode { mode }),
@@ -421,7 +436,13 @@ impl Plain {
 fn is_here(command: Command) -> bool {
     matches!(
         command,
-        Command::Help | Command::Mode | Command::Undo | Command::Plan | Command::Quit
+        Command::Help
+            | Command::Mode
+            | Command::Undo
+            | Command::Plan
+            | Command::Rename
+            | Command::Move
+            | Command::Quit
     )
 }
 
