@@ -89,6 +89,8 @@ fn change(lines: usize) -> FileChange {
         removed: lines / 2,
         notes: Vec::new(),
         others: Vec::new(),
+        from: None,
+        modes: None,
     }
 }
 

@@ -136,7 +136,7 @@ fn markdown(transcript: &Transcript, title: &str) -> String {
 }
 
 fn files(change: &FileChange) -> impl Iterator<Item = &FileChange> {
-    std::iter::once(change).chain(&change.others)
+    change.shown()
 }
 
 fn quoted(text: &str) -> String {

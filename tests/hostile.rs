@@ -6,19 +6,18 @@
     reason = "a test lays repositories and starts walden"
 )]
 
+#[path = "desk/pty.rs"]
+mod pty;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
-
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 
 const WALDEN: &str = env!("CARGO_BIN_EXE_walden");
 
@@ -415,24 +414,7 @@ struct Traced {
 
 /// Opens a repository in the terminal, waits until it is shown, quits, and returns what was asked of the kernel.
 fn open(root: &Path, home: &Path, name: &str) -> Traced {
-    let near =
-        openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
-    grantpt(&near).expect("granted");
-    unlockpt(&near).expect("unlocked");
-    let far_name = ptsname(&near, Vec::new()).expect("a name");
-    let far: OwnedFd = File::options()
-        .read(true)
-        .write(true)
-        .open(OsStr::from_bytes(far_name.to_bytes()))
-        .expect("the other end")
-        .into();
-    let size = Winsize {
-        ws_row: 24,
-        ws_col: 90,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(&near, size).expect("a size");
+    let (near, far) = pty::open(24, 90);
     let trace = home.join("trace");
     let mut child = Command::new("strace")
         .args(["-f", "-y", "-qq", "-s", "4096", "-e"])

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Map, Value};
-use walden::mcp::{Caller, Host, Purpose, Reply};
+use walden::mcp::{Caller, Host, HostEvent, Purpose, Reply};
 use walden::protocol::{CallId, Outcome, ToolCall};
 use walden::sandbox::Launcher;
 use walden::servers::run::Runner;
@@ -21,7 +21,7 @@ const WALDEN: &str = env!("CARGO_BIN_EXE_walden");
 struct Ground {
     _dir: tempfile::TempDir,
     root: PathBuf,
-    _host: Host,
+    host: Host,
     caller: Caller,
 }
 
@@ -50,7 +50,7 @@ async fn ground_with(files: &[(&str, &str)], check: impl FnOnce(&Roots) -> Vec<S
     Ground {
         root,
         caller,
-        _host: host,
+        host,
         _dir: dir,
     }
 }
@@ -84,6 +84,34 @@ async fn check_with(ground: &Ground, old: &str, new: &str) -> Reply {
         .caller
         .call(&call("run", "check", &[]), &Purpose::Try(Box::new(edit)))
         .await
+}
+
+#[tokio::test]
+async fn what_a_check_prints_is_told_before_it_ends() {
+    let mut ground = ground(&[("a.py", "")], "sh wait.sh").await;
+    // It waits for a file that only somebody who has seen the first line makes.
+    let go = ground.root.join("go");
+    let script = format!(
+        "printf 'first \\033[2J\\npart'; while [ ! -e {} ]; do sleep 0.02; done; echo; echo second\n",
+        go.display()
+    );
+    fs::write(ground.root.join("wait.sh"), script).expect("written");
+    let caller = ground.caller.clone();
+    let call = call("run", "check", &[]);
+    let checking = tokio::spawn(async move { caller.call(&call, &Purpose::Run).await });
+    let told = loop {
+        match ground.host.event().await {
+            Some(HostEvent::Progressed { call, text }) => break (call, text),
+            Some(_) => {}
+            None => panic!("the host is gone"),
+        }
+    };
+    // As it was printed, without the line that is not ended; whoever shows it makes it harmless.
+    assert_eq!(told, (CallId(1), "first \u{1b}[2J".to_owned()));
+    assert!(!checking.is_finished());
+    fs::write(go, "").expect("written");
+    let reply = checking.await.expect("it ended");
+    assert_eq!(passed(&reply), Some(true), "{reply:?}");
 }
 
 fn passed(reply: &Reply) -> Option<bool> {

@@ -141,6 +141,8 @@ fn change() -> FileChange {
         removed: 1,
         notes: Vec::new(),
         others: Vec::new(),
+        from: None,
+        modes: None,
     }
 }
 

@@ -7,19 +7,16 @@
 
 mod desk;
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use desk::{COLUMNS, Desk, HERE, PATIENCE, ROWS, THIN};
+use desk::{COLUMNS, Desk, HERE, PATIENCE, ROWS, THIN, pty};
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, tcgetattr};
 use walden::model::llama;
 use walden::protocol::Op;
 use walden::tui;
@@ -107,22 +104,7 @@ fn a_signal_restores_the_terminal_and_ends_the_program() {
 #[test]
 fn a_terminal_that_controls_nothing_and_goes_ends_the_program() {
     let home = tempfile::tempdir().expect("a folder");
-    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-    grantpt(&near).expect("granted");
-    unlockpt(&near).expect("unlocked");
-    let name = ptsname(&near, Vec::new()).expect("a name");
-    let far = File::options()
-        .read(true)
-        .write(true)
-        .open(OsStr::from_bytes(name.to_bytes()))
-        .expect("the other end");
-    let size = Winsize {
-        ws_row: ROWS,
-        ws_col: COLUMNS,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(&near, size).expect("a size");
+    let (near, far) = pty::open(ROWS, COLUMNS);
     // No SIGHUP comes: the session has no controlling terminal.
     let mut child = Command::new("setsid")
         .arg(env!("CARGO_BIN_EXE_walden"))

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Agent, Located};
+use super::{Agent, Located, MARKING_TOOL, MOVING_FILES, MOVING_TOOL};
 use crate::protocol::Risk;
 
 /// How many messages with their places are kept until their turns begin.
@@ -24,21 +24,85 @@ impl Agent {
         Some(self.located.remove(at).1)
     }
 
-    /// Returns the call that does all that a request asks for, where that is nothing but a rename or a move.
-    pub(super) fn whole_request(&self, request: &str) -> Option<(String, Map<String, Value>)> {
-        let (tool, symbol, to) = match (rename_in(request), move_in(request)) {
-            (Some((symbol, to)), _) => {
-                let mut tools = self.tools.iter();
-                let tool = tools.find(|tool| tool.tool == "rename" && tool.risk == Risk::Edit)?;
-                (tool, symbol, to)
-            }
-            (None, Some((symbol, to))) => (self.mover.as_ref()?, symbol, to),
-            (None, None) => return None,
+    /// Returns the call that does all that a request asks for, where that is nothing but a rename or a move. `files` are
+    /// those that it names and that are there.
+    pub(super) fn whole_request(
+        &self,
+        request: &str,
+        files: &[String],
+    ) -> Option<(String, Map<String, Value>)> {
+        let of_host = |name: &str| {
+            let mut tools = self.host_tools.iter();
+            tools.find(|tool| tool.tool == name)
         };
-        let arguments = [("symbol", symbol), ("to", to)]
-            .map(|(name, value)| (name.to_owned(), Value::String(value.to_owned())));
+        let (tool, arguments) = if let Some((from, to)) = file_in(request, files) {
+            (of_host(MOVING_FILES)?, [("path", from), ("new_path", to)])
+        } else if let Some((path, mode)) = mark_in(request, files) {
+            let arguments = [("path", path), ("mode", mode.to_owned())];
+            (of_host(MARKING_TOOL)?, arguments)
+        } else if let Some((symbol, to)) = rename_in(request) {
+            let mut tools = self.tools.iter();
+            let tool = tools.find(|tool| tool.tool == "rename" && tool.risk == Risk::Edit)?;
+            let arguments = [("symbol", symbol.to_owned()), ("to", to.to_owned())];
+            (tool, arguments)
+        } else {
+            let (symbol, to) = move_in(request)?;
+            let arguments = [("symbol", symbol.to_owned()), ("to", to.to_owned())];
+            (of_host(MOVING_TOOL)?, arguments)
+        };
+        let arguments = arguments.map(|(name, value)| (name.to_owned(), Value::String(value)));
         Some((tool.name.clone(), Map::from_iter(arguments)))
     }
+}
+
+/// Finds the file that a word means, among those that are there.
+fn file_of(word: &str, files: &[String]) -> Option<String> {
+    let word = unmarked(word);
+    let below = format!("/{word}");
+    let mut files = files.iter();
+    let file = files.find(|file| *file == word || file.ends_with(&below));
+    file.cloned()
+}
+
+fn unmarked(word: &str) -> &str {
+    word.trim_matches(['`', '"', '\'']).trim_start_matches('@')
+}
+
+/// Reads a request that is one sentence and asks for a file to be moved: "move `a.py` to `lib/a.py`". Returns both paths.
+fn file_in(request: &str, files: &[String]) -> Option<(String, String)> {
+    let renamed = asked_in(request, "rename");
+    let (from, to) = renamed.or_else(|| asked_in(request, "move"))?;
+    let from = file_of(from, files)?;
+    let to = unmarked(to);
+    let (folder, name) = from.rsplit_once('/').unwrap_or(("", &from));
+    let to = match to.rsplit_once('/') {
+        // Into a folder, by its own name.
+        Some((into, "")) => format!("{into}/{name}"),
+        Some(_) => to.to_owned(),
+        // A file gets another name where it stands; a word without an ending may be anything.
+        None if !to.contains('.') => return None,
+        None if renamed.is_some() && !folder.is_empty() => format!("{folder}/{to}"),
+        None => to.to_owned(),
+    };
+    (to != from).then_some((from, to))
+}
+
+/// Reads a request that is one sentence and asks for a file to be a program, or not any more: "make `run.sh` executable".
+fn mark_in(request: &str, files: &[String]) -> Option<(String, &'static str)> {
+    let request = request.trim().trim_end_matches(['.', '!', '?']);
+    let mut words = request.split_whitespace().filter(|word| {
+        let word = word.to_lowercase();
+        !["please", "the", "file", "script"].contains(&word.as_str())
+    });
+    let (verb, file) = (words.next()?, words.next()?);
+    let rest: Vec<String> = words.map(str::to_lowercase).collect();
+    let mode = match rest.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["executable"] => "+x",
+        ["not", "executable"] | ["non-executable"] => "-x",
+        _ => return None,
+    };
+    let makes = verb.eq_ignore_ascii_case("make") || verb.eq_ignore_ascii_case("mark");
+    Some((file_of(file, files).filter(|_| makes)?, mode))
 }
 
 /// Reads a request that is one sentence and asks for a rename: "rename the function `a` to `b`".
@@ -59,7 +123,7 @@ fn move_in(request: &str) -> Option<(&str, &str)> {
 /// Reads a request that is one sentence: a verb, what it is about, and what that is to become.
 fn asked_in<'a>(request: &'a str, verb: &str) -> Option<(&'a str, &'a str)> {
     const POLITE: [&str; 5] = ["please", "can", "could", "you", "now"];
-    const KINDS: [&str; 15] = [
+    const KINDS: [&str; 16] = [
         "the",
         "function",
         "method",
@@ -74,6 +138,7 @@ fn asked_in<'a>(request: &'a str, verb: &str) -> Option<(&'a str, &'a str)> {
         "field",
         "symbol",
         "macro",
+        "file",
         "from",
     ];
     const EVERYWHERE: [&str; 7] = [
@@ -152,6 +217,35 @@ mod tests {
         ] {
             assert_eq!(move_in(request), None, "{request}");
         }
+    }
+
+    #[test]
+    fn a_request_that_moves_a_file_names_one_that_is_there() {
+        let files = ["src/a.py".to_owned(), "run.sh".to_owned()];
+        for (request, to) in [
+            ("Move `src/a.py` to `lib/b.py`.", "lib/b.py"),
+            ("please move the file src/a.py to lib/", "lib/a.py"),
+            ("rename a.py to b.py", "src/b.py"),
+            ("Rename src/a.py to src/b.py.", "src/b.py"),
+            ("move @src/a.py to b.py", "b.py"),
+        ] {
+            let found = file_in(request, &files);
+            assert_eq!(found, Some(("src/a.py".into(), to.into())), "{request}");
+        }
+        for request in [
+            "Rename `a_b` to `c`.",
+            "Rename other.py to b.py",
+            "Move src/a.py to lib",
+            "Move src/a.py to lib/a.py and fix the imports",
+            "Move src/a.py to src/a.py",
+        ] {
+            assert_eq!(file_in(request, &files), None, "{request}");
+        }
+        let mark = |request| mark_in(request, &files).map(|(_, mode)| mode);
+        assert_eq!(mark("Make `run.sh` executable."), Some("+x"));
+        assert_eq!(mark("make the script run.sh not executable"), Some("-x"));
+        assert_eq!(mark("make run.sh executable and run it"), None);
+        assert_eq!(mark("make b.sh executable"), None);
     }
 
     #[test]

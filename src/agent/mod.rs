@@ -65,8 +65,12 @@ pub fn mentioned_paths(request: &str) -> Vec<String> {
 /// The built-in server whose tools the host calls and the model does not.
 pub const CHECKING_SERVER: &str = "run";
 
-/// The tool that moves an item, which the host calls where a request asks for nothing else.
+/// The tools that the host calls where a request asks for nothing else, and the model does not: they move an item, move a
+/// file, and mark a file as a program.
+const HOST_TOOLS: [&str; 3] = [MOVING_TOOL, MOVING_FILES, MARKING_TOOL];
 const MOVING_TOOL: &str = "move_item";
+const MOVING_FILES: &str = "move_file";
+const MARKING_TOOL: &str = "set_executable";
 
 /// What bounds a turn, and how tokens are drawn.
 #[derive(Debug, Clone)]
@@ -159,8 +163,8 @@ pub struct Agent {
     arriving: Vec<ToolSpec>,
     /// Third-party tools that the model has to look for.
     deferred: Vec<ToolSpec>,
-    /// The tool that moves an item. The host alone calls it.
-    mover: Option<ToolSpec>,
+    /// The tools that move an item or a file. The host alone calls them.
+    host_tools: Vec<ToolSpec>,
     /// The tool that runs the project's check. The host alone calls it.
     checker: Option<ToolSpec>,
     /// Tries a file that is written from nothing.
@@ -216,7 +220,7 @@ impl Agent {
             tools: Vec::new(),
             arriving: Vec::new(),
             deferred: Vec::new(),
-            mover: None,
+            host_tools: Vec::new(),
             checker: None,
             prober: None,
             model: None,
@@ -417,13 +421,14 @@ impl Agent {
                 }
                 continue;
             }
-            if tool.tool == MOVING_TOOL && !tool.risk.is_foreign() {
-                self.mover = Some(tool);
-                continue;
-            }
-            match self.tools.iter_mut().find(|known| known.name == tool.name) {
+            let of_host = HOST_TOOLS.contains(&tool.tool.as_str()) && !tool.risk.is_foreign();
+            let known = match of_host {
+                true => &mut self.host_tools,
+                false => &mut self.tools,
+            };
+            match known.iter_mut().find(|known| known.name == tool.name) {
                 Some(known) => *known = tool,
-                None => self.tools.push(tool),
+                None => known.push(tool),
             }
         }
         self.offer_skills();
@@ -579,7 +584,7 @@ impl Agent {
         name: &str,
         arguments: serde_json::Map<String, serde_json::Value>,
     ) -> (ToolCall, Option<ToolSpec>) {
-        let mut known = self.tools.iter().chain(&self.mover);
+        let mut known = self.tools.iter().chain(&self.host_tools);
         let spec = known.find(|tool| tool.name == name).cloned();
         let call = ToolCall {
             id: self.calls.mint(),

@@ -60,6 +60,8 @@ pub(super) fn change(path: &str) -> FileChange {
         removed: 1,
         notes: vec![],
         others: vec![],
+        from: None,
+        modes: None,
     }
 }
 

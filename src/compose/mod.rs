@@ -135,9 +135,9 @@ pub fn terminal(options: &Options, resume: Option<Option<String>>) -> Result<Exi
             &weaker,
         ))?;
         let tui::Exit::Switched(to) = exit else {
-            // All that had to be finished is; threads that only look something up are not waited for.
+            // All that had to be finished is; threads that only look something up, or load, are not waited for.
             runtime.shutdown_background();
-            return Ok(ExitCode::Success);
+            llama::end(ExitCode::Success.status());
         };
         // A session without a message is not kept: then a new one is what it was.
         let kept = |id: &str| files.find(id).ok().map(|info| info.id);

@@ -201,6 +201,9 @@ pub(super) fn request(call: &ToolCall, purpose: &Purpose) -> CallToolRequestPara
 /// Says what was shown: of the file, and of the others that are changed with it.
 fn expected(change: &FileChange) -> Value {
     let mut shown = json!({"base": change.base, "after": change.after});
+    if let Some(modes) = change.modes {
+        shown["modes"] = json!(modes);
+    }
     if !change.others.is_empty() {
         let others = change
             .others

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::ServerHandler;
-use rmcp::service::{Peer, RoleClient};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -14,7 +13,7 @@ use super::answering::Answering;
 use super::calling;
 use super::choices::Choices;
 use super::config::Definition;
-use super::connection::{self, Connection};
+use super::connection::{self, Connection, Line, Listener};
 use super::container::StartContainer;
 use super::convert;
 use super::desk::{Attended, Desk};
@@ -122,7 +121,7 @@ pub enum HostError {
 /// A way to call the servers that can be moved into a task.
 #[derive(Clone)]
 pub struct Caller {
-    peers: Vec<(String, Peer<RoleClient>)>,
+    lines: Vec<(String, Line)>,
     pub(super) registry: Registry,
     pub(super) answering: Arc<Answering>,
 }
@@ -344,10 +343,10 @@ impl Host {
     /// Returns a way to call the servers from tasks.
     pub fn caller(&self) -> Caller {
         Caller {
-            peers: self
+            lines: self
                 .servers
                 .iter()
-                .map(|(name, _, connection)| (name.clone(), connection.peer()))
+                .map(|(name, _, connection)| (name.clone(), connection.line()))
                 .collect(),
             registry: self.registry.clone(),
             answering: Arc::clone(&self.answering),
@@ -378,11 +377,15 @@ impl Caller {
         if let Some(server) = self.server(&call.server) {
             return bare(calling::call(&server, &self.answering, call).await);
         }
-        let Some((_, peer)) = self.peers.iter().find(|(name, _)| *name == call.server) else {
+        let Some((_, line)) = self.lines.iter().find(|(name, _)| *name == call.server) else {
             let text = format!("there is no server `{}`", call.server);
             return bare(Outcome::Invalid { text });
         };
-        match connection::call(peer, convert::request(call, purpose)).await {
+        let listener = Listener {
+            call: call.id,
+            events: self.answering.events.clone(),
+        };
+        match connection::call(line, convert::request(call, purpose), listener).await {
             Ok(result) => convert::reply(&result),
             Err(problem) => {
                 let text = format!(

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::protocol::{ModelEvent, ModelFailure, ModelRequest};
 
@@ -32,8 +32,8 @@ pub struct Model {
     commands: std::sync::mpsc::Sender<Command>,
     /// Stops the preparation that was asked for last: whatever comes next is wanted more.
     preparing: Mutex<Cancel>,
-    /// Ends when the thread has put away what it keeps between runs.
-    put_away: Option<oneshot::Receiver<()>>,
+    /// Tells whether the thread has something that it keeps between runs.
+    keeps: Option<watch::Receiver<bool>>,
 }
 
 /// What the thread of a model is asked to do. The thread ends when the sender is gone.
@@ -84,14 +84,15 @@ impl Model {
         Self {
             commands,
             preparing: Mutex::new(Cancel::default()),
-            put_away: None,
+            keeps: None,
         }
     }
 
-    /// Makes [`Model::close`] wait for the other end of `put_away` to be dropped.
+    /// Makes [`Model::close`] wait while the other end of `keeps` says that there is something to be put away. A model
+    /// that is still being loaded has nothing yet, and is not waited for.
     #[must_use]
-    pub fn waiting_for(mut self, put_away: oneshot::Receiver<()>) -> Self {
-        self.put_away = Some(put_away);
+    pub fn waiting_for(mut self, keeps: watch::Receiver<bool>) -> Self {
+        self.keeps = Some(keeps);
         self
     }
 
@@ -100,13 +101,13 @@ impl Model {
         let Self {
             commands,
             preparing,
-            put_away,
+            keeps,
         } = self;
         preparing.into_inner().unwrap_or_default().cancel();
         drop(commands);
-        if let Some(put_away) = put_away {
+        if let Some(mut keeps) = keeps {
             // Whether it came to its end or not: what it keeps can be done without.
-            let _ = tokio::time::timeout(CLOSING, put_away).await;
+            let _ = tokio::time::timeout(CLOSING, keeps.wait_for(|keeps| !keeps)).await;
         }
     }
 
@@ -153,5 +154,24 @@ impl Model {
         if let Ok(mut preparing) = self.preparing.lock() {
             std::mem::replace(&mut *preparing, next).cancel();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_model_that_keeps_nothing_yet_is_not_waited_for() {
+        let (keeping, keeps) = watch::channel(false);
+        let model = || Model::new(std::sync::mpsc::channel().0).waiting_for(keeps.clone());
+        // The other end lives on, as it does while a model is loaded.
+        model().close().await;
+        keeping.send_replace(true);
+        let closing = tokio::spawn(model().close());
+        tokio::task::yield_now().await;
+        assert!(!closing.is_finished(), "something is being put away");
+        drop(keeping);
+        closing.await.expect("it ends");
     }
 }

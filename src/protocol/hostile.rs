@@ -54,6 +54,8 @@ fn change(text: &str) -> FileChange {
         removed: 1,
         notes: vec![text.to_owned()],
         others: Vec::new(),
+        from: None,
+        modes: None,
     }
 }
 

@@ -39,7 +39,8 @@ mod transcript;
 pub use ask::{Ask, Target, Why};
 pub use call::{CallId, CheckResult, Outcome, ToolCall, ToolSpec};
 pub use change::{
-    BREAKS_SYNTAX, ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind,
+    BREAKS_SYNTAX, ChangeKind, EXECUTABLE_DATA, FileChange, Hash, Hunk, Line, LineKind, MOVED_TO,
+    Modes,
 };
 pub use command::command_of;
 pub use effort::Effort;

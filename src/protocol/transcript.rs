@@ -302,7 +302,10 @@ impl Transcript {
                 self.ask_first();
             }
             Event::ChangeApplied { call, change } => {
-                self.with_call(*call, |_, shown| *shown = Some(Box::new(change.clone())))
+                self.with_call(*call, |_, shown| match shown {
+                    Some(set) => set.take(change.clone()),
+                    None => *shown = Some(Box::new(change.clone())),
+                })
             }
             Event::Asked { question } => self.questions.push(question.clone()),
             Event::Answered { question, .. } => self.questions.retain(|open| open.id != *question),

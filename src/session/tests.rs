@@ -1043,6 +1043,8 @@ fn the_change() -> FileChange {
         removed: 1,
         notes: Vec::new(),
         others: Vec::new(),
+        from: None,
+        modes: None,
     }
 }
 

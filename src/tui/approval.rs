@@ -85,7 +85,9 @@ impl Approval {
         let Some(change) = change else {
             return self;
         };
-        if !change.others.is_empty() {
+        // What has no line is not gone through: a file that is moved, or that others may run.
+        let has_lines = change.shown().any(|file| !file.hunks.is_empty());
+        if has_lines && change.shown().count() > 1 {
             let (joined, files) = diff::join(change);
             self.review = Some(Review::new(&joined, width.into()).of_files(files));
             self.joined = Some(Box::new(joined));

@@ -91,7 +91,7 @@ impl App {
                 _ => {
                     self.flash(
                         Level::Warning,
-                        "`/move` takes a name and the file to move it to",
+                        "`/move` takes a name and the file to move it to, or a file and its new path",
                     );
                     Vec::new()
                 }

@@ -84,8 +84,8 @@ pub const COMMANDS: &[Entry] = &[
     Entry {
         command: Command::Move,
         name: "move",
-        argument: "NAME FILE",
-        help: "move a function, type or constant to another file (Rust, Python)",
+        argument: "NAME|FILE FILE",
+        help: "move a function, type or constant (Rust, Python), or a file",
     },
     Entry {
         command: Command::Review,

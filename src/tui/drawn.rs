@@ -231,6 +231,8 @@ fn change(text: &str, lines: usize) -> FileChange {
         removed,
         notes: Vec::new(),
         others: Vec::new(),
+        from: None,
+        modes: None,
     }
 }
 

@@ -15,6 +15,9 @@ use super::text::{Row, clean, clean_code, clean_line, count, fold, wrap};
 const SOME_DIFF: usize = 12;
 const SOME_OUTPUT: usize = 6;
 const SOME_WORDS: usize = 12;
+/// Lines of what a call that runs says that are shown, before the details are asked for and then.
+const SOME_LIVE: usize = 4;
+const MOST_LIVE: usize = 12;
 /// Rows that are shown at most, whatever is asked for: more is for a pager.
 const MOST_ROWS: usize = 400;
 
@@ -183,9 +186,17 @@ fn call_rows(
         CallState::Asking { .. } => head.push(" · waits for your decision", Role::CallAsking),
         CallState::Running { progress } => {
             if let Some(progress) = progress {
-                let last = clean(progress);
-                let last = last.trim_end().rsplit('\n').next().unwrap_or("");
-                body.push(bar.clone().with(last, Role::CallOutput).cut(look.limit));
+                let lines: Vec<&str> = progress.trim_end().split('\n').collect();
+                let most = if look.details { MOST_LIVE } else { SOME_LIVE };
+                // The last ones, each on one row: what is below stays where it is while lines grow.
+                body.extend(
+                    lines[lines.len().saturating_sub(most)..]
+                        .iter()
+                        .map(|line| {
+                            let line = clean_code(line);
+                            bar.clone().with(line, Role::CallOutput).cut(look.limit)
+                        }),
+                );
             }
         }
         CallState::Finished { outcome } => {
@@ -223,7 +234,17 @@ fn call_rows(
         }
     }
     if let Some(change) = change.filter(|_| !matches!(state, CallState::Asking { .. })) {
-        head.append(diff::tally(change.added, change.removed, 0));
+        if let Some(from) = &change.from {
+            // Its title has the old path already.
+            if !call.title().ends_with(from) {
+                head.push(format!(" {}", clean_line(from)), Role::Text);
+            }
+            head.push(format!(" → {}", clean_line(&change.path)), Role::Text);
+        }
+        head.append(diff::about(
+            change,
+            diff::tally(change.added, change.removed, 0),
+        ));
         for note in &change.notes {
             head.push(format!(" · {}", clean_line(note)), Role::TextDim);
         }
@@ -307,10 +328,16 @@ fn arguments(call: &ToolCall, look: Look<'_>, bar: &Row) -> Vec<Row> {
 
 fn output(text: &str, role: Role, look: Look<'_>, bar: &Row) -> Vec<Row> {
     let inner = look.limit.saturating_sub(bar.width()).max(1);
-    text.trim_end()
-        .lines()
-        .take(MOST_ROWS)
-        .flat_map(|line| fold(&Row::new(clean_code(line), role), inner, &Row::default()))
+    let text = text.trim_end();
+    let rows: Vec<Row> = match role == Role::CallOutput && diff::is_told(text) {
+        true => diff::told(text, inner, MOST_ROWS),
+        false => text
+            .lines()
+            .take(MOST_ROWS)
+            .flat_map(|line| fold(&Row::new(clean_code(line), role), inner, &Row::default()))
+            .collect(),
+    };
+    rows.into_iter()
         .map(|row| {
             let mut out = bar.clone();
             out.append(row);

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use super::roots::{Roots, RootsError};
 use super::write::{self, Guarded, WriteError};
-use super::{MAX_FILE_BYTES, hash_of, temp};
-use crate::protocol::{FileChange, Hash, Undone};
+use super::{MAX_FILE_BYTES, hash_of, moving, temp};
+use crate::protocol::{FileChange, Hash, Modes, Undone};
 
 /// A private store of file contents, named by their hash. Never the user's repository, refs or index.
 #[derive(Debug, Clone)]
@@ -113,12 +113,17 @@ impl Checkpoints {
         // Changes that follow on one another are undone in one step: the states between them need not be kept.
         let mut first = last;
         let mut broken = false;
+        let mut modes = last.modes;
         for change in changes {
             if change.after != first.base {
                 broken = true;
                 break;
             }
             first = change;
+            if let Some(earlier) = change.modes {
+                let after = modes.map_or(earlier.after, |later| later.after);
+                modes = Some(Modes { after, ..earlier });
+            }
         }
         let bytes = match &first.base {
             None => None,
@@ -127,7 +132,7 @@ impl Checkpoints {
         if first.base == last.after {
             // There and back again: what matters is that nobody else changed it.
             return match roots.read(&last.path).map(|file| file.hash).ok() == last.after {
-                true => Ok(()),
+                true => put_mode_back(roots, last, modes),
                 false => Err("it was changed since".to_owned()),
             };
         }
@@ -147,7 +152,9 @@ impl Checkpoints {
                 "only the last of its changes were undone: something else changed it in between"
                     .to_owned(),
             ),
-            Ok(()) => Ok(()),
+            // A file that is gone again has no mode.
+            Ok(()) if first.base.is_none() => Ok(()),
+            Ok(()) => put_mode_back(roots, first, modes),
             Err(WriteError::BaseChanged { .. }) => Err("it was changed since".to_owned()),
             Err(other) => Err(other.to_string()),
         }
@@ -210,6 +217,21 @@ impl Checkpoints {
         let is_hash = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_hash.then(|| self.dir.join(&digits[..2]).join(&digits[2..]))
     }
+}
+
+/// Gives a file the permissions that it had, if it has those that it was given.
+fn put_mode_back(roots: &Roots, change: &FileChange, modes: Option<Modes>) -> Result<(), String> {
+    let Some(Modes { before, after }) = modes else {
+        return Ok(());
+    };
+    let back = Modes {
+        before: after,
+        after: before,
+    };
+    moving::set_mode(roots, &change.path, None, back).map_err(|error| match error {
+        WriteError::BaseChanged { .. } => "its mode was changed since".to_owned(),
+        other => other.to_string(),
+    })
 }
 
 fn private_dir(dir: &Path) -> Result<(), CheckpointError> {

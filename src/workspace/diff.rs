@@ -47,6 +47,8 @@ pub fn change_of(path: &str, base: Option<&[u8]>, after: Option<&[u8]>) -> FileC
         removed: 0,
         notes: Vec::new(),
         others: Vec::new(),
+        from: None,
+        modes: None,
     };
     if is_executable_data(path) {
         change.notes.push(EXECUTABLE_DATA.to_owned());

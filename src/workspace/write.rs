@@ -151,6 +151,29 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Tells whether anything stands at the target, whatever it is.
+    pub(super) fn stands(&self) -> Result<bool, WriteError> {
+        match self.directory(Missing::Fail) {
+            Ok(dir) => Ok(statat(&dir, &self.file, AtFlags::SYMLINK_NOFOLLOW).is_ok()),
+            Err(WriteError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(false)
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Gives the file that stands at the target other permissions.
+    pub(super) fn set_mode(&self, mode: u32) -> Result<(), WriteError> {
+        let dir = self.directory(Missing::Fail)?;
+        let Some((file, _)) = self.existing(&dir)? else {
+            return Err(self.changed());
+        };
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode & 0o777))
+            .map_err(|errno| self.failed("set the mode of", errno))?;
+        let _ = file.sync_all();
+        Ok(())
+    }
+
     fn changed(&self) -> WriteError {
         WriteError::BaseChanged {
             path: self.name.clone(),

@@ -6,18 +6,17 @@
 )]
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::ffi::OsStr;
+pub(crate) mod pty;
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{Termios, tcgetattr};
 
 /// How long anything may take before a test calls it hung.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -105,25 +104,8 @@ impl Desk {
         let repository = home.path().join("repository");
         std::fs::create_dir_all(repository.join(".git")).expect("a folder");
 
-        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
-            .expect("a terminal");
-        grantpt(&near).expect("granted");
-        unlockpt(&near).expect("unlocked");
-        let name = ptsname(&near, Vec::new()).expect("a name");
         // Opened by a process that leads no session: it becomes nobody's controlling terminal yet.
-        let far: OwnedFd = File::options()
-            .read(true)
-            .write(true)
-            .open(OsStr::from_bytes(name.to_bytes()))
-            .expect("the other end")
-            .into();
-        let size = Winsize {
-            ws_row: ROWS,
-            ws_col: COLUMNS,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&near, size).expect("a size");
+        let (near, far) = pty::open(ROWS, COLUMNS);
         let before = tcgetattr(&far).expect("modes");
 
         // A session of its own, or the program would find the terminal that the tests are run from.

@@ -3,9 +3,9 @@
 use crossterm::event::{KeyCode, KeyModifiers};
 use walden::protocol::{
     CallForm, CallId, ChangeKind, Choice, EndReason, Event, Field, FieldKind, FileChange, Finding,
-    Hunk, Level, Line, LineKind, Mode, ModelInfo, ModelMemory, Outcome, Plan, Question, QuestionId,
-    QuestionKind, ReportedTool, ReviewNews, ReviewTarget, Risk, ServerReport, ServerState,
-    Severity, Step, StepState, TextFormat, ToolCall, ToolList, TurnSummary, Usage,
+    Hunk, Level, Line, LineKind, Mode, ModelInfo, ModelMemory, Modes, Outcome, Plan, Question,
+    QuestionId, QuestionKind, ReportedTool, ReviewNews, ReviewTarget, Risk, ServerReport,
+    ServerState, Severity, Step, StepState, TextFormat, ToolCall, ToolList, TurnSummary, Usage,
 };
 use walden::tui::{Defined, Found, Kept, Msg};
 
@@ -24,6 +24,9 @@ pub(crate) const SCENES: &[Scene] = &[
     ("mention", mention),
     ("approval", approval),
     ("set", several),
+    ("move", moving),
+    ("mode", marking),
+    ("live", live),
     ("review", review),
     ("command", command),
     ("reason", reason),
@@ -248,6 +251,92 @@ fn approved(desk: &mut Desk) {
     });
 }
 
+/// A call that would move a file asks.
+fn moving(desk: &mut Desk) {
+    let half = |path: &str, kind| FileChange {
+        path: path.to_owned(),
+        kind,
+        hunks: Vec::new(),
+        added: 0,
+        removed: 0,
+        ..change()
+    };
+    let moved = FileChange {
+        from: Some("src/retry.rs".to_owned()),
+        others: vec![FileChange {
+            notes: vec!["moved to src/net/retry.rs".to_owned()],
+            ..half("src/retry.rs", ChangeKind::Delete)
+        }],
+        ..half("src/net/retry.rs", ChangeKind::Create)
+    };
+    let why = "it deletes or moves a file";
+    asks_for(desk, "move_file", "src/retry.rs", why, moved);
+}
+
+/// A call that would let a file be run asks.
+fn marking(desk: &mut Desk) {
+    let marked = FileChange {
+        path: "tools/build.sh".to_owned(),
+        hunks: Vec::new(),
+        added: 0,
+        removed: 0,
+        notes: vec!["executable data".to_owned()],
+        modes: Some(Modes {
+            before: 0o644,
+            after: 0o755,
+        }),
+        ..change()
+    };
+    let why = "it changes a file that other programs run or obey";
+    asks_for(desk, "set_executable", "tools/build.sh", why, marked);
+}
+
+fn asks_for(desk: &mut Desk, tool: &str, path: &str, why: &str, change: FileChange) {
+    approved(desk);
+    desk.event(Event::CallProposed {
+        call: ToolCall {
+            id: CallId(3),
+            server: "fs".to_owned(),
+            tool: tool.to_owned(),
+            arguments: std::iter::once(("path".to_owned(), path.into())).collect(),
+        },
+        risk: Risk::Edit,
+    });
+    desk.event(Event::ApprovalRequested {
+        call: CallId(3),
+        reason: why.to_owned(),
+        change: Some(change),
+        ask: None,
+    });
+    desk.wait();
+}
+
+/// A check runs, and says something.
+fn live(desk: &mut Desk) {
+    approved(desk);
+    desk.event(Event::CallProposed {
+        call: ToolCall {
+            id: CallId(3),
+            server: "run".to_owned(),
+            tool: "check".to_owned(),
+            arguments: std::iter::once(("name".to_owned(), "edit 1".into())).collect(),
+        },
+        risk: Risk::Command,
+    });
+    desk.event(Event::CallStarted { call: CallId(3) });
+    let lines = [
+        "running 3 tests",
+        "test retry::grows ... ok",
+        "test retry::starts_small ... ok",
+        "test retry::is_bounded ... ok",
+        "\x1b[31mDoc-tests\x1b[0m relay, with a line that is longer than a narrow terminal can show at once",
+    ];
+    desk.event(Event::CallProgressed {
+        call: CallId(3),
+        text: lines.join("\n"),
+    });
+}
+
 fn change() -> FileChange {
     let line = |kind, text: &str| Line {
         kind,
@@ -290,6 +379,8 @@ fn change() -> FileChange {
         removed: 1,
         notes: Vec::new(),
         others: Vec::new(),
+        from: None,
+        modes: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::MARKING_TOOL;
 use super::super::asking::Result;
 use super::super::calls::Stage;
 use super::super::guidance;
@@ -321,7 +322,9 @@ impl Agent {
                 let text = format!(
                     "{done}\nIf that was all that was asked for, say so in one sentence without a call."
                 );
-                (text, Next::Free)
+                // Nothing can follow from that.
+                let is_all = open.call.tool == MARKING_TOOL && !open.risk.is_foreign();
+                (text, if is_all { Next::Words } else { Next::Free })
             }
             // A second refusal: the model has nothing else to offer than words.
             Repetition::First if turn.denied > 1 => (

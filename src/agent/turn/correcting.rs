@@ -374,6 +374,8 @@ mod tests {
             removed: 1,
             notes: Vec::new(),
             others: Vec::new(),
+            from: None,
+            modes: None,
         };
         assert_eq!(
             applied("a\nb\nd\n", &change).as_deref(),

@@ -216,7 +216,7 @@ impl Agent {
         if let Some(decision) = &decision {
             opening.push_front(Self::keeping(decision));
         }
-        if let Some(whole) = self.whole_request(&text).filter(|_| wants_change) {
+        if let Some(whole) = self.whole_request(&text, &named).filter(|_| wants_change) {
             opening = VecDeque::from([whole]);
         }
         let checking = if wants_change && self.may_check() {

@@ -1,5 +1,11 @@
 //! How the thread of a model, and those that compute for it, stand beside the rest of the process and the machine.
 
+#![expect(
+    unsafe_code,
+    reason = "ending a process beside a thread that loads has no safe form"
+)]
+
+use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How much less of a processor the threads that compute ask for than those that answer keys.
@@ -27,6 +33,18 @@ pub(super) fn give_way() {
 /// takes it back in a fraction of the time that giving it back piece by piece would take.
 pub fn leave() {
     LEAVING.store(true, Ordering::SeqCst);
+}
+
+/// Ends the process with this status, as it is: no thread is waited for, and nothing that the engine's library would do at
+/// the end is done.
+///
+/// A thread that loads a model cannot be stopped in the middle, and must not go on while the library takes itself apart.
+/// Whoever calls this has put on the disk what is to stay, and given the terminal back.
+pub fn end(status: u8) -> ! {
+    // Somebody who closed it does not wait for it.
+    let _ = std::io::stdout().flush();
+    // SAFETY: it takes a number and does not return; what other threads do is cut off by the kernel, which is what is meant.
+    unsafe { libc::_exit(status.into()) }
 }
 
 /// Rests for as long as the process lives, if it is about to end: what this thread holds is not given back.

@@ -34,7 +34,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::constraint::Constraints;
 use super::speculate::Speculation;
@@ -52,7 +52,7 @@ pub use crash::on_crash;
 pub use device::Device;
 pub use hardware::{Hardware, hardware};
 pub use log::{NO_BACKTRACE, on_abort};
-pub use manners::leave;
+pub use manners::{end, leave};
 pub use snapshots::{DEFAULT_CAP as SNAPSHOTS_CAP, clear as clear_snapshots};
 pub use tuning::Tuning;
 
@@ -179,11 +179,11 @@ pub fn examine(options: &LlamaOptions) -> Result<Outlook, String> {
 pub fn spawn(options: LlamaOptions, state: UnboundedSender<ModelEvent>) -> Model {
     let (commands, receiver) = mpsc::channel();
     let failed = state.clone();
-    let (ended, put_away) = oneshot::channel();
+    let (keeping, keeps) = watch::channel(false);
     let thread = std::thread::Builder::new()
         .name("model".to_owned())
         .stack_size(STACK)
-        .spawn(move || run(&options, &state, Queue::new(receiver), ended));
+        .spawn(move || run(&options, &state, Queue::new(receiver), keeping));
     if let Err(error) = thread {
         tell(
             &failed,
@@ -192,21 +192,21 @@ pub fn spawn(options: LlamaOptions, state: UnboundedSender<ModelEvent>) -> Model
             },
         );
     }
-    Model::new(commands).waiting_for(put_away)
+    Model::new(commands).waiting_for(keeps)
 }
 
 fn run(
     options: &LlamaOptions,
     state: &UnboundedSender<ModelEvent>,
     mut queue: Queue,
-    ended: oneshot::Sender<()>,
+    keeping: watch::Sender<bool>,
 ) {
     #[cfg(test)]
     native::break_at(options.fault);
     if options.gives_way {
         manners::give_way();
     }
-    if let Err(message) = load_and_serve(options, state, &mut queue, ended) {
+    if let Err(message) = load_and_serve(options, state, &mut queue, keeping) {
         let failure = load_failure(message);
         tell(
             state,
@@ -230,7 +230,7 @@ fn load_and_serve(
     options: &LlamaOptions,
     state: &UnboundedSender<ModelEvent>,
     queue: &mut Queue,
-    ended: oneshot::Sender<()>,
+    keeping: watch::Sender<bool>,
 ) -> Result<(), String> {
     let draft = load_draft(options, state, queue);
     with_loaded(options, state, queue, |loaded, queue| {
@@ -239,11 +239,13 @@ fn load_and_serve(
             .and_then(|draft| draft.drafter(&loaded, state));
         let (mut engine, info) = ready(options, loaded)?;
         engine.draft_with(drafter);
+        // From here on there may be something that the next start is quicker with.
+        keeping.send_replace(true);
         tell(state, ModelEvent::Loaded { info });
         serve(&mut engine, queue);
         engine.finish_saving();
         // Nobody has to wait for the weights to be given back.
-        drop(ended);
+        drop(keeping);
         manners::rest_if_leaving();
         Ok(())
     })

@@ -8,6 +8,7 @@
 pub use installed::has;
 
 mod installed;
+mod live;
 mod probing;
 mod report;
 mod running;
@@ -26,6 +27,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
 
+use self::live::Live;
 use self::probing::Probe;
 use self::report::Verdict;
 use self::running::Limit;
@@ -86,15 +88,15 @@ impl Runner {
         self
     }
 
-    async fn check(&self, trial: Option<Trial>) -> Result<Verdict, String> {
-        let (verdict, _) = self.run(&self.check, &self.check, trial).await?;
+    async fn check(&self, trial: Option<Trial>, live: Option<&Live>) -> Result<Verdict, String> {
+        let (verdict, _) = self.run(&self.check, &self.check, trial, live).await?;
         Ok(verdict)
     }
 
     async fn probe(&self, probe: &Probe, trial: Option<Trial>) -> Result<Verdict, String> {
         let python = self.python.as_deref().ok_or("there is no Python")?;
         let (argv, spoken) = probe.command(python);
-        let (verdict, output) = self.run(&argv, &spoken, trial).await?;
+        let (verdict, output) = self.run(&argv, &spoken, trial, None).await?;
         Ok(probing::with_given(verdict, &output))
     }
 
@@ -104,6 +106,7 @@ impl Runner {
         argv: &[String],
         spoken: &[String],
         trial: Option<Trial>,
+        live: Option<&Live>,
     ) -> Result<(Verdict, String), String> {
         let mut state = self.state.lock().await;
         let scratch = match &state.scratch {
@@ -148,6 +151,7 @@ impl Runner {
             &folder,
             &profile,
             &Limit { time: limit },
+            live,
         )
         .await?;
         if !ran.timed_out && state.took.is_none() {
@@ -267,10 +271,11 @@ impl ServerHandler for Runner {
             },
             false => None,
         };
+        let live = Live::of(&context);
         let checked = async {
             match &probe {
                 Some(probe) => self.probe(probe, trial).await,
-                None => self.check(trial).await,
+                None => self.check(trial, live.as_ref()).await,
             }
         };
         let checked = tokio::select! {

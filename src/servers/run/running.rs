@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::live::{Live, Printed};
 use crate::sandbox::{Launcher, Profile};
 
 /// What is kept of an output: its beginning and its end, in bytes.
@@ -31,12 +32,15 @@ pub(super) struct Ran {
 }
 
 /// Runs a command, confined. Dropping the future ends the program and everything in its process group.
+///
+/// What it prints is told to `live` as it comes.
 pub(super) async fn run(
     launcher: &Launcher,
     argv: &[String],
     folder: &Path,
     profile: &Profile,
     limit: &Limit,
+    live: Option<&Live>,
 ) -> Result<Ran, String> {
     make_private(&profile.scratch)?;
     let mut command = launcher
@@ -60,18 +64,29 @@ pub(super) async fn run(
         .map_err(|error| format!("cannot start `{}`: {error}", argv.join(" ")))?;
     let group = Group(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)));
     // The pipe ends when the last process that holds it does: the group is ended first, so this thread ends.
-    let reading = tokio::task::spawn_blocking(move || {
-        let mut kept = Kept::default();
-        let mut buffer = [0; 16 * 1024];
-        while let Ok(read) = reader.read(&mut buffer) {
-            if read == 0 {
-                break;
+    let printed = Printed::default();
+    let reading = tokio::task::spawn_blocking({
+        let printed = printed.clone();
+        move || {
+            let mut buffer = [0; 16 * 1024];
+            while let Ok(read) = reader.read(&mut buffer) {
+                if read == 0 {
+                    break;
+                }
+                printed.take(&buffer[..read]);
             }
-            kept.take(&buffer[..read]);
         }
-        kept.text()
     });
-    let ended = tokio::time::timeout(limit.time, child.wait()).await;
+    let telling = async {
+        if let Some(live) = live {
+            live.follow(&printed).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(limit.time, child.wait()) => ended,
+        () = telling => unreachable!("it waits for ever"),
+    };
     let took = began.elapsed();
     drop(group);
     let (status, timed_out) = match ended {
@@ -83,11 +98,8 @@ pub(super) async fn run(
         }
     };
     // A process that left the group may hold the pipe for ever.
-    let output = tokio::time::timeout(Duration::from_secs(2), reading)
-        .await
-        .ok()
-        .and_then(Result::ok)
-        .unwrap_or_default();
+    let _ = tokio::time::timeout(Duration::from_secs(2), reading).await;
+    let output = printed.text();
     Ok(Ran {
         output,
         status,
@@ -118,14 +130,14 @@ fn make_private(dir: &Path) -> Result<(), String> {
 
 /// The beginning and the end of an output.
 #[derive(Debug, Default)]
-struct Kept {
+pub(super) struct Kept {
     head: Vec<u8>,
     tail: Vec<u8>,
     left_out: usize,
 }
 
 impl Kept {
-    fn take(&mut self, bytes: &[u8]) {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
         let room = HEAD.saturating_sub(self.head.len()).min(bytes.len());
         let (head, rest) = bytes.split_at(room);
         self.head.extend_from_slice(head);
@@ -137,7 +149,25 @@ impl Kept {
         }
     }
 
-    fn text(self) -> String {
+    /// Returns how many bytes came.
+    pub(super) fn len(&self) -> usize {
+        self.head.len() + self.left_out + self.tail.len()
+    }
+
+    /// Returns the last bytes, as many as these at most.
+    pub(super) fn tail(&self, most: usize) -> Vec<u8> {
+        let tail = &self.tail[self.tail.len().saturating_sub(most)..];
+        // What stands before them is only at hand while nothing was left out.
+        let room = if self.left_out == 0 {
+            most - tail.len()
+        } else {
+            0
+        };
+        let head = &self.head[self.head.len().saturating_sub(room)..];
+        [head, tail].concat()
+    }
+
+    pub(super) fn text(self) -> String {
         let mut text = String::from_utf8_lossy(&self.head).into_owned();
         if self.left_out > 0 {
             text.push_str(&format!("\n[{} bytes left out]\n", self.left_out));

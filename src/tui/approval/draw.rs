@@ -50,7 +50,7 @@ impl Approval {
             }
         };
         let mut title = Row::new("━━ ", Role::ApprovalBorder);
-        title.push(verb(question.risk), Role::Approval);
+        title.push(verb(question), Role::Approval);
         let summary = self.summary(question.change);
         if !summary.is_empty() {
             title.push(format!(" {summary}"), Role::CallDenied);
@@ -123,8 +123,13 @@ impl Approval {
 }
 
 /// Asks what a risk comes down to.
-fn verb(risk: Risk) -> &'static str {
-    match risk {
+fn verb(question: Question<'_>) -> &'static str {
+    match question.change {
+        Some(change) if change.from.is_some() => return "Move a file?",
+        Some(change) if change.modes.is_some() => return "Change who may run a file?",
+        _ => {}
+    }
+    match question.risk {
         Risk::Read => "Read?",
         Risk::Edit => "Edit a file?",
         Risk::EditExecutable => "Edit a file that other programs run?",

@@ -338,6 +338,8 @@ mod tests {
             removed: 0,
             notes: Vec::new(),
             others: Vec::new(),
+            from: None,
+            modes: None,
         }
     }
 

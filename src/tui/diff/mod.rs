@@ -4,12 +4,14 @@
 
 mod index;
 mod painter;
+mod told;
 mod words;
 
-use crate::protocol::{ChangeKind, FileChange, LineKind};
+use crate::protocol::{ChangeKind, FileChange, LineKind, Modes};
 
 pub(super) use self::index::{Heads, Index, Kind, Layout, Slot};
 pub(super) use self::painter::{Laid, Mark, Painter, Source, halves};
+pub(super) use self::told::{is_told, told};
 use super::highlight::Highlighter;
 use super::role::Role;
 use super::text::{Row, clean_line, count};
@@ -21,15 +23,43 @@ pub(super) fn heading(change: &FileChange) -> Row {
         ChangeKind::Modify => "",
         ChangeKind::Delete => "delete ",
     };
-    let mut row = Row::new(verb, Role::Text).with(clean_line(&change.path), Role::DiffPath);
+    let mut row = match &change.from {
+        Some(from) => Row::new(moving(from, &change.path), Role::Text)
+            .with(clean_line(from), Role::DiffPath)
+            .with(" → ", Role::Text),
+        None => Row::new(verb, Role::Text),
+    };
+    row.push(clean_line(&change.path), Role::DiffPath);
     let (added, removed) = counts(change);
-    if !change.others.is_empty() {
-        let others = count(change.others.len(), "other file");
-        row.push(format!(" and {others}"), Role::Text);
+    let others = change.shown().count() - 1;
+    if others > 0 {
+        row.push(format!(" and {}", count(others, "other file")), Role::Text);
     }
-    row.append(tally(added, removed, 0));
+    row.append(about(change, tally(added, removed, 0)));
     for note in &change.notes {
         row.push(format!(" · {}", clean_line(note)), Role::TextDim);
+    }
+    row
+}
+
+/// Says what a move does to the name: `rename ` where the file stays in its folder.
+fn moving(from: &str, to: &str) -> &'static str {
+    let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    match folder(from) == folder(to) {
+        true => "rename ",
+        false => "move ",
+    }
+}
+
+/// Says what changes of a file beside its lines, and how many of those do where any can.
+pub(super) fn about(change: &FileChange, tally: Row) -> Row {
+    let mut row = Row::default();
+    if let Some(modes) = change.modes {
+        row.push(format!(" mode {modes}"), Role::NoticeWarning);
+    }
+    match change.keeps_content() {
+        true => row.push(" · content unchanged", Role::TextDim),
+        false => row.append(tally),
     }
     row
 }
@@ -66,7 +96,7 @@ pub(super) fn join(change: &FileChange) -> (FileChange, Vec<(usize, String)>) {
         ..change.clone()
     };
     let mut files = vec![(0, change.path.clone())];
-    for other in &change.others {
+    for other in change.shown().skip(1) {
         files.push((joined.hunks.len(), other.path.clone()));
         joined.hunks.extend(other.hunks.iter().cloned());
         joined.added += other.added;
@@ -110,11 +140,42 @@ pub(super) fn render(
     (rows, total - at)
 }
 
+/// Writes permissions as `ls` does: `rwxr-xr-x`.
+fn rights(mode: u32) -> String {
+    let letter = |at: u32| match mode >> (8 - at) & 1 {
+        1 => ['r', 'w', 'x'][at as usize % 3],
+        _ => '-',
+    };
+    (0..9).map(letter).collect()
+}
+
 /// Says what the hunks do not show.
 pub(super) fn ends(change: &FileChange, limit: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     if change.hunks.is_empty() {
-        let why = if change.notes.iter().any(|note| note == "binary") {
+        let why = if let (Some(from), true) = (&change.from, change.keeps_content()) {
+            let (from, to) = (clean_line(from), clean_line(&change.path));
+            rows.extend([
+                Row::new(format!("from  {from}"), Role::DiffRemoved).cut(limit),
+                Row::new(format!("to    {to}"), Role::DiffAdded).cut(limit),
+            ]);
+            "its content stays as it is, byte for byte"
+        } else if let (Some(Modes { before, after }), true) = (change.modes, change.keeps_content())
+        {
+            rows.extend([
+                Row::new(
+                    format!("old mode  100{before:03o}  {}", rights(before)),
+                    Role::DiffRemoved,
+                )
+                .cut(limit),
+                Row::new(
+                    format!("new mode  100{after:03o}  {}", rights(after)),
+                    Role::DiffAdded,
+                )
+                .cut(limit),
+            ]);
+            "its content stays as it is, byte for byte"
+        } else if change.notes.iter().any(|note| note == "binary") {
             "a binary file: its bytes are not shown"
         } else if change.kind == ChangeKind::Create {
             "an empty file"
@@ -167,6 +228,8 @@ mod tests {
             removed,
             notes: Vec::new(),
             others: Vec::new(),
+            from: None,
+            modes: None,
         }
     }
 
@@ -256,6 +319,68 @@ mod tests {
         let mut long = change(&[(LineKind::Added, "one")]);
         long.added = 400_000;
         assert!(shown(&long, 60).contains("399999 more changed lines"));
+    }
+
+    #[test]
+    fn a_move_says_from_where_to_where_and_that_nothing_else_changes() {
+        let bare = FileChange {
+            hunks: Vec::new(),
+            added: 0,
+            removed: 0,
+            ..change(&[])
+        };
+        let moved = FileChange {
+            path: "lib/b.rs".to_owned(),
+            kind: ChangeKind::Create,
+            base: None,
+            from: Some("src/a.rs".to_owned()),
+            others: vec![FileChange {
+                kind: ChangeKind::Delete,
+                after: None,
+                notes: vec![format!("{}lib/b.rs", crate::protocol::MOVED_TO)],
+                ..bare.clone()
+            }],
+            ..bare.clone()
+        };
+        assert_eq!(
+            heading(&moved).plain(),
+            "move src/a.rs → lib/b.rs · content unchanged"
+        );
+        insta::assert_snapshot!(shown(&moved, 60), @r"
+        from  src/a.rs
+        to    lib/b.rs
+        its content stays as it is, byte for byte
+        ");
+        let mut edited = change(&[(LineKind::Removed, "a"), (LineKind::Added, "b")]);
+        edited.from = Some("src/old.rs".to_owned());
+        assert_eq!(
+            heading(&edited).plain(),
+            "rename src/old.rs → src/a.rs +1 −1"
+        );
+        assert!(shown(&edited, 60).contains("9 + b"), "its lines are shown");
+    }
+
+    #[test]
+    fn a_mode_alone_says_both_modes() {
+        let marked = FileChange {
+            hunks: Vec::new(),
+            added: 0,
+            removed: 0,
+            modes: Some(Modes {
+                before: 0o644,
+                after: 0o755,
+            }),
+            ..change(&[])
+        };
+        assert_eq!(
+            heading(&marked).plain(),
+            "src/a.rs mode 100644 → 100755 · content unchanged"
+        );
+        insta::assert_snapshot!(shown(&marked, 60), @r"
+        old mode  100644  rw-r--r--
+        new mode  100755  rwxr-xr-x
+        its content stays as it is, byte for byte
+        ");
     }
 
     #[test]

@@ -2,17 +2,19 @@
 //! for terminals that can do nothing, and for whoever wants the session in their scrollback.
 
 mod form;
+mod live;
 mod run;
 
 pub use run::run_plain;
 
 use crate::protocol::{
-    Answer, CallState, Decision, Event, FileChange, Item, Level, LineKind, Mode, Op, Outcome,
-    QuestionId, QuestionKind, Scope, Transcript, TurnState, sanitize, sanitize_line,
+    Answer, CallState, Decision, Event, FileChange, Item, Level, LineKind, Mode, Modes, Op,
+    Outcome, QuestionId, QuestionKind, Scope, Transcript, TurnState, sanitize, sanitize_line,
 };
 
 use super::commands::{self, COMMANDS, Command};
 use form::Form;
+use live::Live;
 
 /// Lines of a call's output, and of a change, that are read out at most.
 const MOST_OUTPUT: usize = 12;
@@ -38,6 +40,7 @@ pub(super) struct Plain {
     part: String,
     /// How far the reading of the prompt was when it was last told, in tenths.
     told: u32,
+    live: Live,
 }
 
 /// What a line that was entered comes to.
@@ -117,24 +120,22 @@ impl Plain {
             } => {
                 self.waiting = Waiting::Decision(*call);
                 out.push(format!("this asks because {}", sanitize_line(reason)));
-                out.extend(change.iter().flat_map(changed));
+                let files = change.iter().flat_map(FileChange::shown);
+                out.extend(files.flat_map(changed));
                 out.push(
                     "allow? y: once, a: this tool for the session, n: no, or n and why not"
                         .to_owned(),
                 );
             }
+            Event::CallProgressed { call, text } => self.live.read(*call, text, &mut out),
             Event::CallFinished { call, outcome } => {
                 if matches!(&self.waiting, Waiting::Decision(asked) if asked == call) {
                     self.waiting = Waiting::Message;
                 }
                 out.extend(finished(outcome));
             }
-            Event::ChangeApplied { change, .. } => {
-                let path = sanitize_line(&change.path);
-                out.push(format!(
-                    "changed {path}: {} lines added, {} removed",
-                    change.added, change.removed
-                ));
+            Event::ChangeApplied { change, .. } if !change.is_moved_away() => {
+                out.push(format!("changed {}", told(change)));
             }
             Event::Asked { .. } | Event::Answered { .. } => {}
             Event::ChangesUndone { undone, .. } => out.extend(undone.iter().map(|file| {
@@ -162,7 +163,8 @@ impl Plain {
             _ => {}
         }
         self.meet_question(&mut out);
-        out
+        // What joins letters stands in its place or not only beside the words that are put around it.
+        out.iter().map(|line| sanitize(line)).collect()
     }
 
     /// Returns what stands before the line that is entered.
@@ -176,6 +178,12 @@ impl Plain {
 
     /// Takes a line that was entered.
     pub(super) fn entered(&mut self, line: &str) -> Done {
+        let mut done = self.taken(line);
+        done.said.iter_mut().for_each(|line| *line = sanitize(line));
+        done
+    }
+
+    fn taken(&mut self, line: &str) -> Done {
         let text = line.trim();
         match &mut self.waiting {
             Waiting::Decision(call) => {
@@ -244,6 +252,21 @@ impl Plain {
             },
             Some(Command::Undo) => Done::send(Op::Undo),
             Some(Command::Plan) => self.plan(argument),
+            // Messages like any other: the agent needs no model for them.
+            Some(command @ (Command::Rename | Command::Move)) => {
+                let verb = match command {
+                    Command::Rename => "Rename",
+                    _ => "Move",
+                };
+                match argument.split_whitespace().collect::<Vec<_>>()[..] {
+                    [what, to] => Done::send(Op::Submit {
+                        text: format!("{verb} `{what}` to `{to}`."),
+                    }),
+                    _ => Done::say(format!(
+                        "/{word} takes two words: what, and what it becomes"
+                    )),
+                }
+            }
             Some(Command::Mode) => match Mode::ALL.into_iter().find(|mode| mode.name() == argument)
             {
                 Some(mode) => Done::send(Op::SetMode { mode }),
@@ -413,7 +436,13 @@ impl Plain {
 fn is_here(command: Command) -> bool {
     matches!(
         command,
-        Command::Help | Command::Mode | Command::Undo | Command::Plan | Command::Quit
+        Command::Help
+            | Command::Mode
+            | Command::Undo
+            | Command::Plan
+            | Command::Rename
+            | Command::Move
+            | Command::Quit
     )
 }
 
@@ -435,14 +464,29 @@ fn finished(outcome: &Outcome) -> Vec<String> {
         .collect()
 }
 
+/// Says what becomes of a file: its lines, its name, its permissions.
+fn told(change: &FileChange) -> String {
+    let mut text = sanitize_line(&change.path);
+    if let Some(from) = &change.from {
+        text.push_str(&format!(", moved from {}", sanitize_line(from)));
+    }
+    if let Some(modes) = change.modes {
+        let Modes { before, after } = modes;
+        text.push_str(&format!(", mode 100{before:03o} becomes 100{after:03o}"));
+    }
+    match change.keeps_content() {
+        true => text.push_str(", content unchanged"),
+        false => text.push_str(&format!(
+            ": {} lines added, {} removed",
+            change.added, change.removed
+        )),
+    }
+    text
+}
+
 /// Reads a change out: which file, and each line with a word for what becomes of it.
 fn changed(change: &FileChange) -> Vec<String> {
-    let mut out = vec![format!(
-        "file {}: {} lines added, {} removed",
-        sanitize_line(&change.path),
-        change.added,
-        change.removed
-    )];
+    let mut out = vec![format!("file {}", told(change))];
     out.extend(change.notes.iter().map(|note| sanitize_line(note)));
     for hunk in &change.hunks {
         out.push(format!("at line {}", hunk.new_start));

@@ -58,6 +58,8 @@ fn a_change_is_read_out_and_decided_by_a_line() {
         removed: 1,
         notes: Vec::new(),
         others: Vec::new(),
+        from: None,
+        modes: None,
     };
     let said = heard(
         &mut plain,
@@ -160,6 +162,64 @@ fn a_command_that_needs_the_screen_says_so() {
     assert!(plain.entered("/theme dark").said[0].contains("without --plain"));
     assert!(plain.entered("/quit").quit);
     assert_eq!(plain.entered("/stop").ops, [Op::Interrupt]);
+}
+
+#[test]
+fn a_file_is_moved_and_a_symbol_renamed_without_the_screen() {
+    let mut plain = Plain::default();
+    let mut sent = |line: &str| match &plain.entered(line).ops[..] {
+        [Op::Submit { text }] => text.clone(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(sent("/move a.py lib/b.py"), "Move `a.py` to `lib/b.py`.");
+    assert_eq!(sent("/rename f g"), "Rename `f` to `g`.");
+    assert!(plain.entered("/move a.py").said[0].contains("two words"));
+    assert!(
+        plain
+            .entered("/help")
+            .said
+            .iter()
+            .any(|line| line.starts_with("/move "))
+    );
+}
+
+#[test]
+fn a_move_is_read_out_as_what_it_is() {
+    let half = |path: &str, kind| FileChange {
+        path: path.to_owned(),
+        kind,
+        base: None,
+        after: None,
+        hunks: Vec::new(),
+        added: 0,
+        removed: 0,
+        notes: Vec::new(),
+        others: Vec::new(),
+        from: None,
+        modes: None,
+    };
+    let moved = FileChange {
+        from: Some("a.py".to_owned()),
+        others: vec![FileChange {
+            notes: vec!["moved to lib/b.py".to_owned()],
+            ..half("a.py", ChangeKind::Delete)
+        }],
+        ..half("lib/b.py", ChangeKind::Create)
+    };
+    let mut plain = Plain::default();
+    let made = moved.clone().into_files().into_iter();
+    let said: Vec<String> = made
+        .flat_map(|change| {
+            plain.hear(&Event::ChangeApplied {
+                call: CallId(1),
+                change,
+            })
+        })
+        .collect();
+    assert_eq!(
+        said,
+        ["changed lib/b.py, moved from a.py, content unchanged"]
+    );
 }
 
 proptest::proptest! {

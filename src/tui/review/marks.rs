@@ -308,6 +308,8 @@ mod tests {
             removed,
             notes: Vec::new(),
             others: Vec::new(),
+            from: None,
+            modes: None,
         }
     }
 

@@ -39,6 +39,8 @@ fn change(hunks: usize) -> FileChange {
         hunks,
         notes: Vec::new(),
         others: Vec::new(),
+        from: None,
+        modes: None,
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::{Answer, Said};
 use super::arguments::Arguments;
 use crate::code;
-use crate::protocol::{AllowedPart, BREAKS_SYNTAX, ChangeKind, FileChange, Hash, clip};
+use crate::protocol::{AllowedPart, BREAKS_SYNTAX, ChangeKind, FileChange, Hash, Modes, clip};
 use crate::servers::limits::filesystem::compact as limits;
 use crate::workspace::{EditError, Plan, Roots, plan_replace, plan_write};
 
@@ -23,6 +23,7 @@ pub(super) enum Manner {
     Expect {
         base: Option<Hash>,
         after: Option<Hash>,
+        modes: Option<Modes>,
         /// The other files of a set, each with its path.
         others: Vec<(String, Option<Hash>, Option<Hash>)>,
     },
@@ -40,6 +41,11 @@ impl Manner {
             return Ok(Self::Apply);
         };
         let (base, after) = (hash_in(expected, "base")?, hash_in(expected, "after")?);
+        let modes = expected.get("modes").filter(|modes| !modes.is_null());
+        let modes = modes.map(|modes| serde_json::from_value(modes.clone()));
+        let modes = modes
+            .transpose()
+            .map_err(|_| "`walden/expect` must have `modes` with `before` and `after`")?;
         let others = match expected.get("others") {
             None => Vec::new(),
             Some(others) => others
@@ -60,6 +66,7 @@ impl Manner {
         Ok(Self::Expect {
             base,
             after,
+            modes,
             others,
         })
     }
@@ -69,6 +76,7 @@ impl Manner {
         let Self::Expect {
             base,
             after,
+            modes,
             others,
         } = self
         else {
@@ -76,7 +84,7 @@ impl Manner {
         };
         let shown = others.iter().map(|(path, base, after)| (path, base, after));
         let planned = change.others.iter();
-        (base, after) == (&change.base, &change.after)
+        (base, after, modes) == (&change.base, &change.after, &change.modes)
             && shown.eq(planned.map(|other| (&other.path, &other.base, &other.after)))
     }
 }

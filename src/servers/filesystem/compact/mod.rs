@@ -1,4 +1,4 @@
-//! The compact face: seven tools in few words, for a small model, and one for the host.
+//! The compact face: seven tools in few words, for a small model, and three for the host.
 
 mod arguments;
 mod change;
@@ -43,5 +43,9 @@ pub(super) fn call(
         ToolName::Write => change::write(roots, &arguments, meta, cancel),
         ToolName::Rename => rename::rename(roots, &arguments, &Manner::of(meta)?, cancel),
         ToolName::Move => moving::move_item(roots, &arguments, &Manner::of(meta)?, cancel),
+        ToolName::MoveFile => moving::move_file(roots, &arguments, &Manner::of(meta)?, cancel),
+        ToolName::SetExecutable => {
+            moving::set_executable(roots, &arguments, &Manner::of(meta)?, cancel)
+        }
     }
 }

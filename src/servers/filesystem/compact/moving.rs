@@ -1,5 +1,6 @@
-//! The tool that moves an item to another file: one change of many files, made together or not at all. The host calls
-//! it where a request asks for nothing else; the model is not told of it.
+//! The tools that move: an item to another file, which is one change of many files, made together or not at all, and a
+//! file to another path; and the one that marks a file as a program. The host calls them where a request asks for nothing
+//! else; the model is not told of them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,9 +9,9 @@ use super::arguments::Arguments;
 use super::change::Manner;
 use super::rename::{change_set, left};
 use crate::code::rename::moving::{self, Request};
-use crate::protocol::clip;
+use crate::protocol::{FileChange, clip};
 use crate::servers::limits::filesystem::compact as limits;
-use crate::workspace::Roots;
+use crate::workspace::{Moving, MovingError, Roots, plan_executable, plan_move};
 
 /// Moves an item to another file.
 pub(super) fn move_item(
@@ -53,6 +54,77 @@ pub(super) fn move_item(
                 },
                 left("are to be looked at", &planned.unsure)
             )
+        }
+    };
+    let structured = serde_json::to_value(change).map_err(|error| error.to_string())?;
+    Ok(Said::from(text).structured(structured))
+}
+
+/// Moves a file to another path.
+pub(super) fn move_file(
+    roots: &Roots,
+    arguments: &Arguments,
+    manner: &Manner,
+    cancel: &AtomicBool,
+) -> Answer {
+    let [from, to] = ["path", "new_path"].map(|name| arguments.text(name));
+    let done = |change: &FileChange| format!("moved `{from}` to `{}`", change.path);
+    carry_out(
+        roots,
+        from,
+        plan_move(roots, from, to),
+        done,
+        manner,
+        cancel,
+    )
+}
+
+/// Lets a file be run as a program, or not any more.
+pub(super) fn set_executable(
+    roots: &Roots,
+    arguments: &Arguments,
+    manner: &Manner,
+    cancel: &AtomicBool,
+) -> Answer {
+    let [path, mode] = ["path", "mode"].map(|name| arguments.text(name));
+    let runs = match mode {
+        "+x" => true,
+        "-x" => false,
+        _ => return Err("`mode` is `+x` or `-x`".to_owned()),
+    };
+    let plan = plan_executable(roots, path, runs);
+    let done = |change: &FileChange| {
+        let modes = change.modes.map(|modes| format!(" from {modes}"));
+        format!("changed the mode of `{path}`{}", modes.unwrap_or_default())
+    };
+    carry_out(roots, path, plan, done, manner, cancel)
+}
+
+fn carry_out(
+    roots: &Roots,
+    path: &str,
+    plan: Result<Moving, MovingError>,
+    done: impl Fn(&FileChange) -> String,
+    manner: &Manner,
+    cancel: &AtomicBool,
+) -> Answer {
+    let moved = || format!("cannot change `{path}`: it changed since this was shown");
+    let plan = match (plan, manner) {
+        (Ok(plan), _) => plan,
+        // It could be planned when it was shown; what it was planned on is gone.
+        (Err(error), Manner::Expect { .. }) => return Err(format!("{}; {error}", moved())),
+        (Err(error), _) => return Err(error.to_string()),
+    };
+    let change = plan.change();
+    let text = match manner {
+        Manner::Preview => change.to_unified(),
+        _ if !manner.allows(change) => return Err(moved()),
+        Manner::Expect { .. } | Manner::Apply => {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(format!("cancelled; `{path}` was not changed"));
+            }
+            plan.apply(roots).map_err(|error| error.to_string())?;
+            done(change)
         }
     };
     let structured = serde_json::to_value(change).map_err(|error| error.to_string())?;

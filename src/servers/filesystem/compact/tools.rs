@@ -15,8 +15,10 @@ pub(in super::super) enum ToolName {
     Edit,
     Write,
     Rename,
-    /// For the host: a model is not told of it.
+    /// For the host: a model is not told of these.
     Move,
+    MoveFile,
+    SetExecutable,
 }
 
 /// An argument: its name, its JSON type, whether it must be given, and what to know about it.
@@ -75,7 +77,7 @@ const fn known(argument: Argument, kind: &'static str) -> Argument {
 
 impl ToolName {
     /// All tools; the order never changes, since it stands in the model's prompt.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Read,
         Self::List,
         Self::Find,
@@ -84,6 +86,8 @@ impl ToolName {
         Self::Write,
         Self::Rename,
         Self::Move,
+        Self::MoveFile,
+        Self::SetExecutable,
     ];
 
     /// Finds a tool by its name.
@@ -102,6 +106,8 @@ impl ToolName {
             Self::Write => "write",
             Self::Rename => "rename",
             Self::Move => "move_item",
+            Self::MoveFile => "move_file",
+            Self::SetExecutable => "set_executable",
         }
     }
 
@@ -134,6 +140,8 @@ impl ToolName {
             known(required("to"), "file"),
             known(optional("path", Kind::Text), "file"),
         ];
+        const MOVE_FILE: &[Argument] = &[known(required("path"), "file"), required("new_path")];
+        const SET_EXECUTABLE: &[Argument] = &[known(required("path"), "file"), required("mode")];
         match self {
             Self::Read => READ,
             Self::List => LIST,
@@ -143,6 +151,8 @@ impl ToolName {
             Self::Write => WRITE,
             Self::Rename => RENAME,
             Self::Move => MOVE,
+            Self::MoveFile => MOVE_FILE,
+            Self::SetExecutable => SET_EXECUTABLE,
         }
     }
 
@@ -156,12 +166,19 @@ impl ToolName {
             Self::Write => "Creates a file or replaces all of it.",
             Self::Rename => "Renames a function, type or variable in all files.",
             Self::Move => "Moves a function, type or constant to another file.",
+            Self::MoveFile => "Moves a file to another path.",
+            Self::SetExecutable => "Marks a file as a program (`+x`) or not (`-x`).",
         }
     }
 
     fn changes_files(self) -> bool {
         match self {
-            Self::Edit | Self::Write | Self::Rename | Self::Move => true,
+            Self::Edit
+            | Self::Write
+            | Self::Rename
+            | Self::Move
+            | Self::MoveFile
+            | Self::SetExecutable => true,
             Self::Read | Self::List | Self::Find | Self::Search => false,
         }
     }

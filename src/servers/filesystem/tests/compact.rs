@@ -43,6 +43,8 @@ async fn the_tools_are_described_in_few_words_and_rated() {
             "write(path, content) \"edit\" true",
             "rename(symbol, to, path) \"edit\" true",
             "move_item(symbol, to, path) \"edit\" true",
+            "move_file(path, new_path) \"edit\" true",
+            "set_executable(path, mode) \"edit\" true",
         ]
     );
     session.end().await;
@@ -388,5 +390,59 @@ async fn a_rename_over_many_files_is_one_change_and_so_is_a_move() {
     assert_eq!(said, "moved `old` from `a.py` to `b.py`, 27 files changed");
     assert_eq!(session.text("b.py"), "def old():\n    pass\n");
     assert_eq!(session.text("m07.py"), "from b import old\n\nold()\n");
+    session.end().await;
+}
+
+#[tokio::test]
+async fn a_file_is_moved_and_marked_as_it_was_shown() {
+    let session = session(&[("src/a.py", "x = 1\n"), ("run", "#!/bin/sh\n")]).await;
+    let meta = json!({"walden/preview": true});
+    let to = json!({"path": "src/a.py", "new_path": "lib/b.py"});
+    let shown = session.call_with("move_file", to.clone(), meta.clone());
+    let shown = change(&shown.await.expect("a preview"));
+    assert_eq!(shown.from.as_deref(), Some("src/a.py"));
+    assert_eq!(
+        session.text("src/a.py"),
+        "x = 1\n",
+        "a preview moves nothing"
+    );
+    let left = &shown.others[0];
+    let expect = json!({"walden/expect": {
+        "base": shown.base, "after": shown.after,
+        "others": [{"path": left.path, "base": left.base, "after": left.after}],
+    }});
+    let moved = session.call_with("move_file", to, expect).await;
+    assert_eq!(
+        said(&moved.expect("an answer")),
+        "moved `src/a.py` to `lib/b.py`"
+    );
+    assert_eq!(session.text("lib/b.py"), "x = 1\n");
+
+    let mark = json!({"path": "run", "mode": "+x"});
+    let shown = session
+        .call_with("set_executable", mark.clone(), meta)
+        .await;
+    let shown = change(&shown.expect("a preview"));
+    let modes = shown.modes.expect("modes");
+    assert_eq!((modes.before & 0o111, modes.after & 0o100), (0, 0o100));
+    // What was shown is what is set: other modes than these are not.
+    let with = |before: u32| {
+        let modes = json!({"before": before, "after": modes.after});
+        json!({"walden/expect": {"base": shown.base, "after": shown.after, "modes": modes}})
+    };
+    let refused = session.call_with("set_executable", mark.clone(), with(0o600));
+    let refused = said(&refused.await.expect("an answer"));
+    assert!(
+        refused.starts_with("error: cannot change `run`"),
+        "{refused}"
+    );
+    let marked = session.call_with("set_executable", mark.clone(), with(modes.before));
+    let marked = said(&marked.await.expect("an answer"));
+    assert!(
+        marked.starts_with("changed the mode of `run` from 100"),
+        "{marked}"
+    );
+    let again = session.call("set_executable", mark).await;
+    assert!(again.contains("already is executable"), "{again}");
     session.end().await;
 }
