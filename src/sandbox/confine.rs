@@ -1,4 +1,5 @@
-//! The helper: this program under another name, which confines itself and becomes the child.
+//! The helper: this program under another name, which confines itself and becomes the child, where the small one
+//! cannot be started.
 
 #![expect(unsafe_code, reason = "close_range has no safe wrapper")]
 
@@ -8,7 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
-use super::{Lacking, Profile, SandboxError, files, filter};
+use super::{Lacking, Limits, Profile, SandboxError, files, filter};
 
 /// The name under which this program confines itself and becomes another.
 pub const HELPER: &str = "walden-sandbox";
@@ -52,7 +53,7 @@ pub fn help(mut arguments: impl Iterator<Item = OsString>) -> Option<(i32, Strin
 
 /// What an administrator keeps: what the work in other users' repositories needs. Everything else would reach around
 /// the sandbox: another process's memory, the network's settings, the kernel's.
-const KEPT_AS_ROOT: CapabilitySet = CapabilitySet::CHOWN
+pub(super) const KEPT_AS_ROOT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::FOWNER)
@@ -70,6 +71,17 @@ pub(super) fn give_up_capabilities() -> Result<(), SandboxError> {
     set_capabilities(None, sets).map_err(failed)
 }
 
+/// Names what is bounded, and the most of it; no data at all stands for no limit.
+pub(super) fn limits(limits: &Limits) -> [(Resource, u64); 5] {
+    [
+        (Resource::Core, 0),
+        (Resource::Cpu, limits.cpu_seconds),
+        (Resource::Fsize, limits.file_size),
+        (Resource::Nofile, limits.files),
+        (Resource::Data, limits.memory),
+    ]
+}
+
 /// Gives up, for ever, what the profile does not grant.
 fn confine(profile: &Profile) -> Result<(), SandboxError> {
     let failed =
@@ -78,14 +90,7 @@ fn confine(profile: &Profile) -> Result<(), SandboxError> {
         .map_err(|error| failed("it would outlive walden", error))?;
     rustix::thread::set_no_new_privs(true).map_err(|error| failed("privileges", error))?;
     give_up_capabilities()?;
-    let limits = [
-        (Resource::Core, 0),
-        (Resource::Cpu, profile.limits.cpu_seconds),
-        (Resource::Fsize, profile.limits.file_size),
-        (Resource::Nofile, profile.limits.files),
-        (Resource::Data, profile.limits.memory),
-    ];
-    for (resource, most) in limits {
+    for (resource, most) in limits(&profile.limits) {
         if most == 0 && resource == Resource::Data {
             continue;
         }
