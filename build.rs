@@ -1,6 +1,11 @@
 //! Compiles the sandbox's small helper, which the crate carries: a program without a library, for the machine that
 //! walden is built for. Where that cannot be done, walden is its own helper, which takes longer to start.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a build starts the compiler and writes its output"
+)]
+
 use std::path::Path;
 use std::process::Command;
 
