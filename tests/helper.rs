@@ -171,3 +171,38 @@ fn a_small_helper_that_cannot_do_what_it_is_told_starts_nothing() {
         );
     }
 }
+
+#[test]
+fn what_a_stranger_chose_for_the_environment_is_not_obeyed_before_the_program_is_confined() {
+    for launcher in [Launcher::at(WALDEN), Launcher::at(WALDEN).without_small()] {
+        let dir = ground();
+        let outside = dir.path().join("outside/log");
+        // The loader of libraries writes a file, wherever it is told to: as a library named by LD_PRELOAD could.
+        let variables = [
+            ("LD_DEBUG", "files"),
+            ("LD_DEBUG_OUTPUT", &outside.to_string_lossy()),
+            ("OF_THE_PROGRAM", "yes"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let argv = ["sh", "-c", "echo $OF_THE_PROGRAM"].map(str::to_owned);
+        let profile = profile(dir.path(), Metadata::Kept);
+        let run = |mut command: Command| said(&command.output().expect("it starts"));
+        let command = launcher
+            .command_with(&argv, &dir.path().join("write"), &profile, &variables)
+            .expect("a command");
+        let (status, out, error) = run(command);
+        // Where it may not write that file it says it here.
+        assert_eq!((status, out.ends_with("yes\n")), (Some(0), true), "{error}");
+        let laid = || {
+            std::fs::read_dir(dir.path().join("outside"))
+                .expect("there")
+                .count()
+        };
+        assert_eq!(laid(), 1, "only what was there");
+        // The control: a program that is not confined does it.
+        let mut free = Command::new("sh");
+        free.args(["-c", "true"]).envs(variables);
+        run(free);
+        assert!(laid() > 1);
+    }
+}

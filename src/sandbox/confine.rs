@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt as _;
 
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use serde::{Deserialize, Serialize};
 
 use super::{Lacking, Limits, Profile, SandboxError, files, filter};
 
@@ -16,6 +17,14 @@ pub const HELPER: &str = "walden-sandbox";
 
 /// The status of a helper that could not confine itself. Programs seldom use it; the message says which it was.
 pub const REFUSED: i32 = 125;
+
+/// What the helper is told in its first argument.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) profile: Profile,
+    /// The program's, and not the helper's own.
+    pub(super) variables: Vec<(String, String)>,
+}
 
 /// Confines this process to the profile in the first argument and becomes the program in the others, if this process
 /// was started as the helper. Returns the status to exit with when that failed, and `None` when this is no helper.
@@ -29,18 +38,21 @@ pub fn help(mut arguments: impl Iterator<Item = OsString>) -> Option<(i32, Strin
             "the sandbox's helper is started by walden alone".to_owned(),
         ));
     };
-    let profile: Profile = match serde_json::from_str(&profile.to_string_lossy()) {
-        Ok(profile) => profile,
+    let told: Told = match serde_json::from_str(&profile.to_string_lossy()) {
+        Ok(told) => told,
         Err(error) => return Some((REFUSED, format!("the sandbox's profile is broken: {error}"))),
     };
-    if let Err(error) = confine(&profile) {
+    if let Err(error) = confine(&told.profile) {
         return Some((REFUSED, error.to_string()));
     }
     #[expect(
         clippy::disallowed_methods,
         reason = "the confined program takes this process's place"
     )]
-    let error = std::process::Command::new(&program).args(arguments).exec();
+    let error = std::process::Command::new(&program)
+        .args(arguments)
+        .envs(told.variables)
+        .exec();
     Some((
         if error.kind() == std::io::ErrorKind::NotFound {
             127

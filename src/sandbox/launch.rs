@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::confine::Told;
 use super::small::small;
 use super::{HELPER, Profile, SandboxError};
 
@@ -88,6 +89,23 @@ impl Launcher {
         folder: &Path,
         profile: &Profile,
     ) -> Result<Command, SandboxError> {
+        self.command_with(argv, folder, profile, &[])
+    }
+
+    /// Prepares a command as [`Self::command`] does, with variables that somebody else chose.
+    ///
+    /// They are the program's and never the helper's: what loads a program's libraries obeys some of them
+    /// (`LD_PRELOAD`), and would run a stranger's code before anything is confined.
+    ///
+    /// # Errors
+    /// When the command is empty, or its program is not on the PATH.
+    pub fn command_with(
+        &self,
+        argv: &[String],
+        folder: &Path,
+        profile: &Profile,
+        variables: &[(String, String)],
+    ) -> Result<Command, SandboxError> {
         let (program, rest) = argv.split_first().ok_or(SandboxError::NoCommand)?;
         let program =
             launchable(program, folder).ok_or_else(|| SandboxError::NoProgram(program.clone()))?;
@@ -103,8 +121,13 @@ impl Launcher {
         let (helper, words) = match small {
             Some(small) => (small.path(), small.words(&profile)?),
             None => {
-                let described = serde_json::to_string(&profile)
+                let told = Told {
+                    profile,
+                    variables: variables.to_vec(),
+                };
+                let described = serde_json::to_string(&told)
                     .map_err(|error| SandboxError::Prepare(error.to_string()))?;
+                profile = told.profile;
                 (self.helper.clone(), vec![described.into()])
             }
         };
@@ -137,6 +160,10 @@ impl Launcher {
                     command.env(name, home.join(folder));
                 }
             }
+        }
+        if small.is_some() {
+            // It has no libraries that these could choose.
+            command.envs(variables.iter().map(|(name, value)| (name, value)));
         }
         Ok(command)
     }
