@@ -30,7 +30,7 @@ pub use prove::{Proof, Verdict, probe, probe_sealed, prove};
 pub use seal::{
     Files, Network, Seal, Sealed, close_others, enforced, inherited_pipe, seal, sealed,
 };
-pub use toolchain::{installation, program_folders};
+pub use toolchain::{chosen, installation, is_common, program_folders};
 
 /// What a child may do. Everything else is refused by the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
