@@ -28,7 +28,7 @@ fn start(criterion: &mut Criterion) {
             assert!(status.expect("it starts").success());
         });
     });
-    // The helper on its own: this program, started to say that it is none, which every confined start pays.
+    // Walden as its own helper, alone: this program, started to say that it is none, which every confined start pays.
     group.bench_function("walden's helper, which becomes nothing", |bencher| {
         bencher.iter(|| {
             use std::os::unix::process::CommandExt as _;
@@ -38,12 +38,20 @@ fn start(criterion: &mut Criterion) {
             assert!(!output.expect("it starts").status.success());
         });
     });
-    group.bench_function("confined", |bencher| {
-        bencher.iter(|| {
-            let mut command = launcher.command(&argv, &here, &profile).expect("a command");
-            assert!(command.status().expect("it starts").success());
+    for (name, launcher) in [
+        ("confined", launcher.clone()),
+        (
+            "confined, with walden as the helper",
+            launcher.without_small(),
+        ),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut command = launcher.command(&argv, &here, &profile).expect("a command");
+                assert!(command.status().expect("it starts").success());
+            });
         });
-    });
+    }
     group.finish();
 }
 

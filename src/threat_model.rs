@@ -26,7 +26,9 @@
 //! | The process with the code and the model connects to nothing: it cannot make a socket of any family, nor get one by io_uring, by another table of system calls or from another process. | seccomp, before the first thread ([`sandbox::seal`](crate::sandbox::seal())); Landlock's rules for ports behind it | `walden sandbox prove`; `tests/packets.rs`: in a network of its own a session sends no packet |
 //! | A walden that was built without the feature `net` has no function that makes a socket, connects one or looks up a name: it imports `socketpair` and what sends over sockets that are there, and nothing else of the kind. | what is compiled in | `tests/imports.rs`, on the program itself |
 //! | It reads and writes the files of the roots, of walden's state, and what [`config`](crate::config) names; of the system it reads. | Landlock | `walden sandbox prove` |
-//! | What it starts has no more than it has, and programs of a check or a server have less: an own home, limits, no metadata of other files where that is possible. | the same, stacked; [`sandbox::Launcher`](crate::sandbox::Launcher) | `walden sandbox prove`, the third and fourth columns; `tests/sandbox.rs` |
+//! | What it starts has no more than it has, and programs of a check or a server have less: an own home, limits, no metadata of other files where that is possible. | the same, stacked; [`sandbox::Launcher`](crate::sandbox::Launcher), by a helper that loads no library and obeys no variable | `walden sandbox prove`, the third and fourth columns; `tests/sandbox.rs`; `tests/helper.rs`: both helpers confine alike, and one that cannot do what it is told starts nothing |
+//! | A repository's own entry for a server grants it nothing: no file elsewhere by an argument, a link or a first line, no program that leads elsewhere, no container, and no variable that acts before it is confined. | what it names is looked up without its links; what lies elsewhere is shown as a wish | `src/mcp/foreign/reads.rs`; `src/mcp/tests/config.rs`; `tests/helper.rs` |
+//! | What is refused or asked about by a file's name is so by every name that a file system takes for it: other cases, letters that are passed over, ligatures, dots at the end. | names are [folded](crate::protocol::folded) as the file systems do that tell the least apart | `src/protocol/folded.rs`, `src/protocol/rule.rs`, `src/workspace/diff.rs` |
 //! | A repository that is opened runs nothing, connects to nothing and has nothing outside opened, before the first word of the user. | its settings are data; git through libgit2 with its paths checked ([`git`](crate::git)) | `tests/hostile.rs`: 34 repositories under strace |
 //! | What connects, connects to what the user's own configuration allows, and it is noted. | the [`broker`](crate::broker), a process that reads no code and has a seal of its own | `tests/broker.rs` |
 //! | A server over HTTP that names its addresses leads nowhere else, whatever it answers. | what `sandbox.network` of its entry names, of what is allowed at all | `src/compose/mcp/narrowed.rs` |
@@ -110,6 +112,13 @@
 //! - **`walden model pull`, `walden doctor` and the like** are not sealed: they run no model on any code.
 //!   `walden serve` has no network either, unless `--http` asks for it; its files are bounded by its roots in the
 //!   program, and by the kernel only with `--ignore-client-roots`: a client may name others.
+//! - **Which server a connection is for**, the process with the model says. The broker enforces what is allowed to all
+//!   together; that one server leads nowhere but where its own entry says is enforced beside it, in the worker. A token for
+//!   each server, handed to the worker, would be no tighter: a server is on another machine and never speaks to the
+//!   broker, everything that goes out for it passes the one connection that is bounded to its list, and a worker that was
+//!   taken over would hold every token.
+//! - **Case-folding file systems** are judged by the names that they take for one, not by asking them. Letters that can be
+//!   written in two ways (`é`) are two names to a rule and may be one to the file system.
 //! - **macOS and Windows**: none of this is built there yet.
 //!
 //! # Which kernel

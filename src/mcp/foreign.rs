@@ -33,7 +33,7 @@ use crate::protocol::{Level, ServerState, ToolSpec};
 use crate::sandbox::Launcher;
 
 pub use contained::{Contained, container_argv, container_runtime};
-pub use reads::program_reads;
+pub use reads::{program_reads, repository_reads};
 
 /// How often a server that ends is started again before it is left alone, and how long it must live to count as well.
 const STARTS: u32 = 5;

@@ -49,6 +49,7 @@ pub use era::Era;
 pub use event::{HostEvent, Sample, Speaker};
 pub use foreign::{
     Contained, OpenRemote, Opening, container_argv, container_runtime, program_reads,
+    repository_reads,
 };
 pub use host::{Caller, Host, HostError, Options, Purpose, Reply, Trust};
 pub use knowledge::{Author, Knowledge, Names, Unkept};

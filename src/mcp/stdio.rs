@@ -81,10 +81,9 @@ pub(super) fn start(
         },
     };
     let mut command = launcher
-        .command(&program.argv, &program.folder, &profile)
+        .command_with(&program.argv, &program.folder, &profile, &program.env)
         .map_err(|error| error.to_string())?;
     command
-        .envs(program.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -12,6 +12,7 @@ mod change;
 mod command;
 mod effort;
 mod event;
+mod folded;
 mod form;
 mod glob;
 mod guidance;
@@ -45,6 +46,7 @@ pub use change::{
 pub use command::command_of;
 pub use effort::Effort;
 pub use event::{CheckEnd, EndReason, Event, Level, ServerState, TurnSummary, Undone};
+pub use folded::folded;
 pub use form::{CallForm, ToolList};
 pub use guidance::{Guidance, Instructions, Skill};
 pub use json::harmless_json;

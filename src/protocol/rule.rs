@@ -8,8 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::{self, Written};
-use super::glob;
-use super::{Risk, Target, ToolCall};
+use super::{Risk, Target, ToolCall, folded, glob};
 
 /// What a rule says about the calls that it fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -147,9 +146,17 @@ impl Rule {
         match self.ruling {
             _ if self.path.is_empty() => true,
             Ruling::Allow => !targets.is_empty() && targets.iter().all(|target| fits(&target.path)),
-            Ruling::Ask | Ruling::Deny => targets
-                .iter()
-                .any(|target| fits(&target.path) || fits(&target.given)),
+            // By whatever name the file system would find the file.
+            Ruling::Ask | Ruling::Deny => {
+                let globs: Vec<String> = self.path.iter().map(|glob| folded(glob)).collect();
+                let fits_folded =
+                    |path: &str| globs.iter().any(|glob| glob::fits(glob, &folded(path)));
+                targets.iter().any(|target| {
+                    [&target.path, &target.given]
+                        .into_iter()
+                        .any(|path| fits(path) || fits_folded(path))
+                })
+            }
         }
     }
 
@@ -362,6 +369,10 @@ mod tests {
         ));
         assert!(fits(Ruling::Deny, &[target("docs/x", ".mcp.json")]));
         assert!(fits(Ruling::Deny, &[target("link", "docs/x")]));
+        // Where cases are not told apart, this is the same file; and where they are, it is no allowance.
+        assert!(fits(Ruling::Deny, &[target("DOCS/X", "DOCS/X")]));
+        assert!(fits(Ruling::Ask, &[target("do\u{200b}cs./x", "a")]));
+        assert!(!fits(Ruling::Allow, &[target("DOCS/X", "DOCS/X")]));
     }
 
     #[test]

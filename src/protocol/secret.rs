@@ -6,7 +6,7 @@ use std::ops::Range;
 /// Says what a file is that usually holds secrets, by its name; `None` for any other.
 pub fn secret_file(path: &str) -> Option<&'static str> {
     const EXAMPLES: &[&str] = &["example", "sample", "template", "dist", "defaults"];
-    let path = path.to_lowercase();
+    let path = super::folded(path);
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
     let folder = folder.rsplit('/').next().unwrap_or_default();
     let last = name.rsplit('.').next().unwrap_or_default();
@@ -282,6 +282,11 @@ mod tests {
             "home/.aws/credentials",
             ".docker/config.json",
             "config/secrets.yml",
+            ".ENV",
+            ".e\u{200d}nv",
+            "deploy/id_r\u{17f}a",
+            ".ßh/known_hosts",
+            ".env.",
         ] {
             assert!(secret_file(path).is_some(), "{path}");
         }

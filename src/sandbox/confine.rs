@@ -1,4 +1,5 @@
-//! The helper: this program under another name, which confines itself and becomes the child.
+//! The helper: this program under another name, which confines itself and becomes the child, where the small one
+//! cannot be started.
 
 #![expect(unsafe_code, reason = "close_range has no safe wrapper")]
 
@@ -7,14 +8,23 @@ use std::os::unix::process::CommandExt as _;
 
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use serde::{Deserialize, Serialize};
 
-use super::{Lacking, Profile, SandboxError, files, filter};
+use super::{Lacking, Limits, Profile, SandboxError, files, filter};
 
 /// The name under which this program confines itself and becomes another.
 pub const HELPER: &str = "walden-sandbox";
 
 /// The status of a helper that could not confine itself. Programs seldom use it; the message says which it was.
 pub const REFUSED: i32 = 125;
+
+/// What the helper is told in its first argument.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) profile: Profile,
+    /// The program's, and not the helper's own.
+    pub(super) variables: Vec<(String, String)>,
+}
 
 /// Confines this process to the profile in the first argument and becomes the program in the others, if this process
 /// was started as the helper. Returns the status to exit with when that failed, and `None` when this is no helper.
@@ -28,18 +38,21 @@ pub fn help(mut arguments: impl Iterator<Item = OsString>) -> Option<(i32, Strin
             "the sandbox's helper is started by walden alone".to_owned(),
         ));
     };
-    let profile: Profile = match serde_json::from_str(&profile.to_string_lossy()) {
-        Ok(profile) => profile,
+    let told: Told = match serde_json::from_str(&profile.to_string_lossy()) {
+        Ok(told) => told,
         Err(error) => return Some((REFUSED, format!("the sandbox's profile is broken: {error}"))),
     };
-    if let Err(error) = confine(&profile) {
+    if let Err(error) = confine(&told.profile) {
         return Some((REFUSED, error.to_string()));
     }
     #[expect(
         clippy::disallowed_methods,
         reason = "the confined program takes this process's place"
     )]
-    let error = std::process::Command::new(&program).args(arguments).exec();
+    let error = std::process::Command::new(&program)
+        .args(arguments)
+        .envs(told.variables)
+        .exec();
     Some((
         if error.kind() == std::io::ErrorKind::NotFound {
             127
@@ -52,7 +65,7 @@ pub fn help(mut arguments: impl Iterator<Item = OsString>) -> Option<(i32, Strin
 
 /// What an administrator keeps: what the work in other users' repositories needs. Everything else would reach around
 /// the sandbox: another process's memory, the network's settings, the kernel's.
-const KEPT_AS_ROOT: CapabilitySet = CapabilitySet::CHOWN
+pub(super) const KEPT_AS_ROOT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::FOWNER)
@@ -70,6 +83,17 @@ pub(super) fn give_up_capabilities() -> Result<(), SandboxError> {
     set_capabilities(None, sets).map_err(failed)
 }
 
+/// Names what is bounded, and the most of it; no data at all stands for no limit.
+pub(super) fn limits(limits: &Limits) -> [(Resource, u64); 5] {
+    [
+        (Resource::Core, 0),
+        (Resource::Cpu, limits.cpu_seconds),
+        (Resource::Fsize, limits.file_size),
+        (Resource::Nofile, limits.files),
+        (Resource::Data, limits.memory),
+    ]
+}
+
 /// Gives up, for ever, what the profile does not grant.
 fn confine(profile: &Profile) -> Result<(), SandboxError> {
     let failed =
@@ -78,14 +102,7 @@ fn confine(profile: &Profile) -> Result<(), SandboxError> {
         .map_err(|error| failed("it would outlive walden", error))?;
     rustix::thread::set_no_new_privs(true).map_err(|error| failed("privileges", error))?;
     give_up_capabilities()?;
-    let limits = [
-        (Resource::Core, 0),
-        (Resource::Cpu, profile.limits.cpu_seconds),
-        (Resource::Fsize, profile.limits.file_size),
-        (Resource::Nofile, profile.limits.files),
-        (Resource::Data, profile.limits.memory),
-    ];
-    for (resource, most) in limits {
+    for (resource, most) in limits(&profile.limits) {
         if most == 0 && resource == Resource::Data {
             continue;
         }

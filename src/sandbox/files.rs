@@ -38,7 +38,7 @@ const DEVICES: &[&str] = &[
 
 /// The rights that this code knows how to grant. Kernels that have more are asked for no more: a right that is handled
 /// and not granted is refused.
-const KNOWN: ABI = ABI::V6;
+pub(super) const KNOWN: ABI = ABI::V6;
 
 /// The rights without which nothing is promised: with ABI 3 a file cannot be cut short by its name alone.
 const NEEDED: ABI = ABI::V3;
@@ -63,15 +63,44 @@ pub(super) enum Ports {
     Allowed,
 }
 
-/// Bounds this process to a profile's files, for ever.
-pub(super) fn bound(profile: &Profile) -> Result<(), SandboxError> {
+/// Names what a profile grants.
+pub(super) fn of(profile: &Profile) -> Grants<'_> {
     let mut write: Vec<&Path> = profile.write.iter().map(PathBuf::as_path).collect();
     write.push(&profile.scratch);
-    restrict(&Grants {
+    Grants {
         read: profile.read.iter().map(PathBuf::as_path).collect(),
         write,
         ..Grants::default()
-    })
+    }
+}
+
+impl<'a> Grants<'a> {
+    /// Names each path with its rights, the system's and the devices' among them.
+    pub(super) fn rules(&self) -> Vec<(&'a Path, BitFlags<AccessFs>)> {
+        let readable = AccessFs::from_read(KNOWN);
+        // No devices, no FIFOs and no sockets can be made: a name in a folder is a way to talk to other programs.
+        let writable = AccessFs::from_all(KNOWN)
+            & !(AccessFs::MakeChar
+                | AccessFs::MakeBlock
+                | AccessFs::MakeSock
+                | AccessFs::MakeFifo
+                | AccessFs::IoctlDev);
+        let used = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
+        let driven = used | AccessFs::ReadDir | AccessFs::IoctlDev;
+        let system = SYSTEM.iter().map(|path| (Path::new(path), readable));
+        let devices = DEVICES.iter().map(|path| (Path::new(path), used));
+        system
+            .chain(self.read.iter().map(|path| (*path, readable)))
+            .chain(self.write.iter().map(|path| (*path, writable)))
+            .chain(devices)
+            .chain(self.devices.iter().map(|path| (*path, driven)))
+            .collect()
+    }
+}
+
+/// Bounds this process to a profile's files, for ever.
+pub(super) fn bound(profile: &Profile) -> Result<(), SandboxError> {
+    restrict(&of(profile))
 }
 
 /// Bounds this process to what is granted and what a program needs of the system, for ever.
@@ -92,37 +121,24 @@ pub(super) fn restrict(grants: &Grants<'_>) -> Result<(), SandboxError> {
             .map_err(|error| failed(&error))?;
     }
     let mut rules = ruleset.create().map_err(|error| failed(&error))?;
-    let readable = AccessFs::from_read(KNOWN);
-    for path in SYSTEM
-        .iter()
-        .map(Path::new)
-        .chain(grants.read.iter().copied())
-    {
-        rules = grant(rules, path, readable)?;
-    }
-    // No devices, no FIFOs and no sockets can be made: a name in a folder is a way to talk to other programs.
-    let writable = AccessFs::from_all(KNOWN)
-        & !(AccessFs::MakeChar
-            | AccessFs::MakeBlock
-            | AccessFs::MakeSock
-            | AccessFs::MakeFifo
-            | AccessFs::IoctlDev);
-    for path in &grants.write {
-        rules = grant(rules, path, writable)?;
-    }
-    let used = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
-    for path in DEVICES {
-        rules = grant(rules, Path::new(path), used)?;
-    }
-    let driven = used | AccessFs::ReadDir | AccessFs::IoctlDev;
-    for path in &grants.devices {
-        rules = grant(rules, path, driven)?;
+    for (path, rights) in grants.rules() {
+        rules = grant(rules, path, rights)?;
     }
     let status = rules.restrict_self().map_err(|error| failed(&error))?;
     match status.ruleset {
         RulesetStatus::NotEnforced => Err(failed(&"nothing is enforced")),
         RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
     }
+}
+
+/// Returns the rights that a path can have: a file has no rights of a folder. Nothing where it is not there.
+pub(super) fn fitting(path: &Path, rights: BitFlags<AccessFs>) -> Option<BitFlags<AccessFs>> {
+    let found = path.metadata().ok()?;
+    let rights = match found.is_dir() {
+        true => rights,
+        false => rights & AccessFs::from_file(KNOWN),
+    };
+    (!rights.is_empty()).then_some(rights)
 }
 
 /// Grants rights beneath a path; one that is not there needs none.
@@ -134,10 +150,8 @@ fn grant(
     let Ok(handle) = PathFd::new(path) else {
         return Ok(rules);
     };
-    let rights = if path.is_dir() {
-        rights
-    } else {
-        rights & AccessFs::from_file(KNOWN)
+    let Some(rights) = fitting(path, rights) else {
+        return Ok(rules);
     };
     rules
         .add_rule(PathBeneath::new(handle, rights))

@@ -123,7 +123,10 @@ pub(super) fn install(metadata: Metadata, sockets: Sockets) -> Result<(), Sandbo
 }
 
 /// Writes the filters, to be installed in their order.
-fn programs(metadata: Metadata, sockets: Sockets) -> Result<Vec<BpfProgram>, SandboxError> {
+pub(super) fn programs(
+    metadata: Metadata,
+    sockets: Sockets,
+) -> Result<Vec<BpfProgram>, SandboxError> {
     let arch: TargetArch = std::env::consts::ARCH
         .try_into()
         .map_err(|error| SandboxError::Filter(format!("{error}")))?;

@@ -5,6 +5,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::confine::Told;
+use super::small::small;
 use super::{HELPER, Profile, SandboxError};
 
 /// Variables that a child keeps. Everything else may hold a secret, or steer a program.
@@ -30,8 +32,17 @@ const KEPT: &[&str] = &[
 /// Starts confined programs.
 #[derive(Debug, Clone)]
 pub struct Launcher {
-    /// This program, which is its own helper.
+    /// This program, which is its own helper where the small one cannot be started.
     helper: PathBuf,
+    through: Through,
+}
+
+/// What confines itself and becomes the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Through {
+    /// The small helper, where it can be started.
+    Small,
+    Walden,
 }
 
 impl Launcher {
@@ -41,7 +52,7 @@ impl Launcher {
     /// When the system does not say where this program is.
     pub fn of_this_program() -> Result<Self, SandboxError> {
         std::env::current_exe()
-            .map(|helper| Self { helper })
+            .map(Self::at)
             .map_err(|error| SandboxError::Prepare(format!("where walden itself is: {error}")))
     }
 
@@ -49,6 +60,16 @@ impl Launcher {
     pub fn at(helper: impl Into<PathBuf>) -> Self {
         Self {
             helper: helper.into(),
+            through: Through::Small,
+        }
+    }
+
+    /// Leaves the small helper out, as it is done where that cannot be started.
+    #[must_use]
+    pub fn without_small(self) -> Self {
+        Self {
+            through: Through::Walden,
+            ..self
         }
     }
 
@@ -68,6 +89,23 @@ impl Launcher {
         folder: &Path,
         profile: &Profile,
     ) -> Result<Command, SandboxError> {
+        self.command_with(argv, folder, profile, &[])
+    }
+
+    /// Prepares a command as [`Self::command`] does, with variables that somebody else chose.
+    ///
+    /// They are the program's and never the helper's: what loads a program's libraries obeys some of them
+    /// (`LD_PRELOAD`), and would run a stranger's code before anything is confined.
+    ///
+    /// # Errors
+    /// When the command is empty, or its program is not on the PATH.
+    pub fn command_with(
+        &self,
+        argv: &[String],
+        folder: &Path,
+        profile: &Profile,
+        variables: &[(String, String)],
+    ) -> Result<Command, SandboxError> {
         let (program, rest) = argv.split_first().ok_or(SandboxError::NoCommand)?;
         let program =
             launchable(program, folder).ok_or_else(|| SandboxError::NoProgram(program.clone()))?;
@@ -76,16 +114,31 @@ impl Launcher {
         profile
             .read
             .extend(super::program_folders(&program, home.as_deref()));
-        let described = serde_json::to_string(&profile)
-            .map_err(|error| SandboxError::Prepare(error.to_string()))?;
+        let small = match self.through {
+            Through::Small => small(),
+            Through::Walden => None,
+        };
+        let (helper, words) = match small {
+            Some(small) => (small.path(), small.words(&profile)?),
+            None => {
+                let told = Told {
+                    profile,
+                    variables: variables.to_vec(),
+                };
+                let described = serde_json::to_string(&told)
+                    .map_err(|error| SandboxError::Prepare(error.to_string()))?;
+                profile = told.profile;
+                (self.helper.clone(), vec![described.into()])
+            }
+        };
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place that starts confined programs"
         )]
-        let mut command = Command::new(&self.helper);
+        let mut command = Command::new(helper);
         command
             .arg0(HELPER)
-            .arg(described)
+            .args(words)
             .arg(&program)
             .args(rest)
             .current_dir(folder)
@@ -107,6 +160,10 @@ impl Launcher {
                     command.env(name, home.join(folder));
                 }
             }
+        }
+        if small.is_some() {
+            // It has no libraries that these could choose.
+            command.envs(variables.iter().map(|(name, value)| (name, value)));
         }
         Ok(command)
     }

@@ -1,7 +1,8 @@
 //! What a program that walden starts may do: files, sockets, system calls, memory.
 //!
-//! A child is started through this very program under another name ([`HELPER`]): the helper confines itself and then
-//! becomes the child, so nothing is done between fork and exec, and what confines is what was tested. Landlock bounds
+//! A child is started through a helper, which confines itself and then becomes the child: nothing is done between fork
+//! and exec, and what confines is what was tested. The helper is a program of four kilobytes without a library
+//! (`small`), and where that cannot be started this very program under another name ([`HELPER`]). Landlock bounds
 //! the files, seccomp refuses sockets of every family, io_uring, tracing and namespaces, and limits bound memory,
 //! files and processor time. What the kernel cannot enforce is an error, never a weaker sandbox.
 //!
@@ -16,6 +17,7 @@ mod launch;
 mod probe;
 mod prove;
 mod seal;
+mod small;
 mod toolchain;
 
 use std::path::PathBuf;
@@ -28,7 +30,7 @@ pub use prove::{Proof, Verdict, probe, probe_sealed, prove};
 pub use seal::{
     Files, Network, Seal, Sealed, close_others, enforced, inherited_pipe, seal, sealed,
 };
-pub use toolchain::{installation, program_folders};
+pub use toolchain::{chosen, installation, is_common, program_folders};
 
 /// What a child may do. Everything else is refused by the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,14 +8,13 @@
 
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
 use super::probe::{ATTEMPTS, Aim, Answer, Ground, KILLED};
-use super::{Files, HELPER, Launcher, Limits, Metadata, Network, Profile, SandboxError, Seal};
+use super::{Files, Launcher, Limits, Metadata, Network, Profile, SandboxError, Seal};
 
 /// The arguments with which this program makes the attempts.
 const PROBE: [&str; 2] = ["sandbox", "probe"];
@@ -174,14 +173,10 @@ fn confined(launcher: &Launcher, ground: &Ground) -> Result<Command, SandboxErro
         metadata: Metadata::Kept,
         limits: Limits::default(),
     };
-    let mut command = Command::new(launcher.helper());
-    command
-        .arg0(HELPER)
-        .arg(describe(&profile)?)
-        .arg(launcher.helper())
-        .args(PROBE)
-        .arg(describe(ground)?);
-    Ok(command)
+    let mut argv = vec![launcher.helper().to_string_lossy().into_owned()];
+    argv.extend(PROBE.map(str::to_owned));
+    argv.push(describe(ground)?);
+    launcher.command(&argv, &ground.writable, &profile)
 }
 
 fn answers(command: Command) -> Result<Vec<Answer>, SandboxError> {

@@ -47,16 +47,30 @@ pub fn program_folders(program: &Path, home: Option<&Path>) -> Vec<PathBuf> {
 /// Folders of the system, which every confined program reads.
 const SYSTEM: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/opt", "/nix/store"];
 
+/// Tells whether every confined program reads a folder anyway: the system's and the toolchains'. The path is one without
+/// links.
+pub fn is_common(path: &Path, home: Option<&Path>) -> bool {
+    let of_home = home.and_then(|home| home.canonicalize().ok());
+    SYSTEM.iter().any(|system| path.starts_with(system))
+        || of_home.is_some_and(|home| IN_HOME.iter().any(|name| path.starts_with(home.join(name))))
+}
+
 /// Names the folders in which a program, and the interpreter that its first line names, are installed, besides the
 /// system's. What they are links to counts as well.
 pub fn installation(program: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+    let mut folders = chosen(program, home);
+    folders.retain(|folder| !SYSTEM.iter().any(|system| folder.starts_with(system)));
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+/// Names every folder that a program's path, its links and its interpreter choose, the system's among them.
+pub fn chosen(program: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     let mut folders = along_links(program, home);
     if let Some(interpreter) = interpreter(program) {
         folders.extend(along_links(&interpreter, home));
     }
-    folders.retain(|folder| !SYSTEM.iter().any(|system| folder.starts_with(system)));
-    folders.sort();
-    folders.dedup();
     folders
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline, group_diff_ops};
 
 use super::encoding::{is_binary, text_of, utf16};
-use crate::protocol::{ChangeKind, FileChange, Hash, Hunk, Line, LineKind, clip};
+use crate::protocol::{ChangeKind, FileChange, Hash, Hunk, Line, LineKind, clip, folded};
 
 /// The most lines of a difference that are shown; the counts are of all of them.
 const MAX_LINES: usize = 5_000;
@@ -235,6 +235,31 @@ pub fn is_executable_data(path: &str) -> bool {
         "compose.yaml",
         "tox.ini",
         "noxfile.py",
+        "pom.xml",
+        "meson.build",
+        "build",
+        "build.bazel",
+        "workspace",
+        "workspace.bazel",
+        "module.bazel",
+        "vagrantfile",
+        "procfile",
+        "gulpfile.js",
+        "taskfile.yml",
+        "taskfile.yaml",
+        "composer.json",
+        "deno.json",
+        "deno.jsonc",
+        "mise.toml",
+        ".mise.toml",
+        ".tool-versions",
+        ".travis.yml",
+        ".eslintrc.js",
+        ".eslintrc.cjs",
+        "azure-pipelines.yml",
+        "bitbucket-pipelines.yml",
+        "lefthook.yml",
+        "lefthook.yaml",
     ];
     const FOLDERS: &[&str] = &[
         ".git",
@@ -255,9 +280,26 @@ pub fn is_executable_data(path: &str) -> bool {
         ".zed",
     ];
     const ENDINGS: &[&str] = &[
-        ".sh", ".bash", ".zsh", ".fish", ".ps1", ".bat", ".cmd", ".mk", ".pth",
+        ".sh",
+        ".bash",
+        ".zsh",
+        ".fish",
+        ".ps1",
+        ".bat",
+        ".cmd",
+        ".mk",
+        ".pth",
+        ".nix",
+        ".gradle",
+        ".gradle.kts",
+        ".config.js",
+        ".config.cjs",
+        ".config.mjs",
+        ".config.ts",
+        ".config.mts",
+        ".bzl",
     ];
-    let path = path.to_lowercase();
+    let path = folded(path);
     let mut parts = path.split('/').rev();
     let name = parts.next().unwrap_or_default();
     FILES.contains(&name)
@@ -324,6 +366,13 @@ mod tests {
             "/other/.cargo/config.toml",
             "AGENTS.md",
             ".gitlab-ci.yml",
+            "MAKEFILE",
+            "make\u{fb01}le",
+            "Cargo.toml. ",
+            ".HU\u{17f}KY/pre-commit",
+            "vite.config.ts",
+            "app/pom.xml",
+            "flake.nix",
         ] {
             assert!(is_executable_data(path), "{path}");
         }

@@ -17,7 +17,9 @@ use crate::config;
 use crate::error::UserError;
 use crate::mcp::config::{Definition, Reach, Source, read};
 use crate::mcp::pins::Pins;
-use crate::mcp::{Attended, Choices, Host, Options, Reload, TaskBook, program_reads};
+use crate::mcp::{
+    Attended, Choices, Host, Options, Reload, TaskBook, program_reads, repository_reads,
+};
 use crate::sandbox::{Launcher, launchable, program_folders};
 use crate::session::SessionFiles;
 use crate::workspace::Roots;
@@ -231,7 +233,17 @@ pub(super) fn reach(root: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
         }
         let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));
         if let Some(program) = launchable(&argv[0], &folder) {
-            reads.extend(program_reads(&argv, &folder, &program));
+            match definition.source {
+                Source::User => reads.extend(program_reads(&argv, &folder, &program)),
+                Source::Project(_) => {
+                    let roots = [root.to_owned()];
+                    let Ok(needed) = repository_reads(&argv, &folder, &program, &roots) else {
+                        // It is not started, and says why.
+                        continue;
+                    };
+                    reads.extend(needed.granted);
+                }
+            }
             reads.extend(program_folders(&program, home.as_deref()));
         }
         reads.extend(read);

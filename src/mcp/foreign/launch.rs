@@ -81,7 +81,15 @@ pub(super) async fn launch(
                 )
             })?;
             let mut reads: Vec<PathBuf> = ground.roots.clone();
-            reads.extend(super::program_reads(argv, &folder, &found));
+            let mut wished = Vec::new();
+            match definition.source {
+                Source::User => reads.extend(super::program_reads(argv, &folder, &found)),
+                Source::Project(_) => {
+                    let needed = super::repository_reads(argv, &folder, &found, &ground.roots)?;
+                    reads.extend(needed.granted);
+                    wished = needed.wished;
+                }
+            }
             reads.extend(read.iter().cloned());
             let mut files: Vec<PathBuf> = vec![found.clone()];
             files.extend(
@@ -110,8 +118,12 @@ pub(super) async fn launch(
                 "programs": hashes,
                 "network": "none",
             });
+            let mut wishes: Vec<String> = shown(&wished);
             if let (Source::Project(_), Some(wish)) = (&definition.source, written.get("sandbox")) {
-                described["wishes"] = json!(format!("{wish} (not granted)"));
+                wishes.insert(0, wish.to_string());
+            }
+            if !wishes.is_empty() {
+                described["wishes"] = json!(format!("{} (not granted)", wishes.join(", ")));
             }
             if *weaker {
                 described["unconfined"] = json!(
