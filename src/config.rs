@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::UserError;
-use crate::protocol::{KvType, Mechanism, Mode};
+use crate::protocol::{KvType, Mechanism, Mode, WeightLayout};
 
 /// Everything that can be configured, as one layer gives it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Config {
     pub draft: Option<String>,
     /// How the KV cache keeps a number: `f16` or `q8_0`.
     pub kv: Option<KvType>,
+    /// How a processor keeps the weights: `packed` or `mapped`.
+    pub weights: Option<WeightLayout>,
     /// The most generations in a turn.
     pub max_turns: Option<u32>,
     /// The most tokens in a turn.
@@ -114,7 +116,7 @@ impl Config {
         };
         toml::from_str(&text).map_err(|error| {
             UserError::usage(format!("`{}` is not a valid configuration: {error}", path.display()))
-                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, max_turns, budget, temperature, check, tries, search_time, real_arguments, vim, mouse, reduced_motion, [seal] read and write, [network] allow, [git.folders]")
+                .hint("the keys are model, mode, theme, context, threads, gpu_layers, draft, kv, weights, max_turns, budget, temperature, check, tries, search_time, real_arguments, vim, mouse, reduced_motion, [seal] read and write, [network] allow, [git.folders]")
         })
     }
 
@@ -169,6 +171,7 @@ impl Config {
             gpu_layers: over.gpu_layers.or(self.gpu_layers),
             draft: over.draft.or(self.draft),
             kv: over.kv.or(self.kv),
+            weights: over.weights.or(self.weights),
             max_turns: over.max_turns.or(self.max_turns),
             budget: over.budget.or(self.budget),
             temperature: over.temperature.or(self.temperature),

@@ -720,7 +720,10 @@ fn a_function_that_comes_back_as_it_was_is_not_checked() {
 #[test]
 fn a_search_goes_through_the_lines_of_the_function() {
     let (mut agent, mut out) = agent_with_a_focus(vec![5, 6]);
-    agent.settings.without.push(crate::protocol::Mechanism::Doubts);
+    agent
+        .settings
+        .without
+        .push(crate::protocol::Mechanism::Doubts);
     // The function twice, and once in the conversation: in vain.
     for _ in 0..2 {
         let drawn = done(&mut agent, "No.", Finish::Stop);

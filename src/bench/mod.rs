@@ -4,6 +4,7 @@
 //! run and taking turns, with `llama-bench` where that is installed.
 
 mod peer;
+mod renames;
 mod report;
 pub mod tasks;
 mod workload;
@@ -40,6 +41,8 @@ pub enum Part {
     FirstToken,
     /// What evaluating ahead gains
     Ahead,
+    /// What it gains where files are written out with a name changed
+    Renames,
 }
 
 /// The batches whose cost is measured.
@@ -89,6 +92,9 @@ pub fn run(
         if wanted(Part::Ahead, "evaluating ahead") {
             report.ahead = ahead(gauge, extent)?;
         }
+        if wanted(Part::Renames, "renames") {
+            report.renames = renamed(gauge, extent)?;
+        }
         Ok(report)
     })
 }
@@ -119,6 +125,7 @@ fn speeds(
                 threads: gauge.tuning.threads,
                 batch: gauge.tuning.batch,
                 gpu_layers: options.gpu_layers,
+                layout: options.layout,
                 prompt,
                 answer,
             };
@@ -245,26 +252,54 @@ fn ahead(gauge: &mut Gauge<'_>, extent: Extent) -> Result<Vec<Ahead>, String> {
                 ("draft 8", Speculation::Drafted(8)),
             ]);
         }
-        // The prompt is evaluated once, before anything is measured.
-        let mut first = request.clone();
-        first.sampling.max_tokens = 1;
-        gauge.forget();
-        gauge.answer(&first, Speculation::Off)?;
-        let mut plain = Vec::new();
-        let mut found: Vec<Ahead> = ways.iter().map(|(way, _)| Ahead::new(name, way)).collect();
-        for _ in 0..rounds {
-            let answered = gauge.answer(&request, Speculation::Off)?;
-            plain.push(rate(&answered));
-            for ((_, speculation), ahead) in ways.iter().zip(&mut found) {
-                let answered_ahead = gauge.answer(&request, *speculation)?;
-                ahead.same_text &= answered_ahead.raw == answered.raw;
-                ahead.add(rate(&answered_ahead), &answered_ahead);
-            }
-        }
-        let plain = report::median(&mut plain);
-        results.extend(found.into_iter().map(|ahead| ahead.against(plain)));
+        results.extend(compare(gauge, name, &request, &ways, rounds)?);
     }
     Ok(results)
+}
+
+/// Measures whole files that are written out with a name changed, with and without evaluating ahead.
+fn renamed(gauge: &mut Gauge<'_>, extent: Extent) -> Result<Vec<Ahead>, String> {
+    let rounds = match extent {
+        Extent::Full => 3,
+        Extent::Quick => 1,
+    };
+    let ways = [("adaptive", Speculation::Adaptive)];
+    let mut results = Vec::new();
+    for (name, request) in renames::requests() {
+        results.extend(compare(gauge, &name, &request, &ways, rounds)?);
+    }
+    Ok(results)
+}
+
+/// Measures an answer in several ways beside the plain one, taking turns.
+fn compare(
+    gauge: &mut Gauge<'_>,
+    name: &str,
+    request: &ModelRequest,
+    ways: &[(&str, Speculation)],
+    rounds: usize,
+) -> Result<Vec<Ahead>, String> {
+    // The prompt is evaluated once, before anything is measured.
+    let mut first = request.clone();
+    first.sampling.max_tokens = 1;
+    gauge.forget();
+    gauge.answer(&first, Speculation::Off)?;
+    let mut plain = Vec::new();
+    let mut found: Vec<Ahead> = ways.iter().map(|(way, _)| Ahead::new(name, way)).collect();
+    for _ in 0..rounds {
+        let answered = gauge.answer(request, Speculation::Off)?;
+        plain.push(rate(&answered));
+        for ((_, speculation), ahead) in ways.iter().zip(&mut found) {
+            let answered_ahead = gauge.answer(request, *speculation)?;
+            ahead.same_text &= answered_ahead.raw == answered.raw;
+            ahead.add(rate(&answered_ahead), &answered_ahead);
+        }
+    }
+    let plain = report::median(&mut plain);
+    Ok(found
+        .into_iter()
+        .map(|ahead| ahead.against(plain))
+        .collect())
 }
 
 fn rate(answered: &measure::Answered) -> f64 {

@@ -8,6 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::protocol::WeightLayout;
+
 /// The program, if it is there.
 #[derive(Debug)]
 pub(super) struct Peer(PathBuf);
@@ -19,6 +21,7 @@ pub(super) struct Run<'a> {
     pub(super) threads: usize,
     pub(super) batch: u32,
     pub(super) gpu_layers: Option<u32>,
+    pub(super) layout: WeightLayout,
     pub(super) prompt: usize,
     pub(super) answer: usize,
 }
@@ -50,6 +53,9 @@ impl Peer {
         }
         if let Some(layers) = run.gpu_layers {
             command.arg("-ngl").arg(layers.to_string());
+        }
+        if run.layout == WeightLayout::Mapped {
+            command.args(["--repack", "0"]);
         }
         let output = command
             .args(["-o", "json"])

@@ -26,6 +26,8 @@ pub struct Report {
     /// `None` where no states are kept.
     pub first_token: Option<FirstToken>,
     pub ahead: Vec<Ahead>,
+    /// Files that are written out with a name changed.
+    pub renames: Vec<Ahead>,
 }
 
 /// A speed, and that of `llama-bench` in the same run.
@@ -273,7 +275,7 @@ impl Report {
                 ),
             );
         }
-        for ahead in &self.ahead {
+        for ahead in self.ahead.iter().chain(&self.renames) {
             row(
                 &format!("ahead: {}, {}", ahead.workload, ahead.batch),
                 format!(
@@ -289,7 +291,19 @@ impl Report {
                 ),
             );
         }
+        if let Some(gain) = self.gain_of_renames() {
+            row(
+                "ahead: the middle rename",
+                format!("{gain:.2} times plain ({} renames)", self.renames.len()),
+            );
+        }
         out
+    }
+
+    /// Returns how much faster the middle one of the renames is written.
+    pub fn gain_of_renames(&self) -> Option<f64> {
+        let mut gains: Vec<f64> = self.renames.iter().map(|ahead| ahead.gain).collect();
+        (!gains.is_empty()).then(|| median(&mut gains))
     }
 }
 
@@ -324,6 +338,19 @@ mod tests {
         assert!((call.mask_median_us - 10.0).abs() < 0.1);
         assert!((call.mask_p99_us - 900.0).abs() < 0.1);
         assert!(Call::new(0, 0, Vec::new()).mask_p99_us < 0.1);
+    }
+
+    #[test]
+    fn the_middle_rename_is_told_beside_each() {
+        let mut report = Report::default();
+        assert_eq!(report.gain_of_renames(), None);
+        for gain in [3.0, 1.5, 2.5] {
+            let ahead = Ahead::new("a rename", "adaptive");
+            report.renames.push(Ahead { gain, ..ahead });
+        }
+        let table = report.table();
+        assert!(table.contains("2.50 times plain (3 renames)"), "{table}");
+        assert_eq!(table.matches("ahead: a rename, adaptive").count(), 3);
     }
 
     #[test]

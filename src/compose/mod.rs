@@ -330,6 +330,7 @@ pub fn bench(options: &Options, bench: &Bench) -> Result<String, UserError> {
         gpu_layers: config.gpu_layers,
         draft: locate_draft(&config)?,
         kv: config.kv.unwrap_or_default(),
+        layout: config.weights.unwrap_or_default(),
         snapshots: Some(states.clone()),
         ..LlamaOptions::new(locate_model(&config)?)
     };
@@ -425,6 +426,7 @@ fn llama_options(config: &Config, path: PathBuf) -> LlamaOptions {
         // A draft model that is not there was told of when the session was built.
         draft: locate_draft(config).ok().flatten(),
         kv: config.kv.unwrap_or_default(),
+        layout: config.weights.unwrap_or_default(),
         real_arguments: config.real_arguments.unwrap_or(true),
         speculation: match config.without.contains(&Mechanism::Speculation) {
             true => Speculation::Off,

@@ -55,7 +55,7 @@ pub use mode::Mode;
 pub use model::{
     Departure, Doubts, Finish, GenerationId, KNOWN_KEYWORD, Known, KnownKind, KvType, Lane,
     Message, ModelEvent, ModelFailure, ModelInfo, ModelMemory, ModelRequest, Passages, Sampling,
-    ToolChoice, Usage,
+    ToolChoice, Usage, WeightLayout,
 };
 pub use op::{Decision, Op, Scope};
 pub use part::{AllowedPart, Instead, Passage};

@@ -408,6 +408,28 @@ impl KvType {
     }
 }
 
+/// How a processor keeps the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightLayout {
+    /// Rearranged in memory of their own while they are loaded, for writing one token after the other.
+    #[default]
+    Packed,
+    /// As they are in the file, which other programs share: there at once, and faster for many tokens together, where
+    /// the processor has wide vectors; slower for one.
+    Mapped,
+}
+
+impl WeightLayout {
+    /// Returns the name, as it is written in configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Packed => "packed",
+            Self::Mapped => "mapped",
+        }
+    }
+}
+
 /// Why a model could not answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "failure")]

@@ -236,7 +236,7 @@ mod tests {
     use super::super::memory::Sequence;
     use super::super::native::{Context, Logits, Weights};
     use super::*;
-    use crate::protocol::KvType;
+    use crate::protocol::{KvType, WeightLayout};
 
     const GB: u64 = 1_000_000_000;
 
@@ -367,7 +367,7 @@ mod tests {
     fn the_cache_takes_in_llama_cpp_what_is_computed_here() {
         let (path, sizes) = real();
         log::start_backend();
-        let weights = Weights::load(&path, None, &mut |_| true).unwrap();
+        let weights = Weights::load(&path, None, WeightLayout::Mapped, &mut |_| true).unwrap();
         for kv in [KvType::F16, KvType::Q8_0] {
             let options = LlamaOptions {
                 context: Some(512),

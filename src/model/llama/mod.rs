@@ -39,7 +39,9 @@ use tokio::sync::watch;
 use super::constraint::Constraints;
 use super::speculate::Speculation;
 use super::{Command, Model};
-use crate::protocol::{CallForm, KvType, ModelEvent, ModelFailure, ModelInfo, ModelMemory};
+use crate::protocol::{
+    CallForm, KvType, ModelEvent, ModelFailure, ModelInfo, ModelMemory, WeightLayout,
+};
 
 use cache::Cache;
 use draft::Drafter;
@@ -82,6 +84,8 @@ pub struct LlamaOptions {
     pub gives_way: bool,
     /// How the KV cache keeps a number.
     pub kv: KvType,
+    /// How a processor keeps the weights.
+    pub layout: WeightLayout,
     /// The memory to plan with, in bytes; by default what the machine has free.
     pub memory: Option<u64>,
     /// Holds arguments to what is there: paths to the known ones, the `old` of an edit to what its file holds.
@@ -121,6 +125,7 @@ impl LlamaOptions {
             gpu_layers: None,
             gives_way: false,
             kv: KvType::default(),
+            layout: WeightLayout::default(),
             memory: None,
             real_arguments: true,
             form: None,
@@ -142,6 +147,7 @@ impl LlamaOptions {
             threads: self.threads,
             gpu_layers: self.gpu_layers,
             kv: self.kv,
+            layout: self.layout,
             ..Self::new(self.draft.clone()?)
         })
     }
@@ -285,8 +291,10 @@ fn load_draft(
         })
         .and_then(|plan| {
             let layers = plan.attempts.first().copied().flatten();
-            let weights = Weights::load(&options.path, layers, &mut |_| !queue.is_abandoned())
-                .map_err(|reason| load::explain(&options.path, &reason))?;
+            let weights = Weights::load(&options.path, layers, options.layout, &mut |_| {
+                !queue.is_abandoned()
+            })
+            .map_err(|reason| load::explain(&options.path, &reason))?;
             Ok(Draft {
                 weights,
                 context: plan.context,
@@ -449,7 +457,7 @@ fn load(
         }
         !queue.is_abandoned()
     };
-    Weights::load(&options.path, layers, &mut progress)
+    Weights::load(&options.path, layers, options.layout, &mut progress)
         .map_err(|reason| load::explain(&options.path, &reason))
 }
 
@@ -460,7 +468,8 @@ fn load(
 pub fn vocabulary_of(path: &Path) -> Result<toktrie::TokEnv, String> {
     gguf::check(path).map_err(|error| error.to_string())?;
     log::start_backend();
-    let weights = Weights::load(path, Some(0), &mut |_| true)?;
+    // Nothing is computed with them.
+    let weights = Weights::load(path, Some(0), WeightLayout::Mapped, &mut |_| true)?;
     Ok(vocabulary::token_env(&weights))
 }
 

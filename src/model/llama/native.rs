@@ -13,7 +13,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::log;
 use super::memory::{SEQUENCES, Sequence};
-use crate::protocol::KvType;
+use crate::protocol::{KvType, WeightLayout};
 
 /// A token of the model's vocabulary.
 pub(super) type Token = sys::llama_token;
@@ -29,6 +29,7 @@ impl Weights {
     pub(super) fn load(
         path: &Path,
         gpu_layers: Option<u32>,
+        layout: WeightLayout,
         progress: &mut dyn FnMut(f32) -> bool,
     ) -> Result<Self, String> {
         unsafe extern "C" fn report(share: f32, data: *mut c_void) -> bool {
@@ -48,6 +49,7 @@ impl Weights {
             if let Some(layers) = gpu_layers {
                 params.n_gpu_layers = i32::try_from(layers).unwrap_or(i32::MAX);
             }
+            params.use_extra_bufts = layout == WeightLayout::Packed;
             params.progress_callback = Some(report);
             params.progress_callback_user_data = (&raw mut progress).cast();
             sys::llama_model_load_from_file(c_path.as_ptr(), params)

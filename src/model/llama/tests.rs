@@ -9,7 +9,7 @@ use super::{LlamaOptions, spawn};
 use crate::model::Model;
 use crate::protocol::{
     CallForm, Finish, GenerationId, Known, KnownKind, KvType, Message, ModelEvent, ModelFailure,
-    ModelInfo, ModelRequest, Passages, Risk, Sampling, ToolChoice, ToolSpec, Usage,
+    ModelInfo, ModelRequest, Passages, Risk, Sampling, ToolChoice, ToolSpec, Usage, WeightLayout,
 };
 
 fn options() -> LlamaOptions {
@@ -284,6 +284,22 @@ fn a_loaded_model_says_what_memory_it_takes() {
     .unwrap();
     assert_eq!(small.memory.kv, info.memory.kv / 64 * 34);
     assert!(answer(&model, request("Name a river.", few(3))).is_ok());
+}
+
+#[test]
+fn weights_as_they_are_in_the_file_say_the_same() {
+    let said = [WeightLayout::Packed, WeightLayout::Mapped].map(|layout| {
+        let (model, _) = load(LlamaOptions {
+            layout,
+            ..options()
+        })
+        .unwrap();
+        // Longer than what is evaluated token by token, so that both kinds of arithmetic have a part in it.
+        let question = "Count slowly from one to ten, in words. ".repeat(4);
+        answer(&model, request(&question, few(6))).unwrap().0
+    });
+    assert!(!said[0].is_empty());
+    assert_eq!(said[0], said[1]);
 }
 
 #[test]

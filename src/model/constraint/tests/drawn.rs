@@ -6,6 +6,14 @@ use serde_json::Map;
 /// Small deterministic random numbers (xorshift).
 pub(super) struct Draws(pub(super) u64);
 
+/// Returns the number that `PROPTEST_RNG_SEED` has for this run: another one draws other cases here, too.
+pub(super) fn seed() -> u64 {
+    std::env::var("PROPTEST_RNG_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(1)
+}
+
 impl Draws {
     pub(super) fn below(&mut self, most: usize) -> usize {
         self.0 ^= self.0 << 13;
