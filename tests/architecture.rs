@@ -174,6 +174,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["serde_json", "sha2", "thiserror", "zip"],
     ),
     ("mcp/config", &["mcp"], &["serde_json", "toml"]),
+    ("mcp/eras.rs", &[], &["serde_json", "sha2", "tracing"]),
     (
         "mcp/task_book.rs",
         &[],

@@ -17,7 +17,7 @@ use crate::config;
 use crate::error::UserError;
 use crate::mcp::config::{Definition, Reach, Source, read};
 use crate::mcp::pins::Pins;
-use crate::mcp::{Attended, Choices, Host, Options, Reload, TaskBook, program_reads};
+use crate::mcp::{Attended, Choices, Eras, Host, Options, Reload, TaskBook, program_reads};
 use crate::sandbox::{Launcher, launchable, program_folders};
 use crate::session::SessionFiles;
 use crate::workspace::Roots;
@@ -188,6 +188,7 @@ pub(super) fn host(
         containers: Some(super::containing::starter()),
         choices: choices(files),
         tasks: TaskBook::open(folder(files).join("tasks")),
+        eras: Eras::open(folder(files).join("eras.json")),
         reload: Some(reload(root)),
     };
     Ok(Host::with(definitions, options))
