@@ -288,6 +288,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("serve", &[], &["rmcp", "tokio", "thiserror"]),
     ("serve/room.rs", &[], &["tokio", "tokio_util"]),
     ("serve/token.rs", &[], &["rustix", "sha2"]),
+    ("serve/clients.rs", &[], &["serde", "toml"]),
+    (
+        "serve/watched.rs",
+        &[],
+        &["hyper", "rmcp", "serde_json", "tokio", "tracing"],
+    ),
     (
         "serve/http.rs",
         &[],
@@ -452,6 +458,7 @@ const NETWORK: &[&str] = &[
     "model/store",
     "net",
     "serve/http.rs",
+    "serve/watched.rs",
 ];
 /// `bench` runs `llama-bench` where the user installed it, to compare with.
 /// `compose/editor` the editor that the user named, on a text of the user's own.

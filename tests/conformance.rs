@@ -16,11 +16,12 @@ mod relay;
 mod server;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use server::Fixture;
 use tokio::process::Command;
-use walden::serve::{Http, HttpOptions, Reach, Token};
+use walden::serve::{Clients, Http, HttpOptions, Reach, Token};
 
 /// How long the scenarios of one set may take together.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -57,7 +58,8 @@ async fn every_scored_scenario_for_servers_passes_in_both_eras() {
     let options = HttpOptions {
         address: "127.0.0.1:0".parse().expect("an address"),
         reach: Reach::Loopback,
-        token,
+        clients: Clients::one(token),
+        witness: Arc::new(|_, _| Ok(0)),
         hosts: Vec::new(),
         // One scenario calls as a page of this machine does, which walden lets in where it is named.
         origins: vec![origin.clone()],
