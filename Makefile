@@ -248,6 +248,7 @@ hosts:
 	fi
 	$(PYTHON_HOST) tests/hosts/drive.py "$$PWD/$(DEBUG)" $(HOSTS)/node_modules/.bin/node \
 		$(HOSTS)/node_modules/.bin/mcp-inspector
+	cargo test --locked --quiet --test mcp_new
 
 # Quick when everything is there: it only looks.
 setup:
