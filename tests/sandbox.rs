@@ -14,7 +14,7 @@ use walden::mcp::{Caller, Host, Purpose, Reply};
 use walden::protocol::{CallId, Outcome, ToolCall};
 use walden::sandbox::Launcher;
 use walden::servers::run::Runner;
-use walden::workspace::{Roots, detect_check};
+use walden::workspace::{Index, Roots, detect_check};
 
 const WALDEN: &str = env!("CARGO_BIN_EXE_walden");
 
@@ -273,7 +273,8 @@ async fn where_there_are_no_tests_the_examples_in_strings_are_tried() {
     let other =
         "\"\"\"\n>>> 1 + 1\n2\n\"\"\"\nif __name__ == '__main__':\n    raise SystemExit(9)\n";
     let ground = ground_with(&[("a.py", text), ("b.py", other)], |roots| {
-        detect_check(roots, &|what| what == "python3").expect("examples are a check")
+        let index = Index::of(roots);
+        detect_check(roots, &|| &index, &|what| what == "python3").expect("examples are a check")
     })
     .await;
     let reply = check(&ground).await;
@@ -357,7 +358,8 @@ fn the_check_of_a_project_is_found_by_its_files() {
         let dir = tempfile::tempdir().expect("a folder");
         lay(dir.path(), files);
         let roots = Roots::open(&[dir.path().to_owned()]).expect("roots");
-        let found = detect_check(&roots, has).map(|words| words.join(" "));
+        let index = Index::of(&roots);
+        let found = detect_check(&roots, &|| &index, has).map(|words| words.join(" "));
         assert_eq!(found.as_deref(), expected, "{files:?}");
     }
 }

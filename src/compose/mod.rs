@@ -8,6 +8,7 @@
 mod auditing;
 #[cfg(feature = "net")]
 mod brokering;
+mod check;
 mod confine;
 #[cfg(feature = "net")]
 mod conformance;
@@ -65,9 +66,8 @@ use crate::model::llama::{self, LlamaOptions};
 use crate::model::speculate::Speculation;
 use crate::model::store::{self, Look, Meter, ModelCommand, Store, StoreError};
 use crate::protocol::{Event, FileChange, Mechanism, Sampling};
-use crate::sandbox::Launcher;
 use crate::servers::filesystem::Filesystem;
-use crate::servers::run::{self, Runner};
+use crate::servers::run;
 use crate::session::{self, Handle, Journal, Recovered, SessionFiles, SessionId, Setup};
 use crate::tui;
 use crate::workspace::{Checkpoints, Roots, hash_of};
@@ -578,58 +578,6 @@ fn runtime() -> Result<tokio::runtime::Runtime, UserError> {
         .map_err(|error| UserError::failure(format!("cannot start the runtime: {error}")))
 }
 
-/// Finds the check that the project's files tell, but for what is left out to measure it.
-fn detected(config: &Config, roots: &Roots) -> Option<Vec<String>> {
-    let found = crate::workspace::detect_check(roots, &run::has)?;
-    let is_left_out =
-        config.without.contains(&Mechanism::Examples) && crate::workspace::reads_examples(&found);
-    (!is_left_out).then_some(found)
-}
-
-/// Makes the server that checks the project, if there is something to check it with, and tells whether the user named
-/// the command.
-fn find_check(
-    config: &Config,
-    roots: &Roots,
-    dir: &Path,
-) -> Result<Option<(Runner, bool)>, UserError> {
-    let dir = dir.join("check");
-    let named = match config.check.as_deref() {
-        Some("off") => return Ok(None),
-        None | Some("auto") => None,
-        Some(command) => Some(
-            shlex::split(command)
-                .filter(|words| !words.is_empty())
-                .ok_or_else(|| {
-                    UserError::usage(format!("the check `{command}` is no command"))
-                        .hint("close every quote; `--check off` goes on without a check")
-                })?,
-        ),
-    };
-    let is_named = named.is_some();
-    let launcher = Launcher::of_this_program().map_err(UserError::from_error)?;
-    let check = named.or_else(|| detected(config, roots));
-    // Where nothing checks the project, a file that is written from nothing is at least run.
-    let is_python = |file: &String| file.ends_with(".py");
-    let writes_python = check.is_none()
-        && crate::workspace::Index::of(roots)
-            .files()
-            .iter()
-            .any(is_python);
-    let python = ["python3", "python"]
-        .into_iter()
-        .find(|name| writes_python && run::has(name));
-    if check.is_none() && python.is_none() {
-        return Ok(None);
-    }
-    let runner = Runner::new(roots.clone(), launcher, check.unwrap_or_default(), dir);
-    let runner = match python {
-        Some(python) => runner.with_python(python),
-        None => runner,
-    };
-    Ok(Some((runner, is_named)))
-}
-
 /// Builds a session and starts it. Returns, too, the events of an earlier run that are to be shown again.
 async fn build(
     config: &Config,
@@ -668,7 +616,7 @@ async fn build(
         .map_err(UserError::from_error)?;
     let git_roots = git_folder::roots(config, root, &roots);
     own::attach(&mut host, root, &git_roots, files).await?;
-    let check = find_check(config, &roots, &dir)?;
+    let check = check::find(config, &roots, &dir)?;
     if let Some((runner, _)) = &check {
         host.attach(CHECKING_SERVER, runner.clone())
             .await

@@ -92,12 +92,11 @@ pub fn bench_tasks(options: &Options, bench: &BenchTasks) -> Result<String, User
 mod tests {
     use clap::Parser as _;
 
-    use super::super::{detected, llama_options};
+    use super::super::llama_options;
     use crate::cli::{Cli, Command};
     use crate::config::Config;
     use crate::model::speculate::Speculation;
     use crate::protocol::Mechanism;
-    use crate::workspace::Roots;
 
     fn without(mechanism: Mechanism) -> Config {
         Config {
@@ -124,16 +123,5 @@ mod tests {
         };
         assert!(options(&layer(&[])).real_arguments);
         assert!(!options(&layer(&["--without=arguments"])).real_arguments);
-    }
-
-    #[test]
-    fn examples_are_no_check_where_they_are_left_out() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let text = "def f(x):\n    \"\"\"\n    >>> f(1)\n    2\n    \"\"\"\n    return x + 1\n";
-        std::fs::write(dir.path().join("a.py"), text).expect("written");
-        let roots = Roots::open(&[dir.path().to_owned()]).expect("roots");
-        assert!(detected(&Config::default(), &roots).is_some());
-        assert_eq!(detected(&without(Mechanism::Examples), &roots), None);
-        assert!(detected(&without(Mechanism::Search), &roots).is_some());
     }
 }

@@ -127,7 +127,8 @@ pub(super) async fn list(
     Ok(catalog)
 }
 
-/// Reads a list page by page, and notes what is left out of it and how long it holds. A cursor that comes again, or too many pages, end it.
+/// Reads a list page by page, and notes what is left out of it and how long it holds. A cursor that comes again, or too
+/// many pages, end it.
 async fn pages(
     link: &Link,
     method: &str,

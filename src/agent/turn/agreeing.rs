@@ -14,9 +14,7 @@ use super::rewriting::{Rewriting, last_block};
 use super::searching::{Candidate, Search};
 use super::wording::Part;
 use super::{Agent, notice};
-use crate::protocol::{
-    CheckResult, Event, Lane, Level, Mechanism, Message, Mode, Risk, ToolCall, ToolChoice,
-};
+use crate::protocol::{CheckResult, Event, Level, Mechanism, Mode, Risk, ToolCall, ToolChoice};
 
 /// How many versions are drawn, and how many that agree in everything are enough.
 const MOST: u32 = 6;
@@ -131,18 +129,7 @@ impl Agent {
              ordinary and with unusual arguments: one expression a line, without results, in one code block, and nothing else.",
             turn.request
         );
-        self.generations += 1;
-        let mut request = self.request(ToolChoice::None);
-        request.messages = vec![
-            Message::System {
-                text: "You are a careful programmer.".to_owned(),
-            },
-            Message::User { text: prompt },
-        ];
-        request.tools.clear();
-        request.unlisted = 0;
-        request.passages.clear();
-        request.lane = Lane::Side;
+        let mut request = self.request_beside(prompt);
         request.sampling.max_tokens = request.sampling.max_tokens.min(CALLS_TOKENS);
         let id = request.id;
         if let Some(turn) = &mut self.turn {

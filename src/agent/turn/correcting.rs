@@ -84,7 +84,7 @@ fn follow(text: &str, block: &[&str]) -> Option<String> {
         let Some((number, sign, code)) = gutter(line) else {
             continue;
         };
-        let at = (number + more).checked_sub(1)?;
+        let at = number.checked_add(more)?.checked_sub(1)?;
         match sign {
             '-' => removed = Some((number, code)),
             '+' => match removed.take() {
@@ -94,7 +94,8 @@ fn follow(text: &str, block: &[&str]) -> Option<String> {
                 }
                 Some(_) => return None,
                 None => {
-                    if at > lines.len() {
+                    let above = at.checked_sub(1).map(|above| lines.get(above));
+                    if above.is_some_and(|above| above.is_none_or(|line| !line.ends_with('\n'))) {
                         return None;
                     }
                     lines.insert(at, format!("{code}\n"));
@@ -338,6 +339,7 @@ mod tests {
             "error\n --> a.rs:1:1\nhelp: x\n99999 + x",
             "error\n --> a.rs:1:1\nhelp: x\n0 + x",
             "error\n --> a.rs:1:1\nhelp: x\n1 ~ x",
+            "error\n --> a.rs:1:1\nhelp: x\n1 + x\n18446744073709551615 + x",
             "error\n --> a.rs:1:1\nhelp: x\n1 - fn\n2 + fn",
             "error\n --> a.rs:1:1\nhelp: x\n1 | \u{e9}\n  | +++++",
         ] {

@@ -16,7 +16,7 @@ use super::checking::Checking;
 use super::keeping::with_prose;
 use super::placing::{passage, replace_line};
 use super::wording::{Judge, Manner, Part, Subject, prompt};
-use crate::protocol::{Lane, Mechanism, Message, Risk, ToolChoice};
+use crate::protocol::{Lane, Mechanism, Message, ModelRequest, Risk, ToolChoice};
 
 /// The models, by their parameters, that write a file better than a call. Of those that say nothing of themselves
 /// nothing is assumed.
@@ -241,6 +241,30 @@ impl Agent {
                 is_stub: aims.is_stub,
             },
         );
+        let mut request = self.request_beside(prompt);
+        if manner.temperature > 0.0 {
+            request.sampling.temperature = manner.temperature.max(request.sampling.temperature);
+            request.sampling.top_p = 0.95;
+        }
+        if let Some(most) = manner.most() {
+            request.sampling.max_tokens = request.sampling.max_tokens.min(most);
+        }
+        request.sampling.seed = total;
+        if let Some(turn) = &mut self.turn {
+            turn.asking_beside(request.id);
+            turn.rewriting = Some(Rewriting {
+                path,
+                text: ask.text,
+                file,
+                part: manner.part,
+            });
+        }
+        out.push(Effect::Generate(request));
+        true
+    }
+
+    /// Makes a request beside the conversation: for code, with this prompt alone before the model.
+    pub(super) fn request_beside(&mut self, prompt: String) -> Box<ModelRequest> {
         self.generations += 1;
         let mut request = self.request(ToolChoice::Auto);
         request.messages = vec![
@@ -253,27 +277,7 @@ impl Agent {
         request.unlisted = 0;
         request.passages.clear();
         request.lane = Lane::Side;
-        if manner.temperature > 0.0 {
-            request.sampling.temperature = manner.temperature.max(request.sampling.temperature);
-            request.sampling.top_p = 0.95;
-        }
-        if let Some(most) = manner.most() {
-            request.sampling.max_tokens = request.sampling.max_tokens.min(most);
-        }
-        request.sampling.seed = total;
-        if let Some(turn) = &mut self.turn {
-            turn.written.clear();
-            turn.effort.generations += 1;
-            turn.rewriting = Some(Rewriting {
-                path,
-                text: ask.text,
-                file,
-                part: manner.part,
-            });
-            turn.generation = Some(request.id);
-        }
-        out.push(Effect::Generate(request));
-        true
+        request
     }
 
     /// Tells whether a turn begins beside the conversation: a small model is to change the one short file that the

@@ -182,8 +182,8 @@ pub(super) fn form(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     for line in text.lines() {
         let bare = line.trim();
-        let is_comment =
-            bare.starts_with("//") || (bare.starts_with('#') && !bare.starts_with("#["));
+        // `#include` and `#[derive]` are none.
+        let is_comment = bare.starts_with("//") || bare == "#" || bare.starts_with("# ");
         if bare.is_empty() || is_comment {
             continue;
         }
@@ -196,11 +196,13 @@ pub(super) fn form(text: &str) -> u64 {
                 Some(open) if c == open && before != '\\' => quote = None,
                 Some(_) => {}
                 None if matches!(c, '"' | '\'' | '`') => quote = Some(c),
-                // A space counts between two words only.
+                // A space counts between two words, and between signs that would be another one together.
                 None if c.is_whitespace() => {
                     let is_word = |c: char| c.is_alphanumeric() || c == '_';
                     let next = characters.peek().copied().unwrap_or(' ');
-                    if !(is_word(before) && is_word(next)) {
+                    let is_sign = |c: char| c.is_ascii_punctuation() && !"()[]{},;_".contains(c);
+                    let parts = is_word(before) && is_word(next);
+                    if !(parts || is_sign(before) && is_sign(next)) {
                         continue;
                     }
                 }
@@ -308,5 +310,7 @@ mod tests {
         assert!(!same("x = ' '.join(a)\n", "x = ''.join(a)\n"));
         assert!(!same("not in x", "notin x"));
         assert!(!same("x = a - b", "x = a + b"));
+        assert!(!same("x = a - -b", "x = a --b"));
+        assert!(!same("#define A 1\nint x;\n", "#define A 2\nint x;\n"));
     }
 }

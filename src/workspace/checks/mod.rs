@@ -14,8 +14,13 @@ const MOST_WITH_EXAMPLES: usize = 40;
 /// `go test`, `make test`, a script of tests, or, where a Python project has no tests, the examples in its strings.
 /// `None` where nothing says so.
 ///
-/// `has` tells whether a program is there; a module of Python's is asked for as `python3 -m NAME`.
-pub fn detect(roots: &Roots, has: &dyn Fn(&str) -> bool) -> Option<Vec<String>> {
+/// `index` gives the project's files, and is asked only where the files at its top do not tell. `has` tells whether a
+/// program is there; a module of Python's is asked for as `python3 -m NAME`.
+pub fn detect<'a>(
+    roots: &Roots,
+    index: &dyn Fn() -> &'a Index,
+    has: &dyn Fn(&str) -> bool,
+) -> Option<Vec<String>> {
     let command = |words: &str| Some(words.split(' ').map(str::to_owned).collect::<Vec<_>>());
     let there = |path: &str| {
         roots
@@ -32,8 +37,7 @@ pub fn detect(roots: &Roots, has: &dyn Fn(&str) -> bool) -> Option<Vec<String>> 
     if there("package.json").is_some_and(|text| has_test_script(&text)) && has("npm") {
         return command("npm test --silent");
     }
-    let index = Index::of(roots);
-    if let Some(found) = python(roots, &index, has) {
+    if let Some(found) = python(roots, index(), has) {
         return Some(found);
     }
     let makefile = there("Makefile").or_else(|| there("makefile"))?;
