@@ -288,7 +288,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("serve", &[], &["rmcp", "tokio", "thiserror"]),
     ("serve/room.rs", &[], &["tokio", "tokio_util"]),
     ("serve/token.rs", &[], &["rustix", "sha2"]),
-    ("serve/clients.rs", &[], &["serde", "toml"]),
+    ("serve/clients.rs", &[], &["serde", "thiserror", "toml"]),
     (
         "serve/watched.rs",
         &[],

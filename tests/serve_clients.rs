@@ -116,6 +116,8 @@ fn each_client_uses_what_it_may_and_the_audit_log_tells_who_called_what() {
     assert_eq!(server.post_as(BOT, &stolen, &create("Eve")).status(), 404);
 
     let shown = server.walden(&["audit", "show", "serve"]);
+    let told = r#"clients=["bot: search_nodes","reader: read","writer: all"]"#;
+    assert!(shown.contains(told), "{shown}");
     for (client, tool, allowed) in [
         ("writer", "create_entities", true),
         ("reader", "create_entities", false),

@@ -118,6 +118,11 @@ pub enum Entry {
         bytes: usize,
         sha256: String,
     },
+    /// A server is served to these clients, each with what it may use.
+    Serving {
+        server: String,
+        clients: Vec<String>,
+    },
     /// A client of a server that walden serves calls a tool of it, or may not.
     Served {
         call: u64,

@@ -112,13 +112,21 @@ pub struct ServedLog {
 }
 
 impl ServedLog {
-    /// Writes into this log what is asked of a server.
-    pub fn new(audit: Audit, server: &str) -> Self {
-        Self {
+    /// Writes into this log what is asked of a server by these clients, which are told with what they may use.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn new(mut audit: Audit, server: &str, clients: Vec<String>) -> Result<Self, ChainError> {
+        let server = server.to_owned();
+        audit.write(Entry::Serving {
+            server: server.clone(),
+            clients,
+        })?;
+        Ok(Self {
             audit,
-            server: server.to_owned(),
+            server,
             calls: 0,
-        }
+        })
     }
 
     /// Writes that a client calls a tool, and whether it may. Returns the number of the call.

@@ -77,10 +77,10 @@ pub(super) fn note(setting: &str, change: &str) -> Result<(), UserError> {
 
 /// Opens the audit log of a server that is served to others.
 #[cfg(feature = "net")]
-pub(super) fn of_server(name: &str) -> Result<audit::ServedLog, UserError> {
+pub(super) fn of_server(name: &str, clients: Vec<String>) -> Result<audit::ServedLog, UserError> {
     let log = format!("serve-{name}-{}", std::process::id());
     let audit = Audit::open(&state_folder()?, &log, redact).map_err(UserError::from_error)?;
-    Ok(audit::ServedLog::new(audit, name))
+    audit::ServedLog::new(audit, name, clients).map_err(UserError::from_error)
 }
 
 /// Opens the audit log of a session, and notes what the kernel enforces.

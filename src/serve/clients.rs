@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::Token;
 use super::token::bearer;
-use super::{ServeError, Token};
 
 /// The most clients, and bytes of a name: a name stands in every line of the audit log.
 const CLIENTS: usize = 1_000;
@@ -59,6 +59,11 @@ pub struct ReadClients {
     pub holds_tokens: bool,
 }
 
+/// What is wrong with a file of clients.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ClientsError(String);
+
 impl Clients {
     /// One client, who may use everything.
     pub fn one(token: Token) -> Self {
@@ -74,24 +79,25 @@ impl Clients {
     ///
     /// # Errors
     /// When it is not understood, names nobody, or two clients have the same token.
-    pub fn read(text: &str) -> Result<ReadClients, ServeError> {
-        let file: File = toml::from_str(text)
-            .map_err(|error| ServeError::Clients(error.message().to_owned()))?;
+    pub fn read(text: &str) -> Result<ReadClients, ClientsError> {
+        let file: File =
+            toml::from_str(text).map_err(|error| ClientsError(error.message().to_owned()))?;
         if file.is_empty() || file.len() > CLIENTS {
             let problem = format!("it names {} clients: 1 to {CLIENTS} can be", file.len());
-            return Err(ServeError::Clients(problem));
+            return Err(ClientsError(problem));
         }
         let holds_tokens = file.values().any(|one| one.token.is_some());
         let mut clients: Vec<Arc<Client>> = Vec::new();
         for (name, written) in file {
-            let wrong = |problem: &str| ServeError::Clients(format!("`{name}`: {problem}"));
+            let wrong = |problem: &str| ClientsError(format!("`{name}`: {problem}"));
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if name.is_empty() || name.len() > NAME || !name.chars().all(is_plain) {
                 return Err(wrong("a name has letters, digits, `-`, `_` and `.`"));
             }
             let token = match (&written.token, &written.sha256) {
-                (Some(token), None) => Token::chosen(token)
-                    .map_err(|error| ServeError::Clients(format!("`{name}`: {error}")))?,
+                (Some(token), None) => {
+                    Token::chosen(token).map_err(|error| wrong(&error.to_string()))?
+                }
                 (None, Some(hash)) => {
                     Token::hashed(hash).ok_or_else(|| wrong("`sha256` has 64 digits"))?
                 }
@@ -136,6 +142,16 @@ impl Clients {
         // Nobody has no token.
         bearer(authorization)?;
         found.cloned()
+    }
+
+    /// Tells each client with what it may use.
+    pub fn told(&self) -> Vec<String> {
+        let told = |client: &Arc<Client>| match &client.rights {
+            Rights::All => format!("{}: all", client.name),
+            Rights::Read => format!("{}: read", client.name),
+            Rights::Tools(names) => format!("{}: {}", client.name, names.join(", ")),
+        };
+        self.0.iter().map(told).collect()
     }
 
     /// Lists the tools that a client was given by name, each with the client's name.

@@ -19,7 +19,7 @@ mod token;
 mod watched;
 
 #[cfg(feature = "net")]
-pub use clients::{Client, Clients, ReadClients, Rights};
+pub use clients::{Client, Clients, ClientsError, ReadClients, Rights};
 #[cfg(feature = "net")]
 pub use http::{Http, HttpOptions, Reach};
 pub use stdio::stdio;
@@ -40,8 +40,6 @@ pub enum ServeError {
     NoRandom,
     #[error("the token is too weak: it needs {0} or more visible ASCII characters")]
     WeakToken(usize),
-    #[error("the file of clients cannot be used: {0}")]
-    Clients(String),
     #[error("cannot listen on {0}: other machines could connect")]
     NotLoopback(std::net::SocketAddr),
     #[error("cannot listen on {address}: {source}")]

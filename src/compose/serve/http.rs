@@ -37,7 +37,7 @@ pub(super) fn over_http<S: rmcp::ServerHandler>(
         address,
         reach,
         clients,
-        witness: witness(name)?,
+        witness: witness(name, named.told())?,
         hosts: http.allow_host.clone(),
         origins: http.allow_origin.clone(),
     };
@@ -81,7 +81,10 @@ fn clients(http: &ServeHttp) -> Result<(serve::Clients, Option<String>), UserErr
         return Ok((serve::Clients::one(token), shown));
     };
     let refused = |problem: String| {
-        UserError::usage(format!("the clients in `{}`: {problem}", path.display()))
+        UserError::usage(format!(
+            "cannot use the clients in `{}`: {problem}",
+            path.display()
+        ))
     };
     let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
     let read = serve::Clients::read(&text).map_err(|error| refused(error.to_string()))?;
@@ -98,8 +101,8 @@ fn clients(http: &ServeHttp) -> Result<(serve::Clients, Option<String>), UserErr
 }
 
 /// Returns what writes each call into the audit log: a call that cannot be written down is not made.
-fn witness(name: &str) -> Result<serve::Witness, UserError> {
-    let log = Mutex::new(super::super::auditing::of_server(name)?);
+fn witness(name: &str, clients: Vec<String>) -> Result<serve::Witness, UserError> {
+    let log = Mutex::new(super::super::auditing::of_server(name, clients)?);
     Ok(Arc::new(move |number, call| {
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         let serve::ServedCall {
