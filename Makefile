@@ -152,7 +152,7 @@ test: setup
 	$(DEBUG) sandbox prove | tail -1
 	$(STEP) 'the reference servers of the registries'
 	make --no-print-directory interop
-	$(STEP) 'conformance to both eras of the protocol, as a client'
+	$(STEP) 'conformance to both eras of the protocol, as a client and as a server'
 	make --no-print-directory conformance
 	$(STEP) 'the servers, driven by other hosts'
 	make --no-print-directory hosts
@@ -186,9 +186,10 @@ conformance:
 			echo "walden does not conform to $$revision (see $$results)"
 			exit 1
 		fi
-		echo "$$revision: $$(grep -c '^✓' "$$results/log") scenarios pass"
+		echo "$$revision: $$(grep -c '^✓' "$$results/log") scenarios for clients pass"
 		rm -rf "$$results"
 	done
+	cargo test --locked --quiet --test conformance -- --nocapture | grep 'scenarios for servers'
 
 # Each of the seven reference servers is added, agreed to, listed, called and looked after; a session with the one that has
 # everything goes through the screen (UPDATE_RECORDING=1 writes its frames to assets/servers.txt); in a session at a real
@@ -247,6 +248,7 @@ hosts:
 	fi
 	$(PYTHON_HOST) tests/hosts/drive.py "$$PWD/$(DEBUG)" $(HOSTS)/node_modules/.bin/node \
 		$(HOSTS)/node_modules/.bin/mcp-inspector
+	cargo test --locked --quiet --test mcp_new
 
 # Quick when everything is there: it only looks.
 setup:

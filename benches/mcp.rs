@@ -9,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Map, json};
 use walden::mcp::config::{Source, define};
 use walden::mcp::pins::Pins;
-use walden::mcp::{Attended, Choices, Host, Options, Purpose, TaskBook};
+use walden::mcp::{Attended, Choices, Eras, Host, Options, Purpose, TaskBook};
 use walden::protocol::{CallId, ToolCall};
 use walden::sandbox::Launcher;
 
@@ -81,6 +81,7 @@ async fn host(scratch: &std::path::Path) -> Host {
         containers: None,
         choices: Choices::in_memory(),
         tasks: TaskBook::in_memory(),
+        eras: Eras::in_memory(),
         reload: None,
     };
     let host = Host::with(vec![definition], options);

@@ -384,6 +384,16 @@ pub struct ServeHttp {
     /// The file that holds the token clients must send (WALDEN_SERVE_TOKEN, or a new one each time, by default)
     #[arg(long, value_name = "FILE", requires = "address")]
     pub token_file: Option<PathBuf>,
+    /// A file of clients, each with a token and rights of its own, in place of one token: a table `[NAME]` for each,
+    /// with `token` or its `sha256`, and `tools`: "all" (by default), "read", or a list of names. Every call is in the
+    /// audit log with the client's name: `walden audit show serve`
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "address",
+        conflicts_with = "token_file"
+    )]
+    pub clients: Option<PathBuf>,
     /// A name besides localhost by which clients may call this machine
     #[arg(long, value_name = "HOST", requires = "address")]
     pub allow_host: Vec<String>,

@@ -174,6 +174,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["serde_json", "sha2", "thiserror", "zip"],
     ),
     ("mcp/config", &["mcp"], &["serde_json", "toml"]),
+    ("mcp/eras.rs", &[], &["serde_json", "sha2", "tracing"]),
     (
         "mcp/task_book.rs",
         &[],
@@ -287,6 +288,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("serve", &[], &["rmcp", "tokio", "thiserror"]),
     ("serve/room.rs", &[], &["tokio", "tokio_util"]),
     ("serve/token.rs", &[], &["rustix", "sha2"]),
+    ("serve/clients.rs", &[], &["serde", "thiserror", "toml"]),
+    (
+        "serve/watched.rs",
+        &[],
+        &["hyper", "rmcp", "serde_json", "tokio", "tracing"],
+    ),
     (
         "serve/http.rs",
         &[],
@@ -451,6 +458,7 @@ const NETWORK: &[&str] = &[
     "model/store",
     "net",
     "serve/http.rs",
+    "serve/watched.rs",
 ];
 /// `bench` runs `llama-bench` where the user installed it, to compare with.
 /// `compose/editor` the editor that the user named, on a text of the user's own.

@@ -748,7 +748,7 @@ fn a_text_that_does_not_fit_is_not_doubted() {
     let text = long_text(60);
     request.doubts = Some(Doubts {
         lead: String::new(),
-        within: vec![0..text.len()],
+        within: std::iter::once(0..text.len()).collect(),
         text: text.into(),
         skip: 0,
         most: 1,

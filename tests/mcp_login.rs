@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use walden::mcp::config::{Remote, Source, define};
 use walden::mcp::pins::Pins;
 use walden::mcp::{
-    AskPerson, Attended, Choices, Host, HostEvent, LoggingIn, OpenRemote, Opening, Options,
+    AskPerson, Attended, Choices, Eras, Host, HostEvent, LoggingIn, OpenRemote, Opening, Options,
     TaskBook,
 };
 use walden::protocol::{Answer, Level, QuestionKind, ServerAction, ServerState};
@@ -64,6 +64,7 @@ fn host(folder: &Path, authorized: &Arc<AtomicBool>) -> Host {
         })),
         choices: Choices::in_memory(),
         tasks: TaskBook::in_memory(),
+        eras: Eras::in_memory(),
         reload: None,
         containers: None,
     };

@@ -6,19 +6,19 @@
     reason = "a test looks at the file of tokens"
 )]
 
+#[path = "net/authority.rs"]
+mod authority;
 #[path = "net/server.rs"]
 mod server;
 
-use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use base64::Engine as _;
+use authority::{Given, Iss, Twist, guard, issue};
 use serde_json::{Value, json};
 use server::{Answer, Seen, Server};
-use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -27,47 +27,6 @@ use walden::net::oauth::{
 };
 use walden::net::remote::{Endpoint, Kind, Pipe, Received, open};
 use walden::net::{Address, Client, Direct};
-
-/// What the servers do other than they should.
-#[derive(Clone, Default)]
-struct Twist {
-    /// What the server says that it is.
-    resource: Option<&'static str>,
-    /// Who the authorization server says that it is.
-    issuer: Option<&'static str>,
-    no_pkce: bool,
-    iss: Iss,
-    state: Option<&'static str>,
-    denied: bool,
-    authorization_endpoint: Option<&'static str>,
-    /// The authorization server sends requests for tokens on to this address.
-    token_moved_to: Option<String>,
-    token_type: Option<&'static str>,
-    life: Option<u64>,
-    /// The server sends what it is asked on to this address.
-    moved_to: Option<String>,
-}
-
-#[derive(Clone, Copy, Default)]
-enum Iss {
-    #[default]
-    Right,
-    Missing,
-    Wrong,
-}
-
-/// What the authorization server knows.
-#[derive(Default)]
-struct Given {
-    challenges: HashMap<String, String>,
-    tokens: Vec<(String, String)>,
-    refresh: Vec<String>,
-    number: usize,
-    /// What a renewal is answered with instead of a token.
-    renewal: Option<(u16, Value)>,
-    /// Tokens that were good are not any more.
-    revoked: usize,
-}
 
 struct World {
     server: Server,
@@ -138,129 +97,14 @@ fn client() -> Client {
     Client::new(Arc::new(Direct::new().expect("certificates")))
 }
 
-fn issue(asked: &Seen, own: &str, twist: &Twist, given: &Mutex<Given>) -> Answer {
-    let mut given = given.lock().expect("not poisoned");
-    let field = |name: &str| asked.field(name).unwrap_or_default();
-    match asked.path() {
-        "/.well-known/oauth-authorization-server" => Answer::json(&json!({
-            "issuer": twist.issuer.unwrap_or(own),
-            "authorization_endpoint":
-                twist.authorization_endpoint.map_or(format!("{own}/authorize"), str::to_owned),
-            "token_endpoint": format!("{own}/token"),
-            "registration_endpoint": format!("{own}/register"),
-            "code_challenge_methods_supported": if twist.no_pkce { json!(["plain"]) } else { json!(["S256"]) },
-            "token_endpoint_auth_methods_supported": ["none"],
-            "authorization_response_iss_parameter_supported": true,
-        })),
-        "/register" => Answer::new(
-            201,
-            &[("content-type", "application/json")],
-            &json!({"client_id": "walden-1", "redirect_uris": ["x"]}).to_string(),
-        ),
-        "/authorize" => {
-            given.number += 1;
-            let code = format!("code-{}", given.number);
-            given.challenges.insert(
-                code.clone(),
-                field("code_challenge") + " " + &field("scope"),
-            );
-            let state = twist.state.map_or_else(|| field("state"), str::to_owned);
-            let said = match twist.denied {
-                true => "error=access_denied".to_owned(),
-                false => format!("code={code}"),
-            };
-            let iss = match twist.iss {
-                Iss::Right => format!("&iss={own}"),
-                Iss::Missing => String::new(),
-                Iss::Wrong => "&iss=https://evil.example".to_owned(),
-            };
-            let back = format!("{}?{said}&state={state}{iss}", field("redirect_uri"));
-            Answer::empty(302).with("location", &back)
-        }
-        "/token" => {
-            if let Some(place) = &twist.token_moved_to {
-                return Answer::empty(307).with("location", place);
-            }
-            let scope = if field("grant_type") == "refresh_token" {
-                if let Some((status, answer)) = &given.renewal {
-                    let text = answer.to_string();
-                    return Answer::new(*status, &[("content-type", "application/json")], &text);
-                }
-                let place = given
-                    .refresh
-                    .iter()
-                    .position(|one| *one == field("refresh_token"));
-                let Some(place) = place else {
-                    let text = json!({"error": "invalid_grant"}).to_string();
-                    return Answer::new(400, &[("content-type", "application/json")], &text);
-                };
-                given.refresh.remove(place);
-                String::new()
-            } else {
-                let hashed = Sha256::digest(field("code_verifier").as_bytes());
-                let hashed = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hashed);
-                let known = given.challenges.remove(&field("code")).unwrap_or_default();
-                let (challenge, scope) = known.split_once(' ').expect("a known code");
-                assert_eq!(hashed, challenge, "the verifier belongs to the challenge");
-                scope.to_owned()
-            };
-            given.number += 1;
-            let (token, refresh) = (
-                format!("token-{}", given.number),
-                format!("refresh-{}", given.number),
-            );
-            given.tokens.push((token.clone(), scope));
-            given.refresh.push(refresh.clone());
-            let mut answer = json!({
-                "access_token": token,
-                "token_type": twist.token_type.unwrap_or("Bearer"),
-                "refresh_token": refresh,
-            });
-            if let Some(life) = twist.life {
-                answer["expires_in"] = json!(life);
-            }
-            Answer::json(&answer)
-        }
-        _ => Answer::empty(404),
-    }
-}
-
 fn protect(asked: &Seen, own: &str, issuer: &str, twist: &Twist, given: &Mutex<Given>) -> Answer {
-    if asked.path() == "/.well-known/oauth-protected-resource/mcp" {
-        return Answer::json(&json!({
-            "resource": twist.resource.map_or(format!("{own}/mcp"), str::to_owned),
-            "authorization_servers": [issuer],
-            "scopes_supported": ["read"],
-        }));
+    match guard(asked, own, issuer, twist, given) {
+        Err(answer) => answer,
+        Ok(bearer) => {
+            let id = &asked.message()["id"];
+            Answer::json(&json!({"jsonrpc": "2.0", "id": id, "result": {"with": bearer}}))
+        }
     }
-    if asked.path() != "/mcp" {
-        return Answer::empty(404);
-    }
-    let given = given.lock().expect("not poisoned");
-    let bearer = asked
-        .header("authorization")
-        .and_then(|value| value.strip_prefix("Bearer "));
-    let granted = given.tokens[given.revoked..]
-        .iter()
-        .find(|(token, _)| Some(token.as_str()) == bearer);
-    let Some((_, scope)) = granted else {
-        let metadata = format!("{own}/.well-known/oauth-protected-resource/mcp");
-        let challenge = format!(r#"Bearer error="invalid_token", resource_metadata="{metadata}""#);
-        return Answer::empty(401).with("www-authenticate", &challenge);
-    };
-    if let Some(place) = &twist.moved_to {
-        return Answer::empty(307).with("location", place);
-    }
-    let needed = asked.message()["params"]["needs"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    if !needed.is_empty() && !scope.split(' ').any(|one| one == needed) {
-        let challenge = format!(r#"Bearer error="insufficient_scope", scope="{needed}""#);
-        return Answer::empty(403).with("www-authenticate", &challenge);
-    }
-    let id = &asked.message()["id"];
-    Answer::json(&json!({"jsonrpc": "2.0", "id": id, "result": {"with": bearer}}))
 }
 
 /// A person who says yes to everything.

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use walden::agent::Settings;
 use walden::mcp::config::{Source, define};
 use walden::mcp::pins::Pins;
-use walden::mcp::{Attended, Choices, Host, Options, TaskBook};
+use walden::mcp::{Attended, Choices, Eras, Host, Options, TaskBook};
 use walden::model::{Command, Model};
 use walden::protocol::{
     CallForm, Finish, Lane, Message, Mode, ModelEvent, ModelInfo, ModelRequest, Op, Usage,
@@ -74,6 +74,7 @@ impl Stage {
             containers: None,
             choices: Choices::in_memory(),
             tasks: TaskBook::in_memory(),
+            eras: Eras::in_memory(),
             reload: None,
         };
         let mut host = Host::with(vec![definition], options);

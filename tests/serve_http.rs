@@ -6,139 +6,16 @@
     reason = "a test starts programs and lays its own files"
 )]
 
+#[path = "support/serving.rs"]
+mod serving;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-
-struct Server {
-    child: Child,
-    address: String,
-    _folder: tempfile::TempDir,
-    stderr: BufReader<ChildStderr>,
-}
-
-impl Server {
-    fn start(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_walden"))
-            .args(["serve", "memory", "--http", "0"])
-            .args(arguments)
-            .env("MEMORY_FILE_PATH", folder.path().join("memory.jsonl"))
-            .env("WALDEN_SERVE_TOKEN", TOKEN)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("walden starts");
-        let mut stderr = BufReader::new(child.stderr.take().expect("stderr"));
-        let mut line = String::new();
-        stderr.read_line(&mut line).expect("a line");
-        let address = line
-            .strip_prefix("serving memory at http://")
-            .and_then(|rest| rest.strip_suffix("/mcp\n"))
-            .unwrap_or_else(|| panic!("no address in {line:?}"));
-        Self {
-            address: address.to_owned(),
-            child,
-            _folder: folder,
-            stderr,
-        }
-    }
-
-    /// Sends a request with these headers, and returns the answer's status, head and body.
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut stream = self.connect();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
-        if !headers.iter().any(|(name, _)| *name == "host") {
-            head.push_str(&format!("host: {}\r\n", self.address));
-        }
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-        stream.write_all(head.as_bytes()).expect("sent");
-        // A server that refuses a large body closes before all of it is there.
-        let _ = stream.write_all(body.as_bytes());
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        Answer(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).expect("connected");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .expect("a timeout");
-        stream
-    }
-
-    /// Posts a message as a client does that may.
-    fn post(&self, headers: &[(&str, &str)], message: &Value) -> Answer {
-        let authorization = format!("Bearer {TOKEN}");
-        let mut all = vec![
-            ("authorization", authorization.as_str()),
-            ("content-type", "application/json"),
-            ("accept", "application/json, text/event-stream"),
-        ];
-        all.extend_from_slice(headers);
-        self.send("POST", "/mcp", &all, &message.to_string())
-    }
-
-    fn begin(&self) -> Answer {
-        self.post(&[], &hello())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Answer(String);
-
-impl Answer {
-    fn status(&self) -> u16 {
-        let status = self.0.split(' ').nth(1);
-        status.and_then(|status| status.parse().ok()).unwrap_or(0)
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.0
-            .lines()
-            .take_while(|line| !line.is_empty())
-            .filter_map(|line| line.split_once(": "))
-            .find(|(held, _)| held.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim_end())
-    }
-
-    /// Returns the message that answers, of a stream or alone.
-    fn message(&self) -> Value {
-        self.0
-            .lines()
-            .map(|line| line.strip_prefix("data: ").unwrap_or(line))
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|message| message.get("result").is_some() || message.get("error").is_some())
-            .unwrap_or_else(|| panic!("no message in {:?}", self.0))
-    }
-}
-
-fn hello() -> Value {
-    json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"},
-    }})
-}
-
-fn create(name: &str) -> Value {
-    let entity = json!({"name": name, "entityType": "t", "observations": []});
-    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-        "name": "create_entities", "arguments": {"entities": [entity]},
-    }})
-}
+use serde_json::json;
+use serving::{Server, TOKEN, create, hello};
 
 #[test]
 fn only_who_has_the_token_and_the_right_address_gets_in() {
@@ -358,6 +235,7 @@ fn a_token_is_made_and_shown_once_where_none_is_given() {
         .args(["serve", "memory", "--http", "127.0.0.1:0", "--file"])
         .arg(folder.path().join("memory.jsonl"))
         .env_remove("WALDEN_SERVE_TOKEN")
+        .env("WALDEN_STATE", folder.path().join("state"))
         .stderr(Stdio::piped())
         .spawn()
         .expect("walden starts");
@@ -385,6 +263,7 @@ fn other_machines_are_let_in_only_when_that_is_asked_for() {
             .args(["serve", "memory", "--file"])
             .arg(folder.path().join("memory.jsonl"))
             .args(arguments)
+            .env("WALDEN_STATE", folder.path().join("state"))
             .output()
             .expect("walden runs");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

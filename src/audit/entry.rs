@@ -118,6 +118,20 @@ pub enum Entry {
         bytes: usize,
         sha256: String,
     },
+    /// A server is served to these clients, each with what it may use.
+    Serving {
+        server: String,
+        clients: Vec<String>,
+    },
+    /// A client of a server that walden serves calls a tool of it, or may not.
+    Served {
+        call: u64,
+        client: String,
+        server: String,
+        tool: String,
+        arguments: Value,
+        allowed: bool,
+    },
     Undone {
         turn: u32,
         paths: Vec<String>,
@@ -237,13 +251,7 @@ impl Entry {
                 after: value(&change.after),
             },
             Event::CallFinished { call, outcome } => {
-                let text = outcome.for_model();
-                Self::Ended {
-                    call: call.0,
-                    outcome: name_of(outcome).to_owned(),
-                    bytes: text.len(),
-                    sha256: hash(text),
-                }
+                Self::ended(call.0, name_of(outcome), outcome.for_model())
             }
             Event::ChangesUndone { turn, undone } => Self::Undone {
                 turn: *turn,
@@ -257,6 +265,16 @@ impl Entry {
             // What was said, and what passes.
             _ => return None,
         })
+    }
+
+    /// Tells that a call ended with an answer.
+    pub(super) fn ended(call: u64, outcome: &str, answer: &str) -> Self {
+        Self::Ended {
+            call,
+            outcome: outcome.to_owned(),
+            bytes: answer.len(),
+            sha256: hash(answer),
+        }
     }
 
     pub(super) fn about_to_run(call: &ToolCall, redact: Redact) -> Self {
@@ -287,7 +305,7 @@ fn value<T: Serialize>(of: &T) -> Value {
     serde_json::to_value(of).unwrap_or_default()
 }
 
-fn arguments(call: &ToolCall, redact: Redact) -> Value {
+pub(super) fn arguments(call: &ToolCall, redact: Redact) -> Value {
     let targets = Target::of(call);
     let secret = targets.iter().find_map(|target| secret_file(&target.given));
     let Some(what) = secret else {

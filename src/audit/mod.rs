@@ -1,7 +1,7 @@
-//! The audit log: what a session was asked for, what was decided, what it did and where it connected to; for somebody
-//! who was not there.
+//! The audit log: what a session was asked for, what was decided, what it did and where it connected to, and what the
+//! clients of a server that walden serves called; for somebody who was not there.
 //!
-//! A file for each session and for each of its brokers, in the state folder: a [chain], so that a record
+//! A file for each session, each of its brokers and each server over HTTP, in the state folder: a [chain], so that a record
 //! that was changed, moved or taken out is found. It says what was done and not what was read: outcomes are told by
 //! their length and hash, arguments pass a redaction. Whoever can write the state folder can write a whole file anew:
 //! note the head that `walden audit verify` prints where that matters.
@@ -25,7 +25,7 @@ pub use entry::{Connection, Entry};
 pub use show::{export, table, verification};
 
 use crate::chain::{self, Chain, ChainError, Check};
-use crate::protocol::{Event, ToolCall};
+use crate::protocol::{CallId, Event, ToolCall};
 
 /// Takes secrets out of a text before it is written.
 pub type Redact = fn(&str) -> Cow<'_, str>;
@@ -100,6 +100,70 @@ impl Audit {
     /// When it cannot be written.
     pub fn about_to_run(&mut self, call: &ToolCall) -> Result<(), ChainError> {
         self.write(Entry::about_to_run(call, self.redact))
+    }
+}
+
+/// The log of a server that is served to others.
+#[derive(Debug)]
+pub struct ServedLog {
+    audit: Audit,
+    server: String,
+    calls: u64,
+}
+
+impl ServedLog {
+    /// Writes into this log what is asked of a server by these clients, which are told with what they may use.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn new(mut audit: Audit, server: &str, clients: Vec<String>) -> Result<Self, ChainError> {
+        let server = server.to_owned();
+        audit.write(Entry::Serving {
+            server: server.clone(),
+            clients,
+        })?;
+        Ok(Self {
+            audit,
+            server,
+            calls: 0,
+        })
+    }
+
+    /// Writes that a client calls a tool, and whether it may. Returns the number of the call.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn called(
+        &mut self,
+        client: &str,
+        tool: &str,
+        arguments: serde_json::Map<String, serde_json::Value>,
+        allowed: bool,
+    ) -> Result<u64, ChainError> {
+        self.calls += 1;
+        let call = ToolCall {
+            id: CallId(self.calls),
+            server: self.server.clone(),
+            tool: tool.to_owned(),
+            arguments,
+        };
+        self.audit.write(Entry::Served {
+            call: self.calls,
+            client: client.to_owned(),
+            arguments: entry::arguments(&call, self.audit.redact),
+            server: call.server,
+            tool: call.tool,
+            allowed,
+        })?;
+        Ok(self.calls)
+    }
+
+    /// Writes how a call ended.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn ended(&mut self, call: u64, outcome: &str, answer: &str) -> Result<(), ChainError> {
+        self.audit.write(Entry::ended(call, outcome, answer))
     }
 }
 

@@ -75,6 +75,14 @@ pub(super) fn note(setting: &str, change: &str) -> Result<(), UserError> {
     audit.write(entry).map_err(UserError::from_error)
 }
 
+/// Opens the audit log of a server that is served to others.
+#[cfg(feature = "net")]
+pub(super) fn of_server(name: &str, clients: Vec<String>) -> Result<audit::ServedLog, UserError> {
+    let log = format!("serve-{name}-{}", std::process::id());
+    let audit = Audit::open(&state_folder()?, &log, redact).map_err(UserError::from_error)?;
+    audit::ServedLog::new(audit, name, clients).map_err(UserError::from_error)
+}
+
 /// Opens the audit log of a session, and notes what the kernel enforces.
 pub(super) fn open(state: &Path, session: &str) -> Result<Audit, UserError> {
     let sealed = Entry::Sealed {

@@ -15,7 +15,8 @@ use crate::error::{ExitCode, UserError};
 use crate::mcp::config::{Remote, Source, define};
 use crate::mcp::pins::Pins;
 use crate::mcp::{
-    Attended, Caller, Choices, Host, HostEvent, OpenRemote, Opening, Options, Purpose, TaskBook,
+    Attended, Caller, Choices, Eras, Host, HostEvent, OpenRemote, Opening, Options, Purpose,
+    TaskBook,
 };
 use crate::net::oauth::{Asked, Asking, Authorizer, Consent, OAuthError, Settings, Store};
 use crate::net::remote::{self, Endpoint, Kind};
@@ -66,6 +67,7 @@ pub fn conformance(url: &str) -> Result<ExitCode, UserError> {
             remote: Some(Arc::new(AtOnce::new(&context, &folder)?)),
             choices: Choices::in_memory(),
             tasks: TaskBook::in_memory(),
+            eras: Eras::in_memory(),
             containers: None,
             reload: None,
         };

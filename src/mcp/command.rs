@@ -9,6 +9,8 @@ use clap::{Args, Subcommand, ValueEnum};
 pub enum McpCommand {
     /// Add a server to your configuration: a command after `--`, or an address with `--url`
     Add(Add),
+    /// Write a small server to start from, in Python with the package `mcp`, and say what to run next
+    New(New),
     /// List the servers of your configuration and of this repository, without starting any
     List,
     /// Look at what a server is and offers, and agree to it: it is not started or used before
@@ -103,6 +105,19 @@ pub struct Add {
     /// The command that starts it, with its arguments
     #[arg(last = true, required_unless_present_any = ["url", "container"])]
     pub command: Vec<String>,
+}
+
+/// A server to be written.
+#[derive(Debug, Args)]
+pub struct New {
+    /// The server's name, and its folder's where `--dir` names no other
+    pub name: String,
+    /// The folder to write it into
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Add it to your configuration, too: it is used once you have agreed to it
+    #[arg(long)]
+    pub add: bool,
 }
 
 /// A bundle to be installed.

@@ -22,6 +22,7 @@ use super::catalog::Catalog;
 use super::config::{Definition, Remote};
 use super::container::StartContainer;
 use super::era::{Era, Hello};
+use super::eras::Eras;
 use super::event::HostEvent;
 use super::link::Link;
 use super::log::Log;
@@ -65,6 +66,7 @@ pub(super) struct Ground {
     pub(super) remote: Option<Arc<dyn OpenRemote>>,
     pub(super) containers: Option<Arc<dyn StartContainer>>,
     pub(super) tasks: Arc<TaskBook>,
+    pub(super) eras: Eras,
 }
 
 /// A third-party server, held by the host.
@@ -82,8 +84,6 @@ pub(super) struct Shared {
     /// Its tools that the user leaves out.
     pub(super) left_out: watch::Sender<BTreeSet<String>>,
     pub(super) tasks: Arc<TaskBook>,
-    /// The era that it was last met in: it is asked that way the next time, unless that fails.
-    met: Mutex<Option<Era>>,
     last_error: Mutex<Option<String>>,
 }
 
@@ -180,7 +180,6 @@ impl Foreign {
             log: Arc::default(),
             left_out: watch::channel(left_out).0,
             tasks: Arc::clone(&ground.tasks),
-            met: Mutex::default(),
             last_error: Mutex::default(),
         });
         let task = tokio::spawn(look_after(Arc::clone(&shared), ground, asked));

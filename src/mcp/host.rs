@@ -17,6 +17,7 @@ use super::connection::{self, Connection, Line, Listener};
 use super::container::StartContainer;
 use super::convert;
 use super::desk::{Attended, Desk};
+use super::eras::Eras;
 use super::event::HostEvent;
 use super::foreign::{Command, Foreign, Ground, OpenRemote, Shared, Stage};
 use super::knowledge::Knowledge;
@@ -65,6 +66,8 @@ pub struct Options {
     pub choices: Choices,
     /// Where it is noted which tasks of servers go on.
     pub tasks: TaskBook,
+    /// What is known of the eras that servers speak.
+    pub eras: Eras,
     /// Reads the configuration again, where it can change.
     pub reload: Option<Reload>,
 }
@@ -169,6 +172,7 @@ impl Host {
             remote: options.remote,
             containers: options.containers,
             tasks: Arc::new(options.tasks),
+            eras: options.eras,
         });
         let mut host = Self {
             servers: Vec::new(),

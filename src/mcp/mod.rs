@@ -16,6 +16,7 @@ mod container;
 mod convert;
 mod desk;
 mod era;
+mod eras;
 mod event;
 mod fits;
 mod foreign;
@@ -46,6 +47,7 @@ pub use choices::Choices;
 pub use container::{Life, RUNTIME_VARIABLES, StartContainer, Started};
 pub use desk::Attended;
 pub use era::Era;
+pub use eras::Eras;
 pub use event::{HostEvent, Sample, Speaker};
 pub use foreign::{
     Contained, OpenRemote, Opening, container_argv, container_runtime, program_reads,

@@ -5,11 +5,12 @@
 //! not allowed, and carry the token. What a stranger can cost is bounded: connections, the time and size of a request,
 //! sessions; and who only holds a connection gives way to who uses one (the `room` module).
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::gauges::{Gauges, HEALTH, METRICS, Now};
 use super::room::{Desk, Guest, Room, Work};
-use super::{ServeError, Token};
+use super::watched::Watched;
+use super::{Clients, ServeError, Witness};
 
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
@@ -60,16 +62,28 @@ const BODY_TIME: Duration = Duration::from_secs(60);
 const END_TIME: Duration = Duration::from_secs(5);
 
 /// Where to listen, and to whom.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpOptions {
     pub address: SocketAddr,
     /// Other machines may connect.
     pub reach: Reach,
-    pub token: Token,
+    pub clients: Clients,
     /// Names besides its own by which a client may call this machine.
     pub hosts: Vec<String>,
     /// Web pages that may call, as `https://host:port`.
     pub origins: Vec<String>,
+    /// Writes down every call.
+    pub witness: Witness,
+}
+
+impl std::fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut options = f.debug_struct("HttpOptions");
+        options.field("address", &self.address);
+        options.field("reach", &self.reach);
+        options.field("clients", &self.clients);
+        options.finish_non_exhaustive()
+    }
 }
 
 /// Who can connect at all.
@@ -183,9 +197,17 @@ impl Http {
         sessions.session_config.keep_alive = Some(SESSION_IDLE);
         let sessions = Arc::new(sessions);
         Gate {
-            token: self.options.token.clone(),
+            clients: self.options.clients.clone(),
+            owners: Mutex::default(),
             gauges: Gauges::new(),
-            service: StreamableHttpService::new(move || Ok(make()), sessions.clone(), config),
+            service: StreamableHttpService::new(
+                {
+                    let witness = Arc::clone(&self.options.witness);
+                    move || Ok(Watched::new(make(), Arc::clone(&witness)))
+                },
+                sessions.clone(),
+                config,
+            ),
             sessions,
         }
     }
@@ -193,10 +215,12 @@ impl Http {
 
 /// What stands between a connection and the server.
 struct Gate<S> {
-    token: Token,
+    clients: Clients,
+    /// Which client began which session: nobody else goes on with it.
+    owners: Mutex<HashMap<Vec<u8>, String>>,
     gauges: Gauges,
     sessions: Arc<LocalSessionManager>,
-    service: StreamableHttpService<S, LocalSessionManager>,
+    service: StreamableHttpService<Watched<S>, LocalSessionManager>,
 }
 
 impl<S: ServerHandler> Gate<S> {
@@ -249,19 +273,19 @@ impl<S: ServerHandler> Gate<S> {
         request: Request<Incoming>,
         desk: Desk,
     ) -> Response<Content<impl Body<Data = Bytes, Error = Infallible> + Unpin>> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let authorization = head.headers.get(AUTHORIZATION);
-        if !self
-            .token
-            .admits(authorization.map(|value| value.as_bytes()))
-        {
+        let Some(client) = self
+            .clients
+            .who(authorization.map(|value| value.as_bytes()))
+        else {
             let asked = (WWW_AUTHENTICATE, "Bearer");
             return refusal(
                 StatusCode::UNAUTHORIZED,
                 Some(asked),
                 "the token is missing or wrong",
             );
-        }
+        };
         desk.admit();
         if head.method == Method::GET && head.uri.path() == METRICS {
             let (connections, under_way) = desk.counts();
@@ -321,9 +345,36 @@ impl<S: ServerHandler> Gate<S> {
                 "too many requests are under way",
             );
         };
+        let session = session.map(<[u8]>::to_vec);
+        if session.is_some_and(|id| self.is_of_another(&id, &client.name)) {
+            return refusal(StatusCode::NOT_FOUND, None, "there is no such session");
+        }
+        let name = client.name.clone();
+        head.extensions.insert(client);
         let request = Request::from_parts(head, Content::<Nothing>::Text(body));
         let answer = self.service.handle(request).await;
+        if let Some(id) = answer.headers().get(SESSION) {
+            self.owned(id.as_bytes(), name).await;
+        }
         answer.map(|body| Content::Stream(body, Some(work)))
+    }
+}
+
+impl<S> Gate<S> {
+    /// Tells whether a session is not this client's.
+    fn is_of_another(&self, session: &[u8], client: &str) -> bool {
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        owners.get(session).is_some_and(|owner| owner != client)
+    }
+
+    /// Notes whose a session is; those that ended are forgotten now and then.
+    async fn owned(&self, session: &[u8], client: String) {
+        let open = self.sessions.sessions.read().await;
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if owners.len() > 2 * SESSIONS {
+            owners.retain(|id, _| open.keys().any(|one| one.as_bytes() == id.as_slice()));
+        }
+        owners.entry(session.to_vec()).or_insert(client);
     }
 }
 

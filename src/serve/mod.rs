@@ -5,6 +5,8 @@
 //! through the log to standard error.
 
 #[cfg(feature = "net")]
+mod clients;
+#[cfg(feature = "net")]
 mod gauges;
 #[cfg(feature = "net")]
 mod http;
@@ -13,12 +15,18 @@ mod room;
 mod stdio;
 #[cfg(feature = "net")]
 mod token;
+#[cfg(feature = "net")]
+mod watched;
 
+#[cfg(feature = "net")]
+pub use clients::{Client, Clients, ClientsError, ReadClients, Rights};
 #[cfg(feature = "net")]
 pub use http::{Http, HttpOptions, Reach};
 pub use stdio::stdio;
 #[cfg(feature = "net")]
 pub use token::Token;
+#[cfg(feature = "net")]
+pub use watched::{Served, ServedCall, Witness};
 
 /// Why serving ended before the client was done.
 #[derive(Debug, thiserror::Error)]

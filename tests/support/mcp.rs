@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use walden::mcp::config::{Definition, Source, define};
 use walden::mcp::pins::Pins;
-use walden::mcp::{Attended, Choices, Host, Inspection, Options, Purpose, Reload, TaskBook};
+use walden::mcp::{Attended, Choices, Eras, Host, Inspection, Options, Purpose, Reload, TaskBook};
 use walden::protocol::{Answer, CallId, Outcome, ToolCall};
 use walden::sandbox::Launcher;
 
@@ -85,6 +85,7 @@ pub(crate) fn world_in(
         containers: None,
         choices: Choices::in_memory(),
         tasks: TaskBook::in_memory(),
+        eras: Eras::in_memory(),
         reload,
     };
     World {
@@ -106,6 +107,7 @@ pub(crate) fn host_in(folder: &Path, definition: Definition) -> Host {
         containers: None,
         choices: Choices::in_memory(),
         tasks: TaskBook::open(folder.join("tasks")),
+        eras: Eras::open(folder.join("eras.json")),
         reload: None,
     };
     Host::with(vec![definition], options)

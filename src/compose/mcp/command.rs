@@ -4,6 +4,7 @@ mod adding;
 mod bundles;
 mod consent;
 mod looking;
+mod new;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -40,6 +41,7 @@ pub fn mcp(options: &Options, command: &McpCommand) -> Result<ExitCode, UserErro
     };
     match command {
         McpCommand::Add(add) => place.add(add),
+        McpCommand::New(new) => place.new_server(new),
         McpCommand::List => place.list(),
         McpCommand::Trust { name, yes } => place.trust(name, *yes),
         McpCommand::Tools { name, json } => place.tools(name.as_deref(), *json),

@@ -18,7 +18,7 @@ use crate::error::UserError;
 use crate::mcp::config::{Definition, Reach, Source, read};
 use crate::mcp::pins::Pins;
 use crate::mcp::{
-    Attended, Choices, Host, Options, Reload, TaskBook, program_reads, repository_reads,
+    Attended, Choices, Eras, Host, Options, Reload, TaskBook, program_reads, repository_reads,
 };
 use crate::sandbox::{Launcher, launchable, program_folders};
 use crate::session::SessionFiles;
@@ -190,6 +190,7 @@ pub(super) fn host(
         containers: Some(super::containing::starter()),
         choices: choices(files),
         tasks: TaskBook::open(folder(files).join("tasks")),
+        eras: Eras::open(folder(files).join("eras.json")),
         reload: Some(reload(root)),
     };
     Ok(Host::with(definitions, options))

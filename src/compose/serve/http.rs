@@ -1,8 +1,13 @@
 //! Serving over streamable HTTP: the address, the token, and the end.
 
-#![expect(clippy::disallowed_methods, reason = "reads the file of the token")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the file of the token, or of the clients"
+)]
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cli::ServeHttp;
 use crate::error::{ExitCode, UserError};
@@ -19,11 +24,20 @@ pub(super) fn over_http<S: rmcp::ServerHandler>(
         true => serve::Reach::Any,
         false => serve::Reach::Loopback,
     };
-    let (token, shown) = token(http)?;
+    let (clients, shown) = clients(http)?;
+    let named = clients.clone();
+    let server = make();
+    for (client, tool) in named.named_tools() {
+        if server.get_tool(tool).is_none() {
+            tracing::warn!("`{client}` may use `{tool}`, which this server does not have");
+        }
+    }
+    drop(server);
     let options = serve::HttpOptions {
         address,
         reach,
-        token,
+        clients,
+        witness: witness(name, named.told())?,
         hosts: http.allow_host.clone(),
         origins: http.allow_origin.clone(),
     };
@@ -58,6 +72,57 @@ pub(super) fn over_http<S: rmcp::ServerHandler>(
         UserError::from_error(error).hint(hint)
     })?;
     Ok(ExitCode::Success)
+}
+
+/// Finds who may call; or makes a token, which is then to be shown.
+fn clients(http: &ServeHttp) -> Result<(serve::Clients, Option<String>), UserError> {
+    let Some(path) = &http.clients else {
+        let (token, shown) = token(http)?;
+        return Ok((serve::Clients::one(token), shown));
+    };
+    let refused = |problem: String| {
+        UserError::usage(format!(
+            "cannot use the clients in `{}`: {problem}",
+            path.display()
+        ))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    let read = serve::Clients::read(&text).map_err(|error| refused(error.to_string()))?;
+    let mode = std::fs::metadata(path).map(|file| file.permissions().mode());
+    if read.holds_tokens && mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        let problem = "others of this machine can read the tokens in it".to_owned();
+        let hint = format!(
+            "`chmod 600 {}`, or write each token's hash in its place: sha256 = \"…\"",
+            path.display()
+        );
+        return Err(refused(problem).hint(hint));
+    }
+    Ok((read.clients, None))
+}
+
+/// Returns what writes each call into the audit log: a call that cannot be written down is not made.
+fn witness(name: &str, clients: Vec<String>) -> Result<serve::Witness, UserError> {
+    let log = Mutex::new(super::super::auditing::of_server(name, clients)?);
+    Ok(Arc::new(move |number, call| {
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let serve::ServedCall {
+            client,
+            tool,
+            arguments,
+            served,
+        } = call;
+        let written = match (served, number) {
+            (serve::Served::Ended { is_error, answer }, Some(number)) => {
+                let outcome = if is_error { "failed" } else { "done" };
+                log.ended(number, outcome, &answer).map(|()| number)
+            }
+            (served, _) => {
+                let allowed = served != serve::Served::Refused;
+                log.called(&client, &tool, arguments, allowed)
+            }
+        };
+        written.map_err(|error| error.to_string())
+    }))
 }
 
 /// Finds the token that clients must send, or makes one, which is then to be shown.

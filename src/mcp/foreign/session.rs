@@ -1,7 +1,7 @@
 //! One life of a server: from its start to its end.
 
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -129,15 +129,13 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
         subscribed: Arc::clone(&subscribed),
         events: ground.events.clone(),
     };
-    let remembered = || {
-        let met = shared.met.lock();
-        met.unwrap_or_else(PoisonError::into_inner)
+    let key = definition.key();
+    // It is asked the way that it was last met in; where that fails, it is found out anew.
+    let mut known = match definition.era {
+        Era::Auto => ground.eras.of(&key, &launch),
+        _ => None,
     };
-    let mut era = match definition.era {
-        // Taken, so that it is asked about again where it is not what it was.
-        Era::Auto => remembered().take().unwrap_or(Era::Auto),
-        era => era,
-    };
+    let mut era = known.unwrap_or(definition.era);
     let _ = ground.events.send(super::HostEvent::Launched {
         server: definition.name.clone(),
         how: launch.clone(),
@@ -158,11 +156,23 @@ async fn live(shared: &Arc<Shared>, ground: &Arc<Ground>, open: &mut Option<Open
             hearing,
         });
         let capabilities = ground.answering.capabilities();
-        let met = era::meet(&link, era, &capabilities, definition.start);
-        match met.await {
+        let began = Instant::now();
+        let met = era::meet(&link, era, &capabilities, definition.start).await;
+        let was_known = known.take().is_some();
+        if met.is_err() && was_known {
+            ground.eras.forget(&key);
+        }
+        match met {
             Ok(hello) => {
-                *remembered() = Some(hello.era);
+                ground.eras.met(&key, &launch, hello.era);
                 break (link, hello);
+            }
+            // It answers, in its way: it is another one than it was.
+            Err(_) if was_known && !link.has_ended() && began.elapsed() < definition.start => {
+                era = Era::Auto;
+                if let Some(open) = open.take() {
+                    open.close().await;
+                }
             }
             // Some servers end when they hear what they do not know; they are asked the old way at once.
             Err(_) if era == Era::Auto && link.has_ended() => {
