@@ -47,6 +47,7 @@ pub(super) fn call(
         .rest_of_call(allowed, body.as_bytes())
         .unwrap_or_else(|error| panic!("{error}: {}", tool.schema));
     let mut written = body.into_bytes();
+    let schema = tool.schema.to_string().into_bytes();
     while !constraint.is_complete() {
         let mask = constraint
             .mask()
@@ -70,7 +71,12 @@ pub(super) fn call(
         let token = match ends.first() {
             Some(first) if hurry => *first,
             None if hurry || draws.one_in(2) => {
-                let likely = u32::from(b"ab0x-"[draws.below(5)]);
+                // A pattern may ask for what only it names.
+                let likely = match hurry && draws.one_in(2) {
+                    true => named(&schema, written.last().copied(), draws),
+                    false => b"ab0x-"[draws.below(5)],
+                };
+                let likely = u32::from(likely);
                 match allowed.contains(&likely) {
                     true => likely,
                     false => allowed[draws.below(allowed.len())],
@@ -93,6 +99,20 @@ pub(super) fn call(
     match call["arguments"].clone() {
         Value::Object(arguments) => arguments,
         other => panic!("no object: {other}: {}", tool.schema),
+    }
+}
+
+/// Draws a byte of a schema's text: within a letter of several bytes one that goes on with it.
+fn named(schema: &[u8], last: Option<u8>, draws: &mut Draws) -> u8 {
+    let within = |pair: &&[u8]| Some(pair[0]) == last && pair[0] >= 0xc0;
+    let next: Vec<u8> = schema
+        .windows(2)
+        .filter(within)
+        .map(|pair| pair[1])
+        .collect();
+    match next.is_empty() {
+        true => schema[draws.below(schema.len())],
+        false => next[draws.below(next.len())],
     }
 }
 
