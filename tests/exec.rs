@@ -543,3 +543,50 @@ fn an_output_schema_that_is_none_is_a_mistake_of_the_command_line() {
     ran.expect(ExitCode::Usage);
     assert!(ran.log.contains("output schema"), "{}", ran.log);
 }
+
+#[test]
+fn a_model_file_that_is_cut_while_it_answers_is_named_and_the_session_is_kept() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::os::unix::process::ExitStatusExt as _;
+    let _alone = alone();
+    let Some(model) = std::env::var_os("WALDEN_TEST_SMALL_MODEL") else {
+        panic!("`WALDEN_TEST_SMALL_MODEL` names no model file: run `make test`, which sets it")
+    };
+    let user = User::new();
+    let cut = user.path("cut.gguf");
+    std::fs::copy(model, &cut).expect("copied");
+    let story = "Tell a very long story about the sea, without an end.";
+    let mut child = user
+        .command(&["exec", "--json", "--weights", "mapped", story])
+        .env("WALDEN_MODEL", &cut)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut events = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let answers = events.any(|line| {
+        let event: Event = serde_json::from_str(&line.expect("UTF-8")).expect("an event");
+        matches!(event, Event::Text { .. })
+    });
+    assert!(answers, "it begins to answer");
+    let file = std::fs::File::options()
+        .write(true)
+        .open(&cut)
+        .expect("it opens");
+    file.set_len(1 << 16).expect("it is cut");
+    // What it still writes is read, so that it is not held up.
+    events.for_each(drop);
+    let mut said = String::new();
+    let mut log = child.stderr.take().expect("a pipe");
+    log.read_to_string(&mut said).expect("UTF-8");
+    let status = child.wait().expect("it ends");
+    let bus = 7;
+    assert!(
+        status.signal() == Some(bus) || status.code() == Some(128 + bus),
+        "{status}: {said}"
+    );
+    assert!(
+        said.contains("ended early: most likely the model's") && said.contains("`walden resume`"),
+        "{said}"
+    );
+}

@@ -230,6 +230,8 @@ fn gave_up(reason: &str) {
 /// # Errors
 /// When the session cannot be built or the prompt cannot be read.
 pub fn headless(options: &Options, exec: &Exec) -> Result<ExitCode, UserError> {
+    llama::on_crash(|| ());
+    llama::on_abort(gave_up);
     let config = configure(options)?;
     let prompt = read_prompt(exec)?;
     let answer = read_form(exec)?;
