@@ -154,6 +154,39 @@ pub(super) fn intent(request: &str) -> Intent {
     }
 }
 
+/// Tells whether a request says that something is wrong with code that is there.
+pub(super) fn asks_for_a_mend(request: &str) -> bool {
+    let words = request
+        .split(|c: char| !c.is_alphanumeric())
+        .map(str::to_lowercase);
+    let mut words = words.filter(|word| !word.is_empty());
+    words.any(|word| MENDING.contains(&word.as_str()))
+}
+
+/// Words of a request for a mend.
+const MENDING: &[&str] = &[
+    "broken",
+    "bug",
+    "bugs",
+    "buggy",
+    "crash",
+    "crashes",
+    "defect",
+    "error",
+    "errors",
+    "fails",
+    "fault",
+    "faulty",
+    "fix",
+    "fixes",
+    "incorrect",
+    "mend",
+    "mistake",
+    "repair",
+    "wrong",
+    "wrongly",
+];
+
 /// Tells whether a request asks for tests to be changed, and not only for code that passes them.
 pub(super) fn asks_for_tests(request: &str) -> bool {
     request.split(['.', '!', '\n', ';', ',']).any(|clause| {
@@ -397,6 +430,20 @@ mod tests {
             "a.py must raise on a negative size",
         ] {
             assert_eq!(intent(request), Intent::Unclear, "{request}");
+        }
+    }
+
+    #[test]
+    fn a_request_for_a_mend_says_that_something_is_wrong() {
+        for request in [
+            "Fix `f`",
+            "a.py has a bug on a single line",
+            "The sum is wrong.",
+        ] {
+            assert!(asks_for_a_mend(request), "{request}");
+        }
+        for request in ["Add a flag", "Rename f to g", "Use a prefix in a.py"] {
+            assert!(!asks_for_a_mend(request), "{request}");
         }
     }
 

@@ -842,6 +842,7 @@ fn where_the_model_doubts_the_code_each_departure_is_tried_and_none_twice() {
     ] {
         let departure = Departure {
             at: place,
+            likelihood: 0.1,
             written: written.to_owned(),
         };
         model(&mut agent, ModelEvent::Departed { departure });

@@ -79,10 +79,12 @@ pub struct Doubts {
 }
 
 /// What a model would write instead of the rest of a text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Departure {
     /// The byte of the text at which it begins.
     pub at: usize,
+    /// How likely its first token was there, 0 to 1.
+    pub likelihood: f32,
     /// What is written from there on, to the end of its line and, as a rule, of the next one.
     pub written: String,
 }

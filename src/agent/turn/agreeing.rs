@@ -4,6 +4,10 @@
 //! request say. Of those that do, the one is made that most of the others agree with: the model writes a few sample
 //! calls, and what they give is compared. A mistake is rarely made twice in the same way; what is right is the same
 //! every time.
+//!
+//! A fault that is to be mended is chosen for in the same way: what the code gives as it stands is wrong for some of the
+//! calls, and right for most. So of the edits that change what is given the one is made that the model holds likeliest,
+//! together with those that give the same, and that changes least of it.
 
 use serde_json::{Map, Value};
 
@@ -13,12 +17,17 @@ use super::checking::Checking;
 use super::rewriting::{Rewriting, last_block};
 use super::searching::{Candidate, Search};
 use super::wording::Part;
-use super::{Agent, notice};
-use crate::protocol::{CheckResult, Event, Level, Mechanism, Mode, Risk, ToolCall, ToolChoice};
+use super::{Agent, intent, notice};
+use crate::protocol::{
+    CallId, CheckResult, Event, Level, Mechanism, Mode, Risk, ToolCall, ToolChoice,
+};
 
 /// How many versions are drawn, and how many that agree in everything are enough.
 const MOST: u32 = 6;
 const ENOUGH: usize = 3;
+
+/// How many edits are drawn for themselves where a fault is to be mended.
+const MOST_MENDS: u32 = 2;
 
 /// How many sample calls are asked for, the tokens that they may take, and the longest of them in bytes.
 const CALLS: usize = 8;
@@ -34,6 +43,9 @@ pub(super) struct Versions {
     /// Sample calls; `None` until they were asked for.
     calls: Option<Vec<String>>,
     probed: Vec<(Candidate, CheckResult)>,
+    /// What the code gives as it stands, where a fault in it is to be mended, and the call that finds it out.
+    stands: Option<[u8; 8]>,
+    looks: Option<CallId>,
     /// What was wrong with the last one that is not right.
     pub(super) fails: Option<String>,
 }
@@ -44,9 +56,43 @@ impl Versions {
         self.probed.is_empty()
     }
 
+    /// Tells whether this call finds out what the code gives as it stands.
+    pub(super) fn awaits(&self, call: CallId) -> bool {
+        self.looks == Some(call)
+    }
+
+    /// Returns the place of the edit to be made of those that mend a fault: one after which a sample call gives something
+    /// else, and none gives less.
+    fn choose_mend(&self, stands: [u8; 8]) -> Option<usize> {
+        let tells = |given: &[u8; 8]| given.iter().filter(|given| **given != 0).count();
+        let mends = |(_, result): &&(Candidate, CheckResult)| {
+            result.passed && result.given != stands && tells(&result.given) >= tells(&stands)
+        };
+        let worth = |given: &[u8; 8]| {
+            let alike = self
+                .probed
+                .iter()
+                .filter(|(_, result)| result.given == *given);
+            let likelihood: f32 = alike.map(|(candidate, _)| candidate.likelihood).sum();
+            likelihood * (1 + same(given, &stands)) as f32
+        };
+        let (place, _) = self
+            .probed
+            .iter()
+            .enumerate()
+            .filter(|(_, probed)| mends(probed))
+            .rev()
+            .max_by(|one, other| worth(&one.1.1.given).total_cmp(&worth(&other.1.1.given)))?;
+        Some(place)
+    }
+
     /// Returns the place of the version to be made: one that runs, that most examples hold for, that most others agree
     /// with. The first of them was drawn with the least chance in it.
     fn choose(&self) -> Option<usize> {
+        if let Some(stands) = self.stands {
+            let any = || self.probed.iter().position(|(_, result)| result.passed);
+            return self.choose_mend(stands).or_else(any);
+        }
         let places = (0..self.probed.len()).rev();
         places.max_by_key(|place| {
             let result = &self.probed[*place].1;
@@ -90,12 +136,22 @@ impl Agent {
     /// Tells whether versions of a file are compared: nothing checks the project, the file is yet to be written, and
     /// what the model writes may be run.
     pub(super) fn compares(&self) -> bool {
+        self.may_compare(|is_stub, _| is_stub) || self.mends()
+    }
+
+    /// Tells whether edits that mend a fault are compared by what they give.
+    pub(super) fn mends(&self) -> bool {
+        let helps = self.helps(Mechanism::Doubts);
+        helps && self.may_compare(|is_stub, request| !is_stub && intent::asks_for_a_mend(request))
+    }
+
+    fn may_compare(&self, suits: impl Fn(bool, &str) -> bool) -> bool {
         let Some(turn) = &self.turn else { return false };
         let Some((path, text)) = self.file_to_write() else {
             return false;
         };
-        let is_stub = turn.aims(&path, &text).is_some_and(|aims| aims.is_stub);
-        is_stub
+        let aims = turn.aims(&path, &text);
+        aims.is_some_and(|aims| suits(aims.is_stub, &turn.request))
             && path.ends_with(".py")
             && self.prober.is_some()
             && !matches!(turn.checking, Checking::Known(_))
@@ -109,10 +165,23 @@ impl Agent {
         let Some(turn) = &self.turn else { return };
         let search = turn.search.as_ref();
         let has_calls = search.is_some_and(|search| search.versions.calls.is_some());
+        let stands = search.is_some_and(|search| search.versions.stands.is_some());
         match has_calls || turn.time_is_up {
+            true if self.mends() && !stands => self.look_at_what_stands(out),
             true => self.probe(out),
             false => self.ask_for_calls(out),
         }
+    }
+
+    /// Runs the code as it stands on the sample calls.
+    fn look_at_what_stands(&mut self, out: &mut Vec<Effect>) {
+        let Some(call) = self.probing("what stands there".to_owned(), out) else {
+            return self.adopt_current(out);
+        };
+        if let Some(search) = self.search() {
+            search.versions.looks = Some(call.id);
+        }
+        out.push(Effect::Check { call, trial: None });
     }
 
     fn ask_for_calls(&mut self, out: &mut Vec<Effect>) {
@@ -149,23 +218,30 @@ impl Agent {
                 search.versions.calls = Some(calls);
             }
         }
-        self.probe(out);
+        self.probe_current(out);
     }
 
     fn probe(&mut self, out: &mut Vec<Effect>) {
-        let (Some(spec), Some((path, before))) = (self.prober.clone(), self.file_to_write()) else {
+        let number = self
+            .search()
+            .map_or(0, |search| search.versions.probed.len() + 1);
+        let Some(call) = self.probing(format!("version {number}"), out) else {
             return self.adopt_current(out);
         };
+        let trial = self.search().and_then(|search| search.await_check(call.id));
+        if trial.is_some() {
+            out.push(Effect::Check { call, trial });
+        }
+    }
+
+    /// Opens a call that runs a file on the sample calls.
+    fn probing(&mut self, what: String, out: &mut Vec<Effect>) -> Option<ToolCall> {
+        let (spec, (path, before)) = self.prober.clone().zip(self.file_to_write())?;
         let id = self.calls.mint();
-        let Some(turn) = &mut self.turn else { return };
-        let Some(search) = &mut turn.search else {
-            return;
-        };
-        let calls = search.versions.calls.clone().unwrap_or_default();
-        let what = format!("version {} of `{path}`", search.drawn());
-        let Some(trial) = search.await_check(id) else {
-            return;
-        };
+        let turn = self.turn.as_ref()?;
+        let calls = turn.search.as_ref()?.versions.calls.clone();
+        let calls = calls.unwrap_or_default();
+        let what = format!("{what} of `{path}`");
         let request = super::beginning(&turn.request, REQUEST);
         let arguments: [(&str, Value); 5] = [
             ("name", what.into()),
@@ -189,10 +265,16 @@ impl Agent {
         }));
         out.push(Effect::Emit(Event::CallStarted { call: id }));
         self.calls.open(call.clone(), Risk::Command, Stage::Running);
-        out.push(Effect::Check {
-            call,
-            trial: Some(trial),
-        });
+        Some(call)
+    }
+
+    /// Takes what the code gives as it stands, and goes on with the edit that waits.
+    pub(super) fn looked(&mut self, result: Option<CheckResult>, out: &mut Vec<Effect>) {
+        if let Some(search) = self.search() {
+            search.versions.looks = None;
+            search.versions.stands = Some(result.map_or([0; 8], |result| result.given));
+        }
+        self.probe(out);
     }
 
     /// Takes what a version did.
@@ -227,8 +309,11 @@ impl Agent {
         let most = self.most_tokens();
         let Some(turn) = &self.turn else { return };
         let Some(search) = &turn.search else { return };
-        let spent = search.drawn() >= MOST || turn.time_is_up || turn.spent() >= most;
-        if !spent && !search.versions.is_enough() && self.draw_beside(out) {
+        let mends = self.mends();
+        let drawn = search.drawn() >= if mends { MOST_MENDS } else { MOST };
+        let is_over = turn.time_is_up || turn.spent() >= most;
+        let enough = !mends && search.versions.is_enough();
+        if !is_over && !enough && (self.try_departure(out) || !drawn && self.draw_beside(out)) {
             return;
         }
         self.choose_version(out);
@@ -236,6 +321,7 @@ impl Agent {
 
     /// Makes the version that is chosen. Where there is none, the conversation goes on where it would have begun.
     pub(super) fn choose_version(&mut self, out: &mut Vec<Effect>) {
+        let mends = self.mends();
         let Some(turn) = &mut self.turn else { return };
         let Some(search) = &mut turn.search else {
             return;
@@ -253,6 +339,10 @@ impl Agent {
             .count();
         let (candidate, result) = versions.probed.remove(place);
         let text = match result.passed {
+            true if mends => format!(
+                "Nothing checks this project. Of {count} edits that were run on sample calls, this one and those that \
+                 give the same are the likeliest to mend it."
+            ),
             true => format!(
                 "Nothing checks this project. Of {count} versions that were written and run, {agree} give the same \
                  for sample calls: one of those is made."
@@ -304,7 +394,6 @@ fn sample_calls(raw: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::CallId;
 
     fn version(passed: bool, failed: u32, given: [u8; 8]) -> (Candidate, CheckResult) {
         let call = ToolCall {
@@ -343,6 +432,43 @@ mod tests {
         let alike = versions((0..3).map(|_| version(true, 0, given(3))).collect());
         assert!(alike.is_enough());
         assert_eq!(alike.choose(), Some(0), "the likeliest of those");
+    }
+
+    #[test]
+    fn of_edits_that_mend_the_likeliest_kind_is_made_that_changes_least() {
+        let likely = |likelihood: f32, given: [u8; 8]| {
+            let (candidate, result) = version(true, 0, given);
+            let candidate = Candidate {
+                likelihood,
+                ..candidate
+            };
+            (candidate, result)
+        };
+        let stands = [1, 2, 3, 0, 0, 0, 0, 0];
+        let mends = [1, 2, 9, 0, 0, 0, 0, 0];
+        let mut found = versions(vec![
+            likely(0.8, stands),
+            likely(0.3, [7, 8, 9, 0, 0, 0, 0, 0]),
+            likely(0.1, mends),
+            likely(0.08, mends),
+            likely(0.9, [1, 0, 0, 0, 0, 0, 0, 0]),
+        ]);
+        found.stands = Some(stands);
+        assert_eq!(
+            found.choose(),
+            Some(2),
+            "one alone is less likely than two that agree"
+        );
+        let mut same = versions(vec![likely(0.8, stands)]);
+        same.stands = Some(stands);
+        assert_eq!(same.choose(), Some(0), "there is nothing else");
+        let mut ends = versions(vec![likely(0.1, stands), likely(0.01, mends)]);
+        ends.stands = Some([0; 8]);
+        assert_eq!(
+            ends.choose(),
+            Some(0),
+            "where it gave nothing, anything is more"
+        );
     }
 
     #[test]

@@ -104,7 +104,11 @@ impl Agent {
             }
             return self.advance(out);
         }
-        let is_current = turn.search.as_ref().is_some_and(|search| search.awaits(id));
+        let search = turn.search.as_ref();
+        if search.is_some_and(|search| search.versions.awaits(id)) {
+            return self.looked(result, out);
+        }
+        let is_current = search.is_some_and(|search| search.awaits(id));
         if !is_current {
             return;
         }

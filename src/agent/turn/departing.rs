@@ -17,8 +17,9 @@ use super::wording::language;
 use super::{Agent, Checking};
 use crate::protocol::{Departure, Doubts, Mechanism};
 
-/// How many departures are asked for at once.
-const MOST: usize = 12;
+/// How many departures are asked for at once, and how many where each is only run and not checked.
+pub(super) const MOST: usize = 12;
+pub(super) const MOST_RUN: usize = 24;
 
 /// How many edits are drawn before the first departures are asked for, and between one time and the next.
 const BEFORE: u32 = 2;
@@ -30,9 +31,9 @@ pub(super) struct Departures {
     heard: Vec<Departure>,
     /// Where the text that was doubted begins in the text that edits are drawn of, in bytes.
     offset: usize,
-    queue: VecDeque<(Rewriting, String)>,
-    /// What is tried next was not drawn for itself.
-    pub(super) is_next: bool,
+    queue: VecDeque<(Rewriting, String, f32)>,
+    /// What is tried next was not drawn for itself, and is so likely.
+    pub(super) next: Option<f32>,
 }
 
 impl Departures {
@@ -54,6 +55,11 @@ pub(super) fn is_due(ask: &Ask) -> bool {
     ask.drawn >= BEFORE.saturating_add(so_far)
 }
 
+/// Tells whether they are to be asked for where only sample calls choose: once, after the likeliest edit.
+pub(super) fn is_due_at_once(ask: &Ask) -> bool {
+    ask.drawn >= 1 && ask.doubted == 0
+}
+
 /// Makes the question for departures from a text, or from a function in it, and says where that begins. What fails is
 /// told every other time: for some faults that helps, for others it leads astray.
 pub(super) fn doubts(
@@ -61,6 +67,7 @@ pub(super) fn doubts(
     text: &str,
     focus: Option<&Focus>,
     doubted: u32,
+    most: usize,
 ) -> (Doubts, usize) {
     let mut lines: Vec<(usize, Range<usize>)> = Vec::new();
     let mut at = 0;
@@ -94,8 +101,8 @@ pub(super) fn doubts(
         lead: format!("```{}\n", language(path)),
         text: text[part.clone()].into(),
         within: within.collect(),
-        skip: (doubted / 2) as usize * MOST,
-        most: MOST,
+        skip: (doubted / 2) as usize * most,
+        most,
     };
     (doubts, part.start)
 }
@@ -137,10 +144,11 @@ fn departed(text: &str, at: usize, written: &str) -> Vec<String> {
 }
 
 impl Agent {
-    /// Tells whether departures may be tried: a check chooses between them.
+    /// Tells whether departures may be tried: a check chooses between them, or what they give.
     pub(super) fn doubts(&self) -> bool {
         let checked = |turn: &super::Turn| matches!(turn.checking, Checking::Known(_));
-        self.turn.as_ref().is_some_and(checked) && self.helps(Mechanism::Doubts)
+        let chosen = self.turn.as_ref().is_some_and(checked) || self.mends();
+        chosen && self.helps(Mechanism::Doubts)
     }
 
     /// Takes the departures that were told, and goes on with the first of them.
@@ -157,9 +165,12 @@ impl Agent {
         let offset = departures.offset;
         let made = heard.iter().flat_map(|departure| {
             let at = offset.saturating_add(departure.at);
-            departed(beside.text(), at, &departure.written)
+            let made = departed(beside.text(), at, &departure.written);
+            made.into_iter().map(|after| (after, departure.likelihood))
         });
-        let made: Vec<_> = made.map(|after| (beside.clone(), after)).collect();
+        let made: Vec<_> = made
+            .map(|(after, likelihood)| (beside.clone(), after, likelihood))
+            .collect();
         departures.queue.extend(made);
         self.draw_again(out);
     }
@@ -169,11 +180,11 @@ impl Agent {
         let Some(search) = self.search() else {
             return false;
         };
-        while let Some((rewriting, after)) = search.departures.queue.pop_front() {
+        while let Some((rewriting, after, likelihood)) = search.departures.queue.pop_front() {
             if rewriting.is_unchanged(&after) || search.knows(form(&after)) {
                 continue;
             }
-            search.departures.is_next = true;
+            search.departures.next = Some(likelihood);
             self.try_written(&rewriting, Some(&after), out);
             return true;
         }
@@ -231,7 +242,7 @@ mod tests {
             around: None,
         };
         let text = "import os\ndef f():\n    \"\"\"Says.\"\"\"\n    return 1\nf()\n";
-        let (doubts, offset) = doubts("a.py", text, Some(&focus), 2);
+        let (doubts, offset) = doubts("a.py", text, Some(&focus), 2, MOST);
         assert_eq!(offset, "import os\n".len());
         assert!(doubts.text.starts_with("def f()") && doubts.text.ends_with("return 1\n"));
         let ranges: Vec<&str> = doubts

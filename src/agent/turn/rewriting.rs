@@ -231,7 +231,11 @@ impl Agent {
             Judge::Check => ask.drawn,
             Judge::Versions | Judge::Nobody => total,
         };
-        let doubts = may_doubt && departing::is_due(&ask) && !aims.is_stub;
+        let (due, most) = match judge {
+            Judge::Versions => (departing::is_due_at_once(&ask), departing::MOST_RUN),
+            Judge::Check | Judge::Nobody => (departing::is_due(&ask), departing::MOST),
+        };
+        let doubts = may_doubt && due && !aims.is_stub;
         let manner = match doubts {
             true => Manner::doubting(ask.doubted, focus),
             false => Manner::of(drawn, focus, judge),
@@ -261,7 +265,7 @@ impl Agent {
         let mut part = manner.part;
         if doubts {
             part = Part::Departures;
-            let (doubts, offset) = departing::doubts(&path, &ask.text, focus, ask.doubted);
+            let (doubts, offset) = departing::doubts(&path, &ask.text, focus, ask.doubted, most);
             request.doubts = Some(doubts);
             if let Some(search) = self.search() {
                 search.departures.begin(offset);

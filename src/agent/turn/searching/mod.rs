@@ -42,6 +42,10 @@ const DRAWS_A_TRY: u32 = 4;
 /// How many edits are drawn beside the conversation where nothing checks them, until one changes something.
 const UNCHECKED: u32 = 3;
 
+/// How likely an edit is held that was drawn as a whole, beside those that are departures: its own likelihood is a
+/// product of many.
+const DRAWN: f32 = 0.1;
+
 /// How many of the edits that were tried in vain a draw is told of.
 const MOST_TOLD: usize = 4;
 
@@ -156,6 +160,8 @@ pub(super) struct Candidate {
     after: Option<Arc<str>>,
     /// How often it was mended as a compiler said.
     pub(super) corrected: u32,
+    /// How likely the model held it, 0 to 1, where that is known.
+    pub(super) likelihood: f32,
 }
 
 impl Candidate {
@@ -168,6 +174,7 @@ impl Candidate {
             check: None,
             after: None,
             corrected,
+            likelihood: DRAWN,
         }
     }
 }

@@ -74,7 +74,8 @@ impl Agent {
     fn try_call(&mut self, raw: String, out: &mut Vec<Effect>) {
         let Some(turn) = &mut self.turn else { return };
         let search = turn.search.get_or_insert_default();
-        if !std::mem::take(&mut search.departures.is_next) {
+        let departs = search.departures.next.take();
+        if departs.is_none() {
             search.drawn += 1;
             search.tracks.count();
         }
@@ -96,7 +97,12 @@ impl Agent {
         self.calls.open(call.clone(), Risk::Edit, Stage::Trying);
         if let Some(search) = self.turn.as_mut().and_then(|turn| turn.search.as_mut()) {
             let fresh = Candidate::corrected(raw, call.clone(), 0);
-            search.current = Some(Candidate { after, ..fresh });
+            let likelihood = departs.unwrap_or(fresh.likelihood);
+            search.current = Some(Candidate {
+                after,
+                likelihood,
+                ..fresh
+            });
         }
         if kept {
             self.note_edit(Fit::Unfit);
@@ -159,6 +165,10 @@ impl Agent {
                 candidate.change = Some(change);
             }
             if self.compares() {
+                if let Some(search) = self.search() {
+                    let after = search.written();
+                    search.forms.extend(after.as_deref().map(form));
+                }
                 return self.probe_current(out);
             }
             if let Some(turn) = &mut self.turn {

@@ -77,6 +77,7 @@ impl Answer<'_, '_> {
             let written = self.write_on(doubt.token, &stop)?;
             let departure = Departure {
                 at: places[doubt.place],
+                likelihood: doubt.likelihood.exp(),
                 written,
             };
             told.push((rank, departure));
