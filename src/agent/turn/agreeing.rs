@@ -437,11 +437,8 @@ mod tests {
     #[test]
     fn of_edits_that_mend_the_likeliest_kind_is_made_that_changes_least() {
         let likely = |likelihood: f32, given: [u8; 8]| {
-            let (candidate, result) = version(true, 0, given);
-            let candidate = Candidate {
-                likelihood,
-                ..candidate
-            };
+            let (mut candidate, result) = version(true, 0, given);
+            candidate.likelihood = likelihood;
             (candidate, result)
         };
         let stands = [1, 2, 3, 0, 0, 0, 0, 0];
