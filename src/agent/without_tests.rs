@@ -481,3 +481,75 @@ fn what_a_formatter_makes_the_same_is_not_checked_again() {
     );
     assert!(asked(&out).is_some(), "another is drawn at once");
 }
+
+/// Answers a run on sample calls by what two of them gave.
+fn gives(agent: &mut Agent, out: &[Effect], first: u8, second: u8) -> Vec<Effect> {
+    let mut given = [0; 8];
+    (given[0], given[1]) = (first, second);
+    agent.handle(Input::Checked {
+        call: checked(out).expect("it is run"),
+        outcome: Outcome::Done { text: "OK".into() },
+        result: Some(CheckResult {
+            passed: true,
+            reached: 3,
+            failed: 0,
+            millis: 1,
+            given,
+        }),
+    })
+}
+
+fn left(agent: &mut Agent, out: &[Effect], hash: &str) -> Vec<Effect> {
+    let mut change = change("a.py");
+    change.after = Some(Hash(hash.into()));
+    previewed(agent, out, change)
+}
+
+#[test]
+fn a_fault_that_nothing_checks_is_mended_by_what_edits_give() {
+    let mut agent = new();
+    agent.checker = None;
+    let out = read(&mut agent, "def f():\n    return 1\n");
+    told(&mut agent, &out, vec![Aim::File], false);
+    let out = written(&mut agent, "def f():\n    return 2\n");
+    let out = left(&mut agent, &out, "drawn");
+    assert!(format!("{:?}", asked(&out)).contains("short calls"));
+    let out = done(&mut agent, "```python\nf()\n```", Finish::Stop);
+    let is_as_it_stands = |effect: &Effect| matches!(effect, Effect::Check { trial: None, .. });
+    assert!(out.iter().any(is_as_it_stands), "{out:?}");
+    let out = gives(&mut agent, &out, 1, 5);
+    assert!(
+        !out.iter().any(is_as_it_stands),
+        "the edit is run next: {out:?}"
+    );
+    let out = gives(&mut agent, &out, 1, 7);
+    let doubts = asked(&out).and_then(|request| request.doubts.clone());
+    let doubts = doubts.expect("it is asked what the model doubts");
+    let at = doubts.text.find('1').expect("it is there");
+    for (written, likelihood) in [("3\n", 0.2), ("4\n", 0.05)] {
+        let departure = crate::protocol::Departure {
+            at,
+            likelihood,
+            written: written.to_owned(),
+        };
+        model(
+            &mut agent,
+            crate::protocol::ModelEvent::Departed { departure },
+        );
+    }
+    let mut out = done(&mut agent, "", Finish::Stop);
+    for hash in ["likely", "unlikely"] {
+        out = left(&mut agent, &out, hash);
+        out = gives(&mut agent, &out, 1, 9);
+    }
+    assert!(asked(&out).is_some_and(|request| request.doubts.is_none()));
+    let out = written(&mut agent, "def f():\n    return 6\n");
+    let out = left(&mut agent, &out, "drawn later");
+    let out = gives(&mut agent, &out, 2, 2);
+    assert_eq!(made(&out), Some(Hash("likely".into())));
+    let said = format!("{out:?}");
+    assert!(
+        said.contains("Of 4 edits that were run on sample calls"),
+        "{said}"
+    );
+}
