@@ -175,7 +175,7 @@ impl Agent {
 
     /// Runs the code as it stands on the sample calls.
     fn look_at_what_stands(&mut self, out: &mut Vec<Effect>) {
-        let Some(call) = self.probing("what stands there".to_owned(), out) else {
+        let Some(call) = self.probing("what stands there", out) else {
             return self.adopt_current(out);
         };
         if let Some(search) = self.search() {
@@ -225,7 +225,7 @@ impl Agent {
         let number = self
             .search()
             .map_or(0, |search| search.versions.probed.len() + 1);
-        let Some(call) = self.probing(format!("version {number}"), out) else {
+        let Some(call) = self.probing(&format!("version {number}"), out) else {
             return self.adopt_current(out);
         };
         let trial = self.search().and_then(|search| search.await_check(call.id));
@@ -235,7 +235,7 @@ impl Agent {
     }
 
     /// Opens a call that runs a file on the sample calls.
-    fn probing(&mut self, what: String, out: &mut Vec<Effect>) -> Option<ToolCall> {
+    fn probing(&mut self, what: &str, out: &mut Vec<Effect>) -> Option<ToolCall> {
         let (spec, (path, before)) = self.prober.clone().zip(self.file_to_write())?;
         let id = self.calls.mint();
         let turn = self.turn.as_ref()?;
