@@ -302,10 +302,14 @@ fn the_child_that_dies() {
 #[test]
 fn the_engine_s_death_restores_the_terminal() {
     let program = std::env::current_exe().expect("this program");
-    for (way, signal) in [
-        ("assertion", Signal::ABORT),
-        ("abort", Signal::ABORT),
-        ("lost file", Signal::BUS),
+    for (way, signal, said) in [
+        ("assertion", Signal::ABORT, ""),
+        ("abort", Signal::ABORT, ""),
+        (
+            "lost file",
+            Signal::BUS,
+            "a file that was being read ended early",
+        ),
     ] {
         let mut desk = Desk::at(
             HERE,
@@ -319,7 +323,7 @@ fn the_engine_s_death_restores_the_terminal() {
         desk.write("\r");
         let status = desk.ended();
         assert_eq!(status.signal(), Some(signal.as_raw()), "{way}: {status}");
-        desk.is_restored();
+        desk.is_restored_saying(said);
     }
 }
 

@@ -228,6 +228,12 @@ impl Desk {
     /// Checks that the terminal is what it was before the program.
     #[track_caller]
     pub(crate) fn is_restored(&self) {
+        self.is_restored_saying("");
+    }
+
+    /// Checks that, and that nothing but these words comes after the screen.
+    #[track_caller]
+    pub(crate) fn is_restored_saying(&self, words: &str) {
         let now = tcgetattr(&self.far).expect("modes");
         assert_eq!(
             (
@@ -245,11 +251,13 @@ impl Desk {
         );
         let screen = self.screen.screen();
         assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste());
-        let tail =
-            String::from_utf8_lossy(&self.all[self.all.len().saturating_sub(60)..]).into_owned();
+        let all = String::from_utf8_lossy(&self.all);
+        let (_, after) = all.rsplit_once("\x1b[?1049l").expect("the screen was left");
         assert!(
-            self.all.ends_with(b"\x1b[?1049l"),
-            "something is written after the screen was left: {tail:?}"
+            after.is_empty() == words.is_empty()
+                && after.contains(words)
+                && !after.contains('\x1b'),
+            "something else is written after the screen was left: {after:?}"
         );
     }
 }
