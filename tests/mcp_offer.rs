@@ -390,8 +390,13 @@ async fn a_task_of_the_newer_era_outlives_its_server_and_walden_and_is_taken_up_
         };
         assert!(outcome.for_model().contains("ended"), "{outcome:?}");
     }
-    let job = taken_up(&mut host).await;
-    assert_eq!((Some(&job.id), job.tool.as_str()), (begun.as_ref(), "asks"));
+    for ends in [true, false] {
+        let job = taken_up(&mut host).await;
+        assert_eq!((Some(&job.id), job.tool.as_str()), (begun.as_ref(), "asks"));
+        if ends {
+            host.restart("it");
+        }
+    }
     host.close().await;
 
     let mut host = host_in(folder.path(), definition("modern-kept"));

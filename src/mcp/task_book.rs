@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 /// How long a task is remembered of which its server does not say how long it keeps it, and at most.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -29,6 +30,8 @@ pub struct TaskBook {
     /// `None` keeps them in memory only.
     folder: Option<PathBuf>,
     pages: Mutex<Pages>,
+    /// How many tasks were left so far: who follows a server's tasks may have met it before one was.
+    left: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +74,7 @@ impl TaskBook {
         Self {
             folder: Some(folder),
             pages: Mutex::default(),
+            left: watch::channel(0).0,
         }
     }
 
@@ -79,6 +83,7 @@ impl TaskBook {
         Self {
             folder: None,
             pages: Mutex::default(),
+            left: watch::channel(0).0,
         }
     }
 
@@ -118,7 +123,13 @@ impl TaskBook {
             .find(|task| task.server == server && task.id == id);
         if let Some(task) = left {
             task.followed = false;
+            self.left.send_modify(|left| *left += 1);
         }
+    }
+
+    /// Tells of each task that is left from now on.
+    pub(super) fn watch(&self) -> watch::Receiver<u64> {
+        self.left.subscribe()
     }
 
     /// Gives a server's tasks that nobody follows, for the caller to follow: those that were left, and those of a walden
@@ -365,6 +376,20 @@ mod tests {
         drop(first);
         let second = TaskBook::open(folder.path().to_owned());
         assert_eq!(names(&second.take_up("a")), [("long", "build")]);
+    }
+
+    #[test]
+    fn a_task_that_is_left_is_told_of_and_taken_up_once_more() {
+        let book = TaskBook::in_memory();
+        book.begun("a", "1", "build", None);
+        let told = book.watch();
+        assert_eq!(book.take_up("a"), []);
+        book.left("a", "2");
+        assert!(!told.has_changed().expect("the book is there"));
+        book.left("a", "1");
+        assert!(told.has_changed().expect("the book is there"));
+        assert_eq!(names(&book.take_up("a")), [("1", "build")]);
+        assert_eq!(book.take_up("a"), []);
     }
 
     #[test]

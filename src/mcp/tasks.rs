@@ -172,12 +172,18 @@ impl Following<'_> {
         let interval = wish.map_or(USUALLY, Duration::from_millis);
         let pause = sleep(interval.clamp(OFTEN, SELDOM));
         tokio::pin!(pause);
+        let ended = self.live.link.ended();
+        tokio::pin!(ended);
         loop {
             let Some(token) = &mut self.token else {
-                return pause.await;
+                tokio::select! {
+                    () = &mut pause => return,
+                    _ = &mut ended => return,
+                }
             };
             tokio::select! {
                 () = &mut pause => return,
+                _ = &mut ended => return,
                 changed = token.told.changed() => match changed {
                     Ok(()) => self.telling.tell(&token.told.borrow_and_update()),
                     Err(_) => self.token = None,

@@ -3,7 +3,7 @@
 //! A server of the older era may list the tasks that it keeps. In the stateless era a task is known by its name alone,
 //! which is noted while it goes on (`task_book`).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// The most of a task's result that is shown, in bytes.
 const SHOWN: usize = 4_000;
 
-/// Follows what a server keeps. Ends when nothing is left to follow.
+/// Follows what a server keeps, and what is left of its tasks while it is up.
 pub(super) async fn follow(
     link: Link,
     hello: Hello,
@@ -41,11 +41,13 @@ pub(super) async fn follow(
     if !answering.desk.is_attended() {
         return;
     }
-    let mut following = BTreeMap::new();
-    let mut add = |id: &str, tool: &str, first: Option<&Value>| {
-        if following.len() < TASKS {
+    // Each by itself: one that asks the user something must not hold up the others.
+    let mut following = JoinSet::new();
+    let mut known = HashSet::new();
+    let mut add = |following: &mut JoinSet<()>, id: &str, tool: &str, first: Option<&Value>| {
+        if following.len() < TASKS && known.insert(id.to_owned()) {
             let kept = Kept::new(&shared, &answering, &link, hello.era, id, tool, first);
-            following.entry(id.to_owned()).or_insert(kept);
+            following.spawn(kept.finish());
         }
     };
     if hello.era == Era::Legacy && hello.can("/tasks/list") {
@@ -54,19 +56,23 @@ pub(super) async fn follow(
             if let Some(id) = task["taskId"].as_str()
                 && !state(&task).is_over()
             {
-                add(id, "of an earlier session", Some(&task));
+                add(&mut following, id, "of an earlier session", Some(&task));
             }
         }
     }
-    for noted in shared.tasks.take_up(&shared.definition.key()) {
-        add(&noted.id, &noted.tool, None);
+    let mut left = shared.tasks.watch();
+    loop {
+        for noted in shared.tasks.take_up(&shared.definition.key()) {
+            add(&mut following, &noted.id, &noted.tool, None);
+        }
+        // A call that followed one in the server's last life may notice the end of that after this one began.
+        tokio::select! {
+            Some(_) = following.join_next() => {}
+            changed = left.changed() => if changed.is_err() {
+                return;
+            },
+        }
     }
-    // Each by itself: one that asks the user something must not hold up the others.
-    let mut all = JoinSet::new();
-    for kept in following.into_values() {
-        all.spawn(kept.finish());
-    }
-    while all.join_next().await.is_some() {}
 }
 
 async fn listed(link: &Link) -> Vec<Value> {
@@ -139,20 +145,21 @@ impl Kept {
 
     /// Looks at the task until it is over, or its server.
     async fn finish(mut self) {
-        let key = self.shared.definition.key();
         if !self.is_told {
             // It is not known yet whether there still is such a task.
             self.look().await;
         }
         while !self.job.state.is_over() {
-            sleep(LOOK).await;
-            if self.link.has_ended() {
-                self.shared.tasks.left(&key, &self.id);
-                return;
+            tokio::select! {
+                () = sleep(LOOK) => {}
+                // Dropping it leaves the task.
+                _ = self.link.ended() => return,
             }
             self.look().await;
         }
-        self.shared.tasks.over(&key, &self.id);
+        self.shared
+            .tasks
+            .over(&self.shared.definition.key(), &self.id);
     }
 
     async fn look(&mut self) {
@@ -221,5 +228,14 @@ impl Kept {
                 self.job.id, self.job.server
             ),
         });
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // Of one that is over nothing is noted any more.
+        self.shared
+            .tasks
+            .left(&self.shared.definition.key(), &self.id);
     }
 }
