@@ -154,37 +154,62 @@ pub(super) fn intent(request: &str) -> Intent {
     }
 }
 
-/// Tells whether a request says that something is wrong with code that is there.
+/// Tells whether a request says that code which is there does something wrong, and asks for nothing else: where its
+/// looks are to change, or something is to be added, what it gives is to stay.
 pub(super) fn asks_for_a_mend(request: &str) -> bool {
-    let words = request
+    let words: Vec<String> = request
         .split(|c: char| !c.is_alphanumeric())
-        .map(str::to_lowercase);
-    let mut words = words.filter(|word| !word.is_empty());
-    words.any(|word| MENDING.contains(&word.as_str()))
+        .map(str::to_lowercase)
+        .collect();
+    let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
+    has(WRONG) && !has(BUILDING)
 }
 
-/// Words of a request for a mend.
-const MENDING: &[&str] = &[
+/// Words for code that does something wrong.
+const WRONG: &[&str] = &[
     "broken",
     "bug",
     "bugs",
     "buggy",
-    "crash",
-    "crashes",
     "defect",
-    "error",
-    "errors",
-    "fails",
     "fault",
     "faulty",
-    "fix",
-    "fixes",
     "incorrect",
-    "mend",
-    "mistake",
-    "repair",
+    "incorrectly",
     "wrong",
     "wrongly",
+];
+
+/// Words for more than a mend.
+const BUILDING: &[&str] = &[
+    "add",
+    "comment",
+    "comments",
+    "create",
+    "docstring",
+    "docstrings",
+    "document",
+    "extract",
+    "format",
+    "handle",
+    "implement",
+    "log",
+    "logging",
+    "message",
+    "messages",
+    "move",
+    "print",
+    "raise",
+    "refactor",
+    "reject",
+    "rename",
+    "spelling",
+    "support",
+    "typo",
+    "typos",
+    "validate",
+    "warn",
+    "write",
 ];
 
 /// Tells whether a request asks for tests to be changed, and not only for code that passes them.
@@ -436,13 +461,20 @@ mod tests {
     #[test]
     fn a_request_for_a_mend_says_that_something_is_wrong() {
         for request in [
-            "Fix `f`",
+            "Fix the bug in `f`",
             "a.py has a bug on a single line",
             "The sum is wrong.",
         ] {
             assert!(asks_for_a_mend(request), "{request}");
         }
-        for request in ["Add a flag", "Rename f to g", "Use a prefix in a.py"] {
+        for request in [
+            "Add a flag",
+            "Rename f to g",
+            "Use a prefix in a.py",
+            "Fix the formatting",
+            "Fix the wrong comment above f",
+            "Raise an error where the size is wrong",
+        ] {
             assert!(!asks_for_a_mend(request), "{request}");
         }
     }

@@ -222,7 +222,7 @@ fn tried(agent: &mut Agent, change: FileChange) -> Vec<Effect> {
 /// Names a file in a request, which is read and, where there is a check, checked.
 fn read(agent: &mut Agent, text: &str) -> Vec<Effect> {
     agent.handle(Input::Submitted {
-        text: "Fix `f` in a.py".into(),
+        text: "Fix the bug in `f` in a.py".into(),
         files: vec!["a.py".into()],
     });
     let out = agent.handle(Input::CallDone {

@@ -31,7 +31,7 @@ struct Doubt {
 
 impl Answer<'_, '_> {
     /// Evaluates the text, and tells the likeliest departures from it. A model whose state cannot be taken back has
-    /// none.
+    /// none, and one whose tokens do not give the text again.
     pub(super) fn doubt(&mut self, doubts: &Doubts) -> Result<Finish, Halt> {
         if !self.engine.cache.cuts_anywhere() {
             return Ok(Finish::Stop);
@@ -52,12 +52,10 @@ impl Answer<'_, '_> {
         let stop = || cancel.is_cancelled() || events.is_closed();
         self.engine.cache.feed(&lead, &stop)?;
         let begin = self.engine.cache.len();
-        let mut places = Vec::with_capacity(text.len());
-        let mut at = 0;
-        for token in &text {
-            places.push(at);
-            at += weights.piece(*token).len();
-        }
+        let pieces: Vec<Vec<u8>> = text.iter().map(|token| weights.piece(*token)).collect();
+        let Some(places) = places(&pieces, &doubts.text) else {
+            return Ok(Finish::Stop);
+        };
         let mut found = self.weigh(&text, &places, doubts, &stop)?;
         found.sort_by(|one, other| other.likelihood.total_cmp(&one.likelihood));
         let mut chosen: Vec<(usize, Doubt)> = found
@@ -171,6 +169,24 @@ impl Answer<'_, '_> {
     }
 }
 
+/// Returns where in a text its tokens begin, in bytes. Some vocabularies put a space before any text (SentencePiece's
+/// `add_dummy_prefix`); the first token then begins before it.
+fn places(pieces: &[Vec<u8>], text: &str) -> Option<Vec<usize>> {
+    let whole = pieces.concat();
+    let added = match whole.strip_suffix(text.as_bytes())? {
+        [] => 0,
+        [b' '] => 1,
+        _ => return None,
+    };
+    let mut at = 0;
+    let begins = pieces.iter().map(|piece| {
+        let begin = at;
+        at += piece.len();
+        usize::saturating_sub(begin, added)
+    });
+    Some(begins.collect())
+}
+
 /// Returns the likeliest tokens but for one, with the logarithms of their probabilities.
 fn likeliest(logits: &[f32], own: Token) -> Vec<(f32, Token)> {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -217,5 +233,20 @@ mod tests {
         assert!(likeliest(&[f32::NAN; 3], 0).is_empty());
         assert_eq!(likeliest_of_all(&logits), Some(1));
         assert_eq!(likeliest_of_all(&[f32::NAN]), None);
+    }
+
+    #[test]
+    fn a_space_that_a_vocabulary_puts_before_a_text_is_no_part_of_it() {
+        let found = |texts: &[&str], text| {
+            let pieces: Vec<Vec<u8>> = texts.iter().map(|it| it.as_bytes().to_vec()).collect();
+            places(&pieces, text)
+        };
+        assert_eq!(found(&["def", " f", "()"], "def f()"), Some(vec![0, 3, 5]));
+        assert_eq!(found(&[" def", " f", "()"], "def f()"), Some(vec![0, 3, 5]));
+        assert_eq!(found(&[" ", "def", " f"], "def f"), Some(vec![0, 0, 3]));
+        assert_eq!(found(&[" def"], " def"), Some(vec![0]));
+        assert_eq!(found(&["x", "def"], "def"), None);
+        assert_eq!(found(&["def"], "defer"), None);
+        assert_eq!(found(&[], ""), Some(vec![]));
     }
 }
