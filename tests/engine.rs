@@ -742,6 +742,42 @@ fn where_a_model_doubts_a_text_it_says_what_it_would_write_instead() {
 }
 
 #[test]
+fn departures_that_are_written_side_by_side_are_those_that_are_written_alone() {
+    let (model, _) = small_with(512);
+    let text = "The sun rises in the west.\nThe sky is green.\nA day has ten hours.\n";
+    let ask = |skip, most| {
+        let mut request = request(vec![user("What is known of the world?")], 64);
+        request.doubts = Some(Doubts {
+            lead: "It is known:\n".to_owned(),
+            text: text.into(),
+            within: std::iter::once(0..text.len()).collect(),
+            skip,
+            most,
+        });
+        let mut heard = Vec::new();
+        play(&model, request, |event| {
+            if let ModelEvent::Departed { departure } = event {
+                heard.push((departure.at, departure.written.clone()));
+            }
+            false
+        })
+        .expect("it answers");
+        heard
+    };
+    // More than there are branches in a window of this size.
+    let together = ask(0, 12);
+    assert_eq!(together.len(), 12);
+    let alone: Vec<_> = (0..12).flat_map(|skip| ask(skip, 1)).collect();
+    let places = |heard: &[(usize, String)]| heard.iter().map(|it| it.0).collect::<Vec<_>>();
+    assert_eq!(places(&together), places(&alone));
+    // Where two tokens are as likely, the order of additions in a batch may decide, sooner or later.
+    let begin = |it: &(usize, String)| it.1.chars().take(20).collect::<String>();
+    let pairs = together.iter().zip(&alone);
+    let same = pairs.filter(|(one, other)| begin(one) == begin(other));
+    assert!(same.count() >= 10, "{together:?}\n{alone:?}");
+}
+
+#[test]
 fn a_text_that_does_not_fit_is_not_doubted() {
     let (model, _) = small_with(512);
     let mut request = request(vec![user("Go on.")], 64);

@@ -93,7 +93,7 @@ pub fn run(
             report.ahead = ahead(gauge, extent)?;
         }
         if wanted(Part::Renames, "renames") {
-            report.renames = renamed(gauge, extent)?;
+            report.renames = renamed(gauge, extent, told)?;
         }
         Ok(report)
     })
@@ -258,7 +258,11 @@ fn ahead(gauge: &mut Gauge<'_>, extent: Extent) -> Result<Vec<Ahead>, String> {
 }
 
 /// Measures whole files that are written out with a name changed, with and without evaluating ahead.
-fn renamed(gauge: &mut Gauge<'_>, extent: Extent) -> Result<Vec<Ahead>, String> {
+fn renamed(
+    gauge: &mut Gauge<'_>,
+    extent: Extent,
+    told: &mut dyn FnMut(&str),
+) -> Result<Vec<Ahead>, String> {
     let rounds = match extent {
         Extent::Full => 3,
         Extent::Quick => 1,
@@ -266,7 +270,11 @@ fn renamed(gauge: &mut Gauge<'_>, extent: Extent) -> Result<Vec<Ahead>, String> 
     let ways = [("adaptive", Speculation::Adaptive)];
     let mut results = Vec::new();
     for (name, request) in renames::requests() {
-        results.extend(compare(gauge, &name, &request, &ways, rounds)?);
+        let compared = compare(gauge, &name, &request, &ways, rounds)?;
+        for ahead in &compared {
+            told(&format!("renames, {name}: {:.2} times plain", ahead.gain));
+        }
+        results.extend(compared);
     }
     Ok(results)
 }

@@ -6,8 +6,17 @@ use llama_cpp_sys_2 as sys;
 
 use super::native::{Context, Cuts};
 
-/// How many sequences a context holds: the conversation, and two for side requests.
-pub(super) const SEQUENCES: u32 = 3;
+/// How many sequences hold something from one request to the next: the conversation, and two for side requests.
+const LASTING: usize = 3;
+
+/// How many more there are that go on from one of these side by side, for a moment.
+pub(super) const BRANCHES: usize = 8;
+
+/// Returns how many sequences a context is made for. A recurrent model keeps a state for each, whether it is used or not.
+pub(super) fn sequences(cuts: Cuts) -> u32 {
+    let branches = if cuts == Cuts::Anywhere { BRANCHES } else { 0 };
+    (LASTING + branches) as u32
+}
 
 /// `LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY`, a macro that the bindings leave out.
 const PARTIAL_ONLY: sys::llama_state_seq_flags = 1;
@@ -22,7 +31,13 @@ impl Sequence {
 
     /// Returns the sequences of side requests.
     pub(super) fn sides() -> impl Iterator<Item = Self> {
-        (1..SEQUENCES as usize).map(Self)
+        (1..LASTING).map(Self)
+    }
+
+    /// Returns one of the sequences that go on for a moment, counted from 0.
+    pub(super) fn branch(number: usize) -> Self {
+        debug_assert!(number < BRANCHES);
+        Self(LASTING + number)
     }
 
     /// Returns the place in a list that has one entry for each sequence.

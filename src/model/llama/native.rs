@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use llama_cpp_sys_2 as sys;
 
 use super::log;
-use super::memory::{SEQUENCES, Sequence};
+use super::memory::{Sequence, sequences};
 use crate::protocol::{KvType, WeightLayout};
 
 /// A token of the model's vocabulary.
@@ -325,7 +325,7 @@ impl<'w> Context<'w> {
             params.n_ctx = options.context;
             params.n_batch = options.batch;
             params.n_ubatch = options.batch;
-            params.n_seq_max = SEQUENCES;
+            params.n_seq_max = sequences(weights.cuts(options));
             // One buffer for all sequences: what they share is kept once, and none has a fixed part of the window.
             params.kv_unified = true;
             params.type_k = native_type(options.kv);
@@ -424,32 +424,50 @@ impl<'w> Context<'w> {
         logits: Logits,
         stop: &dyn Fn() -> bool,
     ) -> Result<Decoded, DecodeError> {
+        let from = match logits {
+            Logits::None => tokens.len(),
+            Logits::OfLast(last) => tokens.len().saturating_sub(last),
+        };
+        let places = tokens.iter().enumerate().map(|(index, token)| Place {
+            sequence,
+            position: position + index,
+            token: *token,
+            wanted: index >= from,
+        });
+        self.decode_at(&places.collect::<Vec<_>>(), stop)
+    }
+
+    /// Evaluates tokens of any sequences, each after what its sequence holds before its position.
+    pub(super) fn decode_at(
+        &mut self,
+        places: &[Place],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Decoded, DecodeError> {
         unsafe extern "C" fn poll(data: *mut c_void) -> bool {
-            // SAFETY: `data` is the `&&dyn Fn` below, and it is taken back before `decode` returns.
+            // SAFETY: `data` is the `&&dyn Fn` below, and it is taken back before `decode_at` returns.
             let stop = unsafe { &*data.cast::<&dyn Fn() -> bool>() };
             stop()
         }
 
-        debug_assert!(tokens.len() <= self.batch);
+        debug_assert!(places.len() <= self.batch);
         #[cfg(test)]
         if let Some(code) = faults::of_decode() {
             return Err(DecodeError::Failed(format!("code {code}")));
         }
-        let count = tokens.len();
+        let count = places.len();
         if count == 0 {
             return Ok(Decoded::Done);
         }
-        let mut token = tokens.to_vec();
-        let mut positions: Vec<sys::llama_pos> = (position..position + count)
-            .map(|position| sys::llama_pos::try_from(position).unwrap_or(sys::llama_pos::MAX))
+        let position = |position| sys::llama_pos::try_from(position).unwrap_or(sys::llama_pos::MAX);
+        let mut token: Vec<Token> = places.iter().map(|place| place.token).collect();
+        let mut positions: Vec<sys::llama_pos> = places
+            .iter()
+            .map(|place| position(place.position))
             .collect();
-        let mut sequence = sequence.id();
-        let mut sequences = vec![&raw mut sequence; count];
+        let mut ids: Vec<_> = places.iter().map(|place| place.sequence.id()).collect();
+        let mut sequences: Vec<_> = ids.iter_mut().map(|id| &raw mut *id).collect();
         let mut sequence_counts = vec![1i32; count];
-        let mut wanted = vec![0i8; count];
-        if let Logits::OfLast(last) = logits {
-            wanted[count.saturating_sub(last)..].fill(1);
-        }
+        let mut wanted: Vec<i8> = places.iter().map(|place| place.wanted.into()).collect();
         let batch = sys::llama_batch {
             n_tokens: i32::try_from(count).unwrap_or(i32::MAX),
             token: token.as_mut_ptr(),
@@ -536,6 +554,16 @@ pub(super) enum Logits {
     None,
     /// Of so many tokens at the end.
     OfLast(usize),
+}
+
+/// A token, and where it is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) sequence: Sequence,
+    pub(super) position: usize,
+    pub(super) token: Token,
+    /// It leaves logits behind.
+    pub(super) wanted: bool,
 }
 
 /// Returns llama.cpp's version, with what it was built for and the program that it is in.

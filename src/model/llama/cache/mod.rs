@@ -5,6 +5,7 @@
 //! in common with the conversation; it never takes a cell from it.
 
 mod back;
+mod branches;
 mod checkpoints;
 mod keep;
 
@@ -17,6 +18,7 @@ use super::snapshots::Snapshots;
 use super::tokens::{Cutting, Entry, Tokens};
 use crate::protocol::Lane;
 
+pub(super) use branches::Step;
 use checkpoints::Checkpoints;
 
 /// How far a prompt is evaluated, in tokens.

@@ -1,10 +1,13 @@
 //! Doubts: a text is evaluated as if the model had written it, and where it would have written something else, that is
 //! begun and written on.
 //!
-//! One evaluation tells of every token of the text what else was likely there. The likeliest of those are taken from
-//! the end of the text to its beginning: what is evaluated of the text before a departure stays, and only what is
-//! written after it costs tokens.
+//! One evaluation tells of every token of the text what else was likely there. The likeliest of those are written on side
+//! by side, each on a branch that shares what stands before it: only what is written after it costs tokens, and a token
+//! of all branches costs little more than one alone.
 
+use std::collections::VecDeque;
+
+use super::super::cache::Step;
 use super::super::native::Token;
 use super::{Answer, Halt, count, failed};
 use crate::protocol::{Departure, Doubts, Finish, ModelEvent, ModelFailure};
@@ -58,30 +61,16 @@ impl Answer<'_, '_> {
         };
         let mut found = self.weigh(&text, &places, doubts, &stop)?;
         found.sort_by(|one, other| other.likelihood.total_cmp(&one.likelihood));
-        let mut chosen: Vec<(usize, Doubt)> = found
-            .into_iter()
-            .skip(doubts.skip)
-            .take(doubts.most)
-            .enumerate()
-            .collect();
-        chosen.sort_by_key(|(rank, doubt)| (std::cmp::Reverse(doubt.place), *rank));
-        let mut told: Vec<(usize, Departure)> = Vec::with_capacity(chosen.len());
-        for (rank, doubt) in chosen {
-            if self.is_stopped() {
-                return Err(Halt::Cancelled);
-            }
-            let beyond = self.engine.cache.len() - (begin + doubt.place);
-            self.engine.cache.drop_last(beyond);
-            let written = self.write_on(doubt.token, &stop)?;
+        let chosen = found.into_iter().skip(doubts.skip).take(doubts.most);
+        let chosen: Vec<Doubt> = chosen.collect();
+        let written = self.write_on(&chosen, begin, &stop);
+        self.engine.cache.end_branches();
+        for (doubt, written) in chosen.iter().zip(written?) {
             let departure = Departure {
                 at: places[doubt.place],
                 likelihood: doubt.likelihood.exp(),
-                written,
+                written: String::from_utf8_lossy(&written).into_owned(),
             };
-            told.push((rank, departure));
-        }
-        told.sort_by_key(|(rank, _)| *rank);
-        for (_, departure) in told {
             // A receiver that is gone stops the answer by itself.
             let _ = self
                 .events
@@ -140,33 +129,72 @@ impl Answer<'_, '_> {
         Ok(())
     }
 
-    /// Writes on after a departure, the likeliest token each time.
-    fn write_on(&mut self, first: Token, stop: &dyn Fn() -> bool) -> Result<String, Halt> {
+    /// Writes on after departures, the likeliest token each time. Returns what was written of each.
+    fn write_on(
+        &mut self,
+        chosen: &[Doubt],
+        begin: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Vec<u8>>, Halt> {
         let weights = self.engine.cache.weights();
-        let mut written = weights.piece(first);
-        let mut token = first;
-        let ended = |written: &[u8]| {
-            let lines = written.iter().filter(|byte| **byte == b'\n');
-            lines.count() >= LINES
-        };
-        for _ in 0..LONGEST {
-            if ended(&written) {
-                break;
+        let mut written: Vec<Vec<u8>> = chosen.iter().map(|it| weights.piece(it.token)).collect();
+        let mut waiting: VecDeque<usize> = (0..chosen.len())
+            .filter(|number| !is_ended(&written[*number]))
+            .collect();
+        let mut going: Vec<(Step, usize)> = Vec::new();
+        let mut free: Vec<usize> = (0..self.engine.cache.branches(LONGEST)).rev().collect();
+        loop {
+            while let Some(branch) = free.pop() {
+                let Some(number) = waiting.pop_front() else {
+                    free.push(branch);
+                    break;
+                };
+                let position = begin + chosen[number].place;
+                self.engine.cache.begin_branch(branch, position);
+                let token = chosen[number].token;
+                going.push((
+                    Step {
+                        branch,
+                        position,
+                        token,
+                    },
+                    number,
+                ));
             }
-            self.engine.cache.push(&[token], &[], stop)?;
-            self.usage.generated += 1;
-            let logits = self.engine.cache.context().logits(0);
-            let next = logits.and_then(likeliest_of_all);
-            token = next.ok_or_else(|| failed("it computed no usable numbers".to_owned()))?;
-            let piece = weights.piece(token);
-            let closes = piece.starts_with(b"```") && written.ends_with(b"\n");
-            if weights.ends_generation(token) || weights.is_control(token) || closes {
-                break;
+            if going.is_empty() {
+                return Ok(written);
             }
-            written.extend(piece);
+            let steps: Vec<Step> = going.iter().map(|(step, _)| *step).collect();
+            self.engine.cache.step(&steps, stop)?;
+            self.usage.generated += count(steps.len());
+            let mut next = Vec::with_capacity(going.len());
+            for (index, (mut step, number)) in going.into_iter().enumerate() {
+                let logits = self.engine.cache.context().logits(steps.len() - 1 - index);
+                let token = logits
+                    .and_then(likeliest_of_all)
+                    .ok_or_else(|| failed("it computed no usable numbers".to_owned()))?;
+                let (piece, text) = (weights.piece(token), &mut written[number]);
+                let closes = piece.starts_with(b"```") && text.ends_with(b"\n");
+                let ends = weights.ends_generation(token) || weights.is_control(token) || closes;
+                if !ends {
+                    text.extend(piece);
+                }
+                step.position += 1;
+                step.token = token;
+                let length = step.position - (begin + chosen[number].place);
+                match ends || is_ended(text) || length >= LONGEST {
+                    true => free.push(step.branch),
+                    false => next.push((step, number)),
+                }
+            }
+            going = next;
         }
-        Ok(String::from_utf8_lossy(&written).into_owned())
     }
+}
+
+/// Tells whether enough was written after a departure.
+fn is_ended(written: &[u8]) -> bool {
+    written.iter().filter(|byte| **byte == b'\n').count() >= LINES
 }
 
 /// Returns where in a text its tokens begin, in bytes. Some vocabularies put a space before any text (SentencePiece's
