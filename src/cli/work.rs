@@ -36,8 +36,8 @@ pub enum Refactor {
         #[arg(long)]
         apply: bool,
     },
-    /// Move a function, type or constant to another file, with what it needs and what names it (Rust, Python), and list
-    /// the places to look at
+    /// Move a function, type or constant to another file, with what it needs and what names it, and list the places
+    /// to look at; in other languages than Rust and Python where all of it is certain
     Move {
         /// Its name, alone or with its module: `parse`, `reader::parse`
         item: String,
