@@ -2,7 +2,7 @@
 # A refactoring of a public repository, step by step: `bridge`, which most of rayon's iterators are driven by, gets
 # another name. Its tests are run before and after.
 #
-#     assets/refactoring.sh FOLDER      # the sources of rayon 1.12.0, as published
+#     assets/refactoring.sh FOLDER      # the sources of rayon 1.12.0: a checkout of its tag, or as published
 set -eu
 cd "$1"
 walden=${WALDEN:-walden}

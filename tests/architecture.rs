@@ -347,7 +347,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     ("config.rs", &["error", "protocol"], &["serde", "toml"]),
     (
-        "cli.rs",
+        "cli",
         &[
             "bench", "config", "error", "mcp", "model", "protocol", "tui",
         ],

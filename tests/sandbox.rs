@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use walden::mcp::{Caller, Host, HostEvent, Purpose, Reply};
 use walden::protocol::{CallId, Outcome, ToolCall};
 use walden::sandbox::Launcher;
-use walden::servers::run::Runner;
+use walden::servers::run::{Runner, Scripts};
 use walden::workspace::{Index, Roots, detect_check};
 
 const WALDEN: &str = env!("CARGO_BIN_EXE_walden");
@@ -469,4 +469,54 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
     let reply = probe(&ground, message, &right).await;
     let said = reply.outcome.for_model();
     assert!(said.contains("no such number"), "{said}");
+}
+
+#[tokio::test]
+async fn a_skills_script_reads_its_folder_and_writes_and_reaches_nothing_outside_of_the_copy() {
+    let script = "import os, socket, sys\n\
+                  def attempt(what):\n    try:\n        what()\n        return 'done'\n    except OSError as error:\n        return type(error).__name__\n\
+                  here = os.path.dirname(__file__)\n\
+                  print(open(os.path.join(here, 'data.txt')).read(), attempt(lambda: open(sys.argv[1], 'w')), \
+                  attempt(lambda: open(os.path.join(here, 'new'), 'w')), attempt(socket.socket), \
+                  attempt(lambda: open('new', 'w')), open('a.txt').read())\n";
+    let dir = tempfile::tempdir().expect("a folder");
+    let (root, skill) = (dir.path().join("root"), dir.path().join("skills/notes"));
+    let victim = root.join("victim");
+    for (path, text) in [
+        (skill.join("notes.py"), script),
+        (skill.join("data.txt"), "data"),
+        (root.join("a.txt"), "of the project"),
+        (victim.clone(), "mine"),
+    ] {
+        fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        fs::write(path, text).expect("written");
+    }
+    let roots = Roots::open(std::slice::from_ref(&root)).expect("roots");
+    let scripts = vec![Scripts {
+        skill: "notes".to_owned(),
+        folder: skill.clone(),
+    }];
+    let runner = Runner::new(
+        roots,
+        Launcher::at(WALDEN),
+        Vec::new(),
+        dir.path().join("check"),
+    )
+    .with_scripts(scripts);
+    let mut host = Host::new();
+    host.attach("run", runner).await.expect("attached");
+    let mut asked = call("run", "script", &[("skill", "notes")]);
+    let argv = vec!["notes.py".to_owned(), victim.display().to_string()];
+    asked.arguments.insert("argv".to_owned(), argv.into());
+    let reply = host.caller().call(&asked, &Purpose::Run).await;
+    let text = reply.outcome.for_model();
+    let expected = "data PermissionError PermissionError PermissionError done of the project";
+    assert!(reply.outcome.is_done() && text.contains(expected), "{text}");
+    assert_eq!(fs::read_to_string(&victim).expect("readable"), "mine");
+    assert!(!root.join("new").exists() && !skill.join("new").exists());
+    asked
+        .arguments
+        .insert("argv".to_owned(), vec!["../../root/a.txt"].into());
+    let reply = host.caller().call(&asked, &Purpose::Run).await;
+    assert!(reply.outcome.for_model().contains("no script"), "{reply:?}");
 }

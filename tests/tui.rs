@@ -5,9 +5,9 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend};
 use walden::protocol::{
-    CallForm, CallId, ChangeKind, Decision, EndReason, Event, FileChange, Hunk, Level, Line,
+    Ask, CallForm, CallId, ChangeKind, Decision, EndReason, Event, FileChange, Hunk, Level, Line,
     LineKind, Message, Mode, ModelFailure, ModelInfo, Op, Outcome, Risk, Scope, Sent, ToolCall,
-    ToolList, TurnSummary, Undone, Usage,
+    ToolList, TurnSummary, Undone, Usage, Why,
 };
 use walden::tui::{App, Cmd, Defined, Depth, Facts, Found, Kept, Msg, Switch, Theme, Want, view};
 
@@ -267,6 +267,43 @@ fn submitted(cmds: &[Cmd]) -> Option<&str> {
         Cmd::Send(Op::Submit { text }) => Some(text.as_str()),
         _ => None,
     })
+}
+
+#[test]
+fn the_question_about_a_found_check_says_what_runs_where_and_for_how_long() {
+    let mut desk = Desk::plain((80, 24), "mono");
+    start(&mut desk);
+    let mut call = call(2, "check", ("name", "the project, after this change"));
+    call.server = "run".to_owned();
+    let words = ["cargo", "test", "--quiet"];
+    call.arguments
+        .insert("argv".to_owned(), words.to_vec().into());
+    let mut ask = Ask::about(&call, Risk::Command, &[], vec![Why::Check]);
+    ask.confined =
+        Some("a copy of the repository, which is all that it writes; no network".to_owned());
+    desk.event(Event::CallProposed {
+        call: call.clone(),
+        risk: Risk::Command,
+    });
+    desk.event(Event::ApprovalRequested {
+        call: call.id,
+        reason: ask.reason(),
+        change: None,
+        ask: Some(Box::new(ask)),
+    });
+    desk.wait(400);
+    let frame = desk.frame();
+    for shown in [
+        "Run the project's check?",
+        "$ cargo test --quiet",
+        "your answer holds for the session",
+        "confined to a copy of the repository",
+        "allow for this session",
+    ] {
+        assert!(frame.contains(shown), "{shown} in\n{frame}");
+    }
+    assert!(!frame.contains("from now on"), "{frame}");
+    assert_eq!(desk.key(KeyCode::Char('y')), allow());
 }
 
 #[test]

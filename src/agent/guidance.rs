@@ -10,6 +10,9 @@ use crate::protocol::{Guidance, Level, Outcome, Risk, ToolCall, ToolSpec};
 pub(super) const SKILL: &str = "skill";
 pub(super) const OWN_SERVER: &str = "walden";
 
+/// The tool of the server that runs programs which runs a skill's scripts.
+pub(super) const SCRIPT: &str = "script";
+
 /// The most of all instructions that stands in the system text, in bytes.
 const MOST: usize = 8 * 1024;
 
@@ -78,13 +81,18 @@ impl Agent {
     }
 
     /// Answers a call of the tool that tells skills.
-    pub(super) fn tell_skill(&self, call: &ToolCall) -> Outcome {
+    pub(super) fn tell_skill(&mut self, call: &ToolCall) -> Outcome {
         let name = call.argument("name").unwrap_or_default();
         let skills = &self.settings.guidance.skills;
         match skills.iter().find(|skill| skill.name == name) {
-            Some(skill) => Outcome::Done {
-                text: skill.body.clone(),
-            },
+            Some(skill) => {
+                if !self.told_skills.contains(&skill.name) {
+                    self.told_skills.push(skill.name.clone());
+                }
+                Outcome::Done {
+                    text: skill.body.clone(),
+                }
+            }
             None => {
                 let names: Vec<&str> = skills.iter().map(|skill| skill.name.as_str()).collect();
                 Outcome::Failed {
@@ -92,6 +100,18 @@ impl Agent {
                 }
             }
         }
+    }
+
+    /// Says why a script is not run: its skill was not told in this session, so that nobody knows what the script is for.
+    pub(super) fn script_is_untold(&self, call: &ToolCall) -> Option<Outcome> {
+        let name = call.argument("skill").unwrap_or_default();
+        let is_script = call.server == super::CHECKING_SERVER && call.tool == SCRIPT;
+        let is_told = self.told_skills.iter().any(|told| told == name);
+        (is_script && !is_told).then(|| Outcome::Failed {
+            text: format!(
+                "the skill `{name}` was not told yet; call `{SKILL}` with its name first"
+            ),
+        })
     }
 
     /// Finds the skills that a message mentions, as `$name`.
@@ -233,6 +253,52 @@ mod tests {
         let mut agent = guided_agent();
         submit(&mut agent, "Explain the project's $release, please.");
         assert!(texts(&agent).contains("skill"), "{}", texts(&agent));
+    }
+
+    #[test]
+    fn a_script_runs_once_its_skill_was_told_and_is_asked_about_like_any_program() {
+        use crate::protocol::{Event, Finish, ModelEvent};
+        let mut agent = guided_agent();
+        let script = ToolSpec {
+            server: super::super::CHECKING_SERVER.into(),
+            ..spec(SCRIPT, Risk::Command)
+        };
+        agent.handle(Input::Tools(vec![script]));
+        let out = submit(&mut agent, "Change the release notes of the project");
+        assert!(
+            out.iter()
+                .all(|effect| !matches!(effect, Effect::RunCall { .. }))
+        );
+        let arguments = json!({"skill": "release", "argv": ["notes.py", "1.2"]});
+        let arguments = arguments.as_object().cloned().expect("an object");
+        let mut ask_for = |name: &str, arguments: &serde_json::Map<String, serde_json::Value>| {
+            let name = name.to_owned();
+            let arguments = arguments.clone();
+            let mut out =
+                super::super::tests::model(&mut agent, ModelEvent::Call { name, arguments });
+            out.extend(super::super::tests::done(&mut agent, "call", Finish::Call));
+            out
+        };
+        let question = |out: &[Effect]| {
+            out.iter().find_map(|effect| match effect {
+                Effect::Emit(Event::ApprovalRequested { ask, .. }) => ask.clone(),
+                _ => None,
+            })
+        };
+        let out = ask_for(SCRIPT, &arguments);
+        assert!(question(&out).is_none(), "{out:?}");
+        assert!(format!("{out:?}").contains("was not told yet"), "{out:?}");
+        let told = json!({"name": "release"}).as_object().cloned();
+        ask_for(SKILL, &told.expect("an object"));
+        let mut again = arguments.clone();
+        again.insert("argv".to_owned(), json!(["notes.py", "1.3"]));
+        let out = ask_for(SCRIPT, &again);
+        let ask = question(&out).expect("asked");
+        assert_eq!(ask.command, ["notes.py", "1.3"]);
+        assert!(
+            out.iter()
+                .all(|effect| !matches!(effect, Effect::RunCall { .. }))
+        );
     }
 
     #[test]

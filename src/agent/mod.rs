@@ -27,6 +27,8 @@ mod turn;
 #[cfg(test)]
 mod answer_tests;
 #[cfg(test)]
+mod check_tests;
+#[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
 mod search_tests;
@@ -63,7 +65,7 @@ pub fn mentioned_paths(request: &str) -> Vec<String> {
     intent::mentioned_paths(request, 4)
 }
 
-/// The built-in server whose tools the host calls and the model does not.
+/// The built-in server that runs programs. Its tools the host calls and the model does not, but for the scripts of skills.
 pub const CHECKING_SERVER: &str = "run";
 
 /// The tools that the host calls where a request asks for nothing else, and the model does not: they move an item, move a
@@ -86,6 +88,9 @@ pub struct Settings {
     pub sampling: Sampling,
     /// The user named the check, so it may be run in every mode that changes files.
     pub check_is_named: bool,
+    /// The words of the check that was found and that nobody named, where somebody is there to be asked whether it may
+    /// run.
+    pub asks_check: Option<Vec<String>>,
     /// The most edits that are tried in a turn before one passes the check, and for how long, in seconds. Whoever has
     /// a clock says when that is over.
     pub tries: u32,
@@ -113,6 +118,7 @@ impl Default for Settings {
             max_tokens: 60_000,
             sampling: Sampling::default(),
             check_is_named: false,
+            asks_check: None,
             tries: 200,
             search_seconds: 240,
             answer: None,
@@ -168,6 +174,8 @@ pub struct Agent {
     host_tools: Vec<ToolSpec>,
     /// The tool that runs the project's check. The host alone calls it.
     checker: Option<ToolSpec>,
+    /// Whether it may run where every change is asked about.
+    check_leave: turn::Leave,
     /// Tries a file that is written from nothing.
     prober: Option<ToolSpec>,
     model: Option<ModelInfo>,
@@ -189,8 +197,9 @@ pub struct Agent {
     /// How full the conversation is, and what was asked for in it.
     fill: compaction::Fill,
     asked_for: Vec<String>,
-    /// Folders whose instructions were told.
+    /// Folders whose instructions were told, and skills that were.
     told_folders: Vec<String>,
+    told_skills: Vec<String>,
     /// Turns in a row whose calls and edits were all right.
     clean_turns: u32,
     /// What the next message to the model begins with: things that happened between turns.
@@ -223,6 +232,7 @@ impl Agent {
             deferred: Vec::new(),
             host_tools: Vec::new(),
             checker: None,
+            check_leave: turn::Leave::default(),
             prober: None,
             model: None,
             calls: CallTable::after(memory.calls),
@@ -239,6 +249,7 @@ impl Agent {
             fill: compaction::Fill::default(),
             asked_for: Vec::new(),
             told_folders: Vec::new(),
+            told_skills: Vec::new(),
             clean_turns: 0,
             aside: Vec::new(),
             taints: memory.taints,
@@ -414,7 +425,7 @@ impl Agent {
     /// Keeps the order of known tools, so that the prompt's prefix stays what it was.
     fn merge_tools(&mut self, tools: Vec<ToolSpec>) {
         for tool in tools {
-            if tool.server == CHECKING_SERVER {
+            if tool.server == CHECKING_SERVER && tool.tool != guidance::SCRIPT {
                 match tool.tool.as_str() {
                     "check" => self.checker = Some(tool),
                     "probe" => self.prober = Some(tool),
@@ -458,6 +469,7 @@ impl Agent {
     }
 
     fn decide(&mut self, id: CallId, decision: Decision, out: &mut Vec<Effect>) {
+        let asks_for_check = self.asks_for_check(id);
         let Some(open) = self.calls.get_mut(id) else {
             return;
         };
@@ -479,6 +491,7 @@ impl Agent {
             Err(result) => return self.release(id, result, &decision, out),
         };
         match decision {
+            decision if asks_for_check => self.decide_check(id, decision, out),
             Decision::Allow { .. } => {
                 self.run_call(id, change, out);
             }

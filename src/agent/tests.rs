@@ -676,7 +676,7 @@ fn a_change_that_lands_late_belongs_to_the_turn_that_asked_for_it() {
     );
 }
 
-fn decide(agent: &mut Agent, id: u64, decision: Decision) -> Vec<Effect> {
+pub(super) fn decide(agent: &mut Agent, id: u64, decision: Decision) -> Vec<Effect> {
     agent.handle(Input::Op(Op::Decide {
         call: CallId(id),
         decision,

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::error::UserError;
 use crate::protocol::Mechanism;
 use crate::sandbox::Launcher;
-use crate::servers::run::Runner;
+use crate::servers::run::{Runner, Scripts};
 use crate::workspace::{Index, Roots, detect_check, reads_examples};
 
 /// Makes the server that checks the project, if there is something to check it with, and tells whether the user named
@@ -53,6 +53,30 @@ pub(super) fn find(
         let runner = Runner::new(roots.clone(), launcher, Vec::new(), dir);
         (runner.with_python(python), is_named)
     }))
+}
+
+/// Lets the server run scripts of skills as well, and makes one where there is only that to run.
+///
+/// # Errors
+/// When this program cannot be found, which confines what is run.
+pub(super) fn with_scripts(
+    found: Option<(Runner, bool)>,
+    scripts: Vec<Scripts>,
+    roots: &Roots,
+    dir: &Path,
+) -> Result<Option<(Runner, bool)>, UserError> {
+    if scripts.is_empty() {
+        return Ok(found);
+    }
+    let (runner, is_named) = match found {
+        Some(found) => found,
+        None => {
+            let launcher = Launcher::of_this_program().map_err(UserError::from_error)?;
+            let runner = Runner::new(roots.clone(), launcher, Vec::new(), dir.join("check"));
+            (runner, false)
+        }
+    };
+    Ok(Some((runner.with_scripts(scripts), is_named)))
 }
 
 /// Finds the check that the project's files tell, but for what is left out to measure it.

@@ -14,6 +14,7 @@ use crate::config;
 use crate::door::Harmless;
 use crate::error::{ExitCode, UserError};
 use crate::protocol::{Guidance, Hash, Instructions, Skill, sanitize};
+use crate::servers::run::Scripts;
 use crate::session::{SessionFiles, Trust};
 use crate::tui::Prompt;
 use crate::workspace::{Roots, guidance_hash, guidance_of};
@@ -61,6 +62,19 @@ pub(super) fn of_user() -> Guidance {
         guidance.skills.extend(skill);
     }
     guidance
+}
+
+/// Lists the skills whose folders have more than their text: scripts, which can then be run.
+pub(super) fn scripts(guidance: &Guidance, root: &Path) -> Vec<Scripts> {
+    let skills = guidance.skills.iter().filter_map(|skill| {
+        let folder = root.join(&skill.path).parent()?.to_owned();
+        let has_more = entries(&folder).iter().any(|(name, _)| name != "SKILL.md");
+        has_more.then(|| Scripts {
+            skill: skill.name.clone(),
+            folder,
+        })
+    });
+    skills.collect()
 }
 
 /// Reads the user's own slash commands: each file of `prompts` is one, named like the file.

@@ -620,7 +620,25 @@ async fn build(
         .map_err(UserError::from_error)?;
     let git_roots = git_folder::roots(config, root, &roots);
     own::attach(&mut host, root, &git_roots, files).await?;
+    let told = guidance::of_repository(files, &roots, root);
+    let mut guidance = guidance::of_user();
+    let mut notices = Vec::new();
+    let mut trust: Option<session::Truster> = None;
+    if told.trusted {
+        guidance.add(told.guidance);
+    } else if !told.guidance.is_empty() {
+        notices.push(guidance::untrusted_notice(&told.guidance));
+        let (files, root) = (files.clone(), root.to_owned());
+        // What is trusted is what was read when the session began, and not what may stand there by then.
+        trust = Some(std::sync::Arc::new(move || {
+            session::Trust::at(files.trust())
+                .grant(&root, &told.hash)
+                .map_err(|error| format!("cannot keep the trust: {error}"))?;
+            Ok(told.guidance.clone())
+        }));
+    }
     let check = check::find(config, &roots, &dir)?;
+    let check = check::with_scripts(check, guidance::scripts(&guidance, root), &roots, &dir)?;
     if let Some((runner, _)) = &check {
         host.attach(CHECKING_SERVER, runner.clone())
             .await
@@ -644,23 +662,6 @@ async fn build(
         ),
         Err(error) => crate::model::Model::missing(error.to_string(), &state),
     };
-    let told = guidance::of_repository(files, &roots, root);
-    let mut guidance = guidance::of_user();
-    let mut notices = Vec::new();
-    let mut trust: Option<session::Truster> = None;
-    if told.trusted {
-        guidance.add(told.guidance);
-    } else if !told.guidance.is_empty() {
-        notices.push(guidance::untrusted_notice(&told.guidance));
-        let (files, root) = (files.clone(), root.to_owned());
-        // What is trusted is what was read when the session began, and not what may stand there by then.
-        trust = Some(std::sync::Arc::new(move || {
-            session::Trust::at(files.trust())
-                .grant(&root, &told.hash)
-                .map_err(|error| format!("cannot keep the trust: {error}"))?;
-            Ok(told.guidance.clone())
-        }));
-    }
     let rules = own::rule_files(root, files);
     let defaults = Settings::default();
     let settings = Settings {
@@ -669,7 +670,11 @@ async fn build(
             |name| name.to_string_lossy().into_owned(),
         ),
         mode,
-        check_is_named: check.is_some_and(|(_, named)| named),
+        check_is_named: check.as_ref().is_some_and(|(_, named)| *named),
+        asks_check: check
+            .filter(|(_, named)| !named && treatment.attended == Attended::Yes)
+            .map(|(runner, _)| runner.command().to_vec())
+            .filter(|words| !words.is_empty()),
         tries: config.tries.unwrap_or(defaults.tries),
         search_seconds: config.search_time.unwrap_or(defaults.search_seconds),
         answer,

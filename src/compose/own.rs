@@ -90,6 +90,10 @@ pub(super) fn confined() -> Vec<(String, String)> {
         ),
         ("git", "the repository's own history; runs nothing"),
         ("memory", "a file of notes in walden's state folder"),
+        (
+            "run",
+            "a copy of the repository, which is all that it writes; no network",
+        ),
     ]
     .map(|(server, profile)| (server.to_owned(), profile.to_owned()))
     .to_vec()

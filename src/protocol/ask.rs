@@ -87,6 +87,8 @@ impl Target {
 pub enum Why {
     /// What the call can do is asked about in this mode.
     Class { risk: Risk },
+    /// It is the project's check, which is asked about once.
+    Check,
     /// A rule of the user says so.
     Rule { rule: String },
     /// Content that the user did not write was read before, and may have led to this call.
@@ -101,6 +103,9 @@ impl std::fmt::Display for Why {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Class { risk } => f.write_str(risk.because()),
+            Self::Check => {
+                f.write_str("it is the project's check; your answer holds for the session")
+            }
             Self::Rule { rule } => write!(f, "your rule says so: {rule}"),
             Self::Tainted { content } => {
                 write!(f, "{content} was read before, and may have led to this")
@@ -163,6 +168,11 @@ impl Ask {
         }
     }
 
+    /// Tells whether one answer holds for the session, whichever it is.
+    pub fn is_once_for_all(&self) -> bool {
+        self.why.contains(&Why::Check)
+    }
+
     /// Says which flag or rule allows it where nobody can be asked.
     pub fn allowed_by(&self) -> String {
         if self.trigger.is_some() {
@@ -197,6 +207,7 @@ impl Why {
     fn harmless(self) -> Self {
         match self {
             Self::Class { risk } => Self::Class { risk },
+            Self::Check => Self::Check,
             Self::Rule { rule } => Self::Rule { rule: shown(&rule) },
             Self::Tainted { content } => Self::Tainted {
                 content: shown(&content),

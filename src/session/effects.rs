@@ -169,6 +169,7 @@ impl Tasks {
         // What the check is for is said to people; the server does not take it.
         let mut bare = call;
         bare.arguments.remove("name");
+        bare.arguments.remove("argv");
         let task = running.spawn(async move {
             let purpose = trial.map_or(Purpose::Run, |edit| Purpose::Try(Box::new(edit)));
             let reply = caller.call(&bare, &purpose).await;

@@ -85,7 +85,7 @@ pub const COMMANDS: &[Entry] = &[
         command: Command::Move,
         name: "move",
         argument: "NAME|FILE FILE",
-        help: "move a function, type or constant (Rust, Python), or a file",
+        help: "move a function, type or constant, or a file",
     },
     Entry {
         command: Command::Review,

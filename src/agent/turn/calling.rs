@@ -43,6 +43,10 @@ impl Agent {
             self.calls.open(call, risk, Stage::Running);
             return self.settle(id, outcome, out);
         }
+        if let Some(outcome) = self.script_is_untold(&call) {
+            self.calls.open(call, risk, Stage::Running);
+            return self.settle(id, outcome, out);
+        }
         if super::super::finding::is_search(&spec) {
             let outcome = self.find_tools(&call.arguments);
             self.calls.open(call, risk, Stage::Running);

@@ -2,14 +2,29 @@
 
 use serde_json::Map;
 
+use super::super::CHECKING_SERVER;
 use super::super::calls::Stage;
 use super::super::input::Effect;
+use super::super::policy::Verdict;
 use super::Agent;
 use super::searching::Search;
 use crate::protocol::{
-    CallId, CheckResult, Event, Mechanism, Message, Mode, Outcome, Risk, SearchEnd, ToolCall,
-    TrialOf,
+    CallId, CheckResult, Decision, Event, Mechanism, Message, Mode, Outcome, Risk, SearchEnd,
+    ToolCall, TrialOf, Why,
 };
+
+/// The tool of the check.
+const CHECK: &str = "check";
+
+/// Whether a check that nobody named may run where every change is asked about. It is asked once a session.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(in crate::agent) enum Leave {
+    #[default]
+    NotAsked,
+    /// The user said no, or has not answered.
+    Refused,
+    Given,
+}
 
 /// How a turn stands with the project's check.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +40,140 @@ pub(super) enum Checking {
 }
 
 impl Agent {
-    /// Tells whether the check may be run: the user named it, or lets edits be made without a question. It changes
-    /// nothing but a copy and reaches no network.
+    /// Tells whether the check may be run: the user named it, lets edits be made without a question, or was asked about
+    /// it and said yes. It changes nothing but a copy and reaches no network.
     pub(super) fn may_check(&self) -> bool {
-        self.checker.is_some()
-            && self.helps(Mechanism::Check)
-            && (self.settings.check_is_named
-                || matches!(self.policy.mode(), Mode::Edit | Mode::Auto))
-            && self.policy.mode() != Mode::Plan
+        let is_let = match self.policy.mode() {
+            Mode::Plan => false,
+            _ if self.settings.check_is_named => true,
+            Mode::Ask => self.check_leave == Leave::Given,
+            Mode::Edit | Mode::Auto => self.check_leave != Leave::Refused,
+        };
+        is_let && self.checker.is_some() && self.helps(Mechanism::Check)
+    }
+
+    /// Tells whether the user is to be asked now if the check may run: a change was made, every change is asked about,
+    /// and this was not asked in this session.
+    pub(super) fn is_to_ask_for_check(&self) -> bool {
+        let is_asked_about = self.policy.mode() == Mode::Ask
+            && self.check_leave == Leave::NotAsked
+            && self.settings.asks_check.is_some()
+            && !self.settings.check_is_named
+            && self.checker.is_some()
+            && self.helps(Mechanism::Check);
+        let has_changed = |turn: &super::Turn| {
+            !turn.changed.is_empty() && turn.checking == Checking::Off && turn.search.is_none()
+        };
+        is_asked_about && self.turn.as_ref().is_some_and(has_changed)
+    }
+
+    /// Asks whether the check may run, as for any other program; the answer holds for the session.
+    pub(super) fn ask_for_check(&mut self, out: &mut Vec<Effect>) {
+        self.check_leave = Leave::Refused;
+        let words = self.settings.asks_check.clone().unwrap_or_default();
+        let Some(call) = self.check_call("the project, after this change", Some(words)) else {
+            return self.advance(out);
+        };
+        let id = call.id;
+        self.calls
+            .open(call.clone(), Risk::Command, Stage::Previewing);
+        let proposed = Effect::Emit(Event::CallProposed {
+            call,
+            risk: Risk::Command,
+        });
+        match self.verdict(id, None) {
+            Some(Verdict::Allow) => {
+                out.push(proposed);
+                self.check_now(id, out);
+            }
+            Some(Verdict::Ask(why)) => {
+                out.push(proposed);
+                let others = why
+                    .into_iter()
+                    .filter(|why| !matches!(why, Why::Class { .. }));
+                let why = std::iter::once(Why::Check).chain(others).collect();
+                self.ask(id, why, None, out);
+            }
+            Some(Verdict::Deny(_)) | None => {
+                self.calls.settle(id);
+                self.advance(out);
+            }
+        }
+    }
+
+    /// Tells whether an open call asks if the check may run.
+    pub(in crate::agent) fn asks_for_check(&self, id: CallId) -> bool {
+        let open = self.calls.get(id);
+        open.is_some_and(|open| {
+            matches!(open.stage, Stage::Asking(_))
+                && open.call.server == CHECKING_SERVER
+                && open.call.tool == CHECK
+        })
+    }
+
+    /// Takes the user's answer to whether the check may run. The model is told nothing of a no: it has nothing to do
+    /// with its work.
+    pub(in crate::agent) fn decide_check(
+        &mut self,
+        id: CallId,
+        decision: Decision,
+        out: &mut Vec<Effect>,
+    ) {
+        let reason = match decision {
+            Decision::Allow { .. } => return self.check_now(id, out),
+            Decision::AllowPart { .. } | Decision::Deny { reason: None } => {
+                "not in this session".to_owned()
+            }
+            Decision::Deny {
+                reason: Some(reason),
+            } => reason,
+        };
+        if self.calls.settle(id).is_some() {
+            out.push(Effect::Emit(Event::CallFinished {
+                call: id,
+                outcome: Outcome::Denied { reason },
+            }));
+        }
+        self.advance(out);
+    }
+
+    /// Runs the check on the tree as the turn left it.
+    fn check_now(&mut self, id: CallId, out: &mut Vec<Effect>) {
+        self.check_leave = Leave::Given;
+        let Some(open) = self.calls.get_mut(id) else {
+            return;
+        };
+        open.stage = Stage::Running;
+        let call = open.call.clone();
+        if let Some(turn) = &mut self.turn {
+            turn.checking = Checking::Running(id);
+        }
+        out.push(Effect::Emit(Event::CallStarted { call: id }));
+        out.push(Effect::Check { call, trial: None });
+    }
+
+    /// Goes on after a check of the tree as the turn left it.
+    fn checked_after(&mut self, text: &str, result: Option<CheckResult>, out: &mut Vec<Effect>) {
+        let Some(turn) = &mut self.turn else { return };
+        if let Some(result) = result {
+            turn.drawn += 1;
+            turn.verified = result.passed.then_some(0);
+            // Whether it passed before is not known: what fails may have nothing to do with the change.
+            let text = match result.passed {
+                true => "The project's check passes. If that was all that was asked for, say so in one sentence \
+                         without a call."
+                    .to_owned(),
+                false => {
+                    turn.checked_first = Some(text.to_owned());
+                    format!(
+                        "The project's check was run, and does not pass. {text}\nIf that has to do with what was \
+                         asked for, make the next change now; otherwise say so in one sentence without a call."
+                    )
+                }
+            };
+            self.remember(Message::User { text }, out);
+        }
+        self.advance(out);
     }
 
     /// Runs the check on the tree as it is.
@@ -58,13 +199,7 @@ impl Agent {
         trial: Option<TrialOf>,
         out: &mut Vec<Effect>,
     ) -> Option<CallId> {
-        let spec = self.checker.clone()?;
-        let call = ToolCall {
-            id: self.calls.mint(),
-            server: spec.server,
-            tool: spec.tool,
-            arguments: Map::from_iter([("name".to_owned(), what.into())]),
-        };
+        let call = self.check_call(what, None)?;
         let id = call.id;
         if let Some(trial) = trial {
             self.tell_trial(id, trial, out);
@@ -76,6 +211,19 @@ impl Agent {
         out.push(Effect::Emit(Event::CallStarted { call: id }));
         self.calls.open(call, Risk::Command, Stage::Running);
         Some(id)
+    }
+
+    /// Makes a call of the check that says what it is for, and to whom it matters in which words it runs.
+    fn check_call(&mut self, what: &str, words: Option<Vec<String>>) -> Option<ToolCall> {
+        let spec = self.checker.clone()?;
+        let mut arguments = Map::from_iter([("name".to_owned(), what.into())]);
+        arguments.extend(words.map(|words| ("argv".to_owned(), words.into())));
+        Some(ToolCall {
+            id: self.calls.mint(),
+            server: spec.server,
+            tool: spec.tool,
+            arguments,
+        })
     }
 
     /// Takes what a check told.
@@ -107,6 +255,9 @@ impl Agent {
                 known => Checking::Known(known),
             };
             turn.has_check = result.is_some();
+            if !turn.changed.is_empty() {
+                return self.checked_after(&text, result, out);
+            }
             if result.is_some_and(|result| !result.passed) {
                 turn.checked_first = Some(text.clone());
                 let text = format!("{text}\n\nMake the change now.");

@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 use self::answering::Answering;
 use self::calling::Next;
 use self::checking::Checking;
+pub(super) use self::checking::Leave;
 use self::planning::Planning;
 use self::rewriting::{Focused, Reading, Rewriting};
 use self::searching::Search;
@@ -276,6 +277,8 @@ impl Agent {
             self.check_first(out);
         } else if let Some((name, arguments)) = turn.pending.pop_front() {
             self.begin_call(&name, arguments, out);
+        } else if self.is_to_ask_for_check() {
+            self.ask_for_check(out);
         } else if self.plans_now() {
             self.ask_for_plan(out);
         } else if !(self.begins_beside() && self.begin_beside(out)) {
@@ -623,7 +626,8 @@ impl Agent {
                 if open.stage == super::calls::Stage::Trying {
                     continue;
                 }
-                let checks = open.call.server == super::CHECKING_SERVER;
+                let checks = open.call.server == super::CHECKING_SERVER
+                    && open.call.tool != super::guidance::SCRIPT;
                 self.late.push((open.call.id, turn.number));
                 out.push(Effect::Emit(Event::CallFinished {
                     call: open.call.id,

@@ -3,17 +3,19 @@
 //! The check is a command that the user named or that the project's files tell. It runs in a scratch copy, so that it
 //! can write what it likes and nothing of the user's is changed: the roots are readable, the copy is writable, there
 //! is no network. A call with `walden/trial` in its `_meta` first makes an edit in the copy, and takes it back
-//! afterwards: so a change is tried before anybody sees it.
+//! afterwards: so a change is tried before anybody sees it. Scripts of skills run there as well.
 
 pub use installed::has;
+pub use scripts::Scripts;
 
 mod installed;
 mod live;
 mod probing;
 mod report;
 mod running;
+mod scripts;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +32,8 @@ use serde_json::json;
 use self::live::Live;
 use self::probing::Probe;
 use self::report::Verdict;
-use self::running::Limit;
+use self::running::{Limit, Ran};
+use self::scripts::{SCRIPT, Script};
 use super::filesystem::Filesystem;
 use crate::sandbox::{Launcher, Limits, Metadata, Profile};
 use crate::workspace::{Roots, Scratch};
@@ -56,6 +59,8 @@ pub struct Runner {
     check: Vec<String>,
     /// The Python that tries files which are written from nothing.
     python: Option<String>,
+    /// The skills whose scripts may be run.
+    scripts: Vec<Scripts>,
     /// Where the copy is made.
     dir: PathBuf,
     state: Arc<tokio::sync::Mutex<State>>,
@@ -76,6 +81,7 @@ impl Runner {
             launcher,
             check,
             python: None,
+            scripts: Vec::new(),
             dir,
             state: Arc::default(),
         }
@@ -86,6 +92,18 @@ impl Runner {
     pub fn with_python(mut self, python: &str) -> Self {
         self.python = Some(python.to_owned());
         self
+    }
+
+    /// Lets the server run scripts of skills.
+    #[must_use]
+    pub fn with_scripts(mut self, scripts: Vec<Scripts>) -> Self {
+        self.scripts = scripts;
+        self
+    }
+
+    /// Returns the words of the check; none where the project has none.
+    pub fn command(&self) -> &[String] {
+        &self.check
     }
 
     async fn check(&self, trial: Option<Trial>, live: Option<&Live>) -> Result<Verdict, String> {
@@ -100,6 +118,19 @@ impl Runner {
         Ok(probing::with_given(verdict, &output))
     }
 
+    /// Runs a script of a skill, and says what it printed.
+    async fn script(&self, script: &Script, live: Option<&Live>) -> Result<String, String> {
+        let shown = script.argv.iter().map(Path::new);
+        let shown = shown
+            .filter_map(|word| word.strip_prefix(&script.folder).ok())
+            .next();
+        let shown = shown.map_or_else(String::new, |path| path.display().to_string());
+        let (ran, ..) = self
+            .run_in_copy(&script.argv, Some(&script.folder), None, live)
+            .await?;
+        scripts::told(&shown, &ran)
+    }
+
     /// Runs a command in the copy, with an edit made in it or without. Returns, too, what it said.
     async fn run(
         &self,
@@ -108,6 +139,24 @@ impl Runner {
         trial: Option<Trial>,
         live: Option<&Live>,
     ) -> Result<(Verdict, String), String> {
+        let (ran, folder, copy) = self.run_in_copy(argv, None, trial, live).await?;
+        let line_of = move |file: &str, row: usize| {
+            let file = copy.read(file).ok()?;
+            let text = String::from_utf8_lossy(&file.bytes).into_owned();
+            text.lines().nth(row.checked_sub(1)?).map(str::to_owned)
+        };
+        let verdict = report::verdict(spoken, &ran, &folder, &line_of);
+        Ok((verdict, ran.output))
+    }
+
+    /// Runs a command in the copy, which may read one more folder. Returns, too, the copy.
+    async fn run_in_copy(
+        &self,
+        argv: &[String],
+        more: Option<&Path>,
+        trial: Option<Trial>,
+        live: Option<&Live>,
+    ) -> Result<(Ran, PathBuf, Roots), String> {
         let mut state = self.state.lock().await;
         let scratch = match &state.scratch {
             Some(scratch) => Arc::clone(scratch),
@@ -138,7 +187,10 @@ impl Runner {
         };
         let home = self.dir.join("home");
         let profile = Profile {
-            read: self.roots.dirs().into_iter().map(PathBuf::from).collect(),
+            read: {
+                let roots = self.roots.dirs().into_iter().map(PathBuf::from);
+                roots.chain(more.map(Path::to_owned)).collect()
+            },
             write: vec![folder.clone()],
             scratch: home.clone(),
             lacking: crate::sandbox::Lacking::default(),
@@ -154,7 +206,7 @@ impl Runner {
             live,
         )
         .await?;
-        if !ran.timed_out && state.took.is_none() {
+        if !ran.timed_out && state.took.is_none() && more.is_none() {
             state.took = Some(ran.took);
         }
         let copy = scratch
@@ -162,13 +214,7 @@ impl Runner {
             .unwrap_or_else(PoisonError::into_inner)
             .roots()
             .clone();
-        let line_of = move |file: &str, row: usize| {
-            let file = copy.read(file).ok()?;
-            let text = String::from_utf8_lossy(&file.bytes).into_owned();
-            text.lines().nth(row.checked_sub(1)?).map(str::to_owned)
-        };
-        let verdict = report::verdict(spoken, &ran, &folder, &line_of);
-        Ok((verdict, ran.output))
+        Ok((ran, folder, copy))
     }
 
     fn tools(&self) -> Vec<Tool> {
@@ -181,7 +227,16 @@ impl Runner {
                 .with_annotations(ToolAnnotations::new().read_only(true).open_world(false))
                 .with_meta(meta)
         });
-        check.into_iter().chain(probe).collect()
+        let script = (!self.scripts.is_empty()).then(|| {
+            let mut meta = MetaObject::new();
+            meta.insert("walden/risk".to_owned(), "command".into());
+            let what =
+                "Runs a script of a skill that was told; it can change no file of the project.";
+            Tool::new(SCRIPT, what, Script::schema(&self.scripts))
+                .with_annotations(ToolAnnotations::new().read_only(true).open_world(false))
+                .with_meta(meta)
+        });
+        check.into_iter().chain(probe).chain(script).collect()
     }
 
     fn describe(&self) -> Tool {
@@ -272,6 +327,24 @@ impl ServerHandler for Runner {
             false => None,
         };
         let live = Live::of(&context);
+        if request.name == SCRIPT {
+            let script = Script::of(&self.scripts, request.arguments.as_ref());
+            let ran = async {
+                match &script {
+                    Ok(script) => self.script(script, live.as_ref()).await,
+                    Err(problem) => Err(problem.clone()),
+                }
+            };
+            let ran = tokio::select! {
+                ran = ran => ran,
+                () = context.ct.cancelled() => Err("cancelled".to_owned()),
+            };
+            let result = match ran {
+                Ok(text) => CallToolResult::success(vec![ContentBlock::text(text)]),
+                Err(text) => CallToolResult::error(vec![ContentBlock::text(text)]),
+            };
+            return Ok(result.into());
+        }
         let checked = async {
             match &probe {
                 Some(probe) => self.probe(probe, trial).await,

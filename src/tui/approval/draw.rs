@@ -13,7 +13,7 @@ use super::super::theme::Theme;
 use super::keys::REASON;
 use super::layout::place;
 use super::{Approval, Question, Set};
-use crate::protocol::Risk;
+use crate::protocol::{Ask, Risk};
 
 impl Approval {
     /// Draws the pane.
@@ -128,6 +128,9 @@ fn verb(question: Question<'_>) -> &'static str {
         Some(change) if change.from.is_some() => return "Move a file?",
         Some(change) if change.modes.is_some() => return "Change who may run a file?",
         _ => {}
+    }
+    if question.ask.is_some_and(Ask::is_once_for_all) {
+        return "Run the project's check?";
     }
     match question.risk {
         Risk::Read => "Read?",

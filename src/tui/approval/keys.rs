@@ -6,6 +6,7 @@ use super::super::keymap::{Action, Answer, key_of};
 use super::super::role::Role;
 use super::super::text::{Row, clean_line, width, wrap};
 use super::{Approval, Question, Set};
+use crate::protocol::Ask;
 
 /// What stands before the reason of a denial.
 pub(super) const REASON: &str = "why not? ";
@@ -39,15 +40,16 @@ impl Approval {
         }
         let armed = self.is_armed(now);
         let tool = clean_line(&question.call.tool);
-        let allow = if self.is_whole() {
-            "allow"
-        } else {
-            "allow the rest"
+        let once_for_all = question.ask.is_some_and(Ask::is_once_for_all);
+        let allow = match self.is_whole() {
+            true if once_for_all => "allow for this session",
+            true => "allow",
+            false => "allow the rest",
         };
         let mut long = vec![(Answer::AllowOnce, allow.to_owned())];
         let mut short = vec!["once"];
         // What was left out of one change says nothing about the next.
-        if self.is_whole() {
+        if self.is_whole() && !once_for_all {
             long.push((Answer::AllowForSession, format!("allow {tool} from now on")));
             short.push("always");
         }

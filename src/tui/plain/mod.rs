@@ -131,16 +131,27 @@ impl Plain {
                 call,
                 reason,
                 change,
-                ..
+                ask,
             } => {
                 self.waiting = Waiting::Decision(*call);
                 out.push(format!("this asks because {}", sanitize_line(reason)));
                 let files = change.iter().flat_map(FileChange::shown);
                 out.extend(files.flat_map(changed));
-                out.push(
-                    "allow? y: once, a: this tool for the session, n: no, or n and why not"
-                        .to_owned(),
-                );
+                let command = ask.iter().flat_map(|ask| &ask.command);
+                let words: Vec<String> = command.map(|word| sanitize_line(word)).collect();
+                if !words.is_empty() {
+                    out.push(format!("it runs: {}", words.join(" ")));
+                }
+                if let Some(confined) = ask.as_ref().and_then(|ask| ask.confined.as_ref()) {
+                    out.push(format!("confined to {}", sanitize_line(confined)));
+                }
+                let answers = match ask.as_ref().is_some_and(|ask| ask.is_once_for_all()) {
+                    true => "allow? y: for the session, n: no, not in this session",
+                    false => {
+                        "allow? y: once, a: this tool for the session, n: no, or n and why not"
+                    }
+                };
+                out.push(answers.to_owned());
             }
             Event::CallProgressed { call, text } => self.live.read(*call, text, &mut out),
             Event::CallFinished { call, outcome } => {

@@ -1,11 +1,20 @@
 //! Moving an item to another file, with what it needs and what names it, as far as syntax tells.
 //!
 //! What is certain is rewritten: the item, its imports, the imports of it. Where it is not certain that all uses are
-//! found, the old module passes the item on, so that the code still builds, and these places are listed.
+//! found, the old module of Rust or Python passes the item on, so that the code still builds, and these places are listed.
+//! In the other languages an item is moved where all of it is certain, and refused with what is not otherwise.
 
+mod c;
+mod go;
+mod java;
+mod names;
 mod python;
 mod rust;
+mod script;
 mod text;
+
+#[cfg(test)]
+mod more_tests;
 
 #[cfg(test)]
 mod tests;
@@ -55,8 +64,8 @@ pub enum MoveError {
         "`{name}` stands inside of something else; only what stands at the top of a file is moved"
     )]
     NotAtTop { name: String },
-    #[error("{language} is not moved here: Rust and Python are")]
-    NotThisLanguage { language: &'static str },
+    #[error("`{name}` was not moved: {why}")]
+    NotCertain { name: String, why: String },
     #[error("`{name}` is in `{path}` already")]
     SameFile { name: String, path: String },
     #[error(
@@ -124,12 +133,19 @@ pub fn plan(roots: &Roots, request: &Request<'_>, cancel: &AtomicBool) -> Result
     }
     let target = Target::choose(&project, &chosen)?;
     let name = || target.name.clone();
-    let places: Vec<_> = target.places.iter().collect();
-    let ([home], [(path, at)]) = (target.homes.as_slice(), places.as_slice()) else {
+    // In C a declaration is no more than the promise of a definition.
+    let is_body = |path: &String, at: usize| {
+        let mut sources = project.sources.iter();
+        let source = sources.find(|source| source.path == *path);
+        !c::is_c(target.language) || source.is_some_and(|source| c::is_defined_at(source, at))
+    };
+    let places = target.places.iter();
+    let places: Vec<_> = places.filter(|(path, at)| is_body(path, *at)).collect();
+    let [(path, at)] = places.as_slice() else {
         return Err(MoveError::NotAtTop { name: name() });
     };
     let movable = !target.is_member()
-        && home.inner.is_empty()
+        && target.homes.iter().all(|home| home.inner.is_empty())
         && !matches!(target.kind, SymbolKind::Module | SymbolKind::Macro);
     if !movable {
         return Err(MoveError::NotAtTop { name: name() });
@@ -158,9 +174,10 @@ pub fn plan(roots: &Roots, request: &Request<'_>, cancel: &AtomicBool) -> Result
     match from.language {
         Language::Rust => rust::plan(&scene),
         Language::Python => python::plan(&scene),
-        other => Err(MoveError::NotThisLanguage {
-            language: other.name(),
-        }),
+        Language::Go => go::plan(&scene),
+        Language::JavaScript | Language::TypeScript | Language::Tsx => script::plan(&scene),
+        Language::Java => java::plan(&scene),
+        Language::C | Language::Cpp => c::plan(&scene),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Lays files and moves an item; returns the plan.
-fn moved(files: &[(&str, &str)], item: &str, to: &str) -> Result<Move, MoveError> {
+pub(super) fn moved(files: &[(&str, &str)], item: &str, to: &str) -> Result<Move, MoveError> {
     let folder = tempfile::tempdir().expect("a folder");
     for (path, text) in files {
         let path = folder.path().join(path);
@@ -16,7 +16,12 @@ fn moved(files: &[(&str, &str)], item: &str, to: &str) -> Result<Move, MoveError
 }
 
 /// Moves an item, and compares the files that change.
-fn check(files: &[(&str, &str)], item: &str, to: &str, expected: &[(&str, &str)]) -> Move {
+pub(super) fn check(
+    files: &[(&str, &str)],
+    item: &str,
+    to: &str,
+    expected: &[(&str, &str)],
+) -> Move {
     let made = moved(files, item, to).expect("a plan");
     let expected: BTreeMap<String, String> = expected
         .iter()

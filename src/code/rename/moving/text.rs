@@ -103,7 +103,11 @@ pub(super) fn take_out(edits: &mut Edits, text: &str, range: &Range<usize>) {
     while before_blank && text[end..].starts_with('\n') {
         end += 1;
     }
-    edits.replace(range.start..end, "");
+    let mut start = range.start;
+    while end == text.len() && text[..start].ends_with("\n\n") {
+        start -= 1;
+    }
+    edits.replace(start..end, "");
 }
 
 /// Takes one part out of a list, with its comma.
