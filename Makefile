@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup gpu demo conformance interop recordings hosts
+.PHONY: help run test setup gpu demo conformance interop recordings hosts plateau
 
 export CARGO_TERM_COLOR ?= auto
 
@@ -230,6 +230,11 @@ recordings: interop
 	python3 -Bu tests/recording/login.py $(RELEASE) $(MODEL) $(INTEROP) assets/login.txt
 	python3 -Bu tests/recording/drive.py $(RELEASE) $(MODEL) \
 		$(INTEROP)/node_modules/@modelcontextprotocol/server-everything/dist/index.js assets/servers-model.txt
+
+# How well the model calls tools of others where there are 3, 20 and 60 of them: a table, in some minutes.
+plateau:
+	cargo build --release --locked
+	/usr/bin/python3 tests/plateau/measure.py $(RELEASE) "$$($(RELEASE) model path $(MODEL))"
 
 # The official inspector and the official Python client must get from the three servers what they ask for.
 hosts:

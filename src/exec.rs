@@ -11,8 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::door::Harmless;
 use crate::error::{ExitCode, UserError};
 use crate::protocol::{
-    Answer, Ask, CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, Transcript,
-    TurnSummary, harmless_json, sanitize, sanitize_line,
+    Answer, Ask, CallState, Decision, EndReason, Event, Item, Level, Op, Outcome, SearchNews,
+    Transcript, TurnSummary, harmless_json, sanitize, sanitize_line,
 };
 use crate::session::Handle;
 
@@ -238,6 +238,18 @@ impl<'a> Printer<'a> {
         match event {
             Event::ModelLoaded { info } => {
                 writeln!(self.log, "model: {}", sanitize_line(&info.title))
+            }
+            // One that is tried is no news for itself: what came of all of them is.
+            Event::CallFinished { call, .. } if transcript.search_of(*call).is_some() => Ok(()),
+            Event::Searched {
+                news: SearchNews::Began { .. } | SearchNews::Ended { .. },
+            } => {
+                let search = transcript.items.iter().rev().find_map(|item| match item {
+                    Item::Search { search } => Some(search.sentence()),
+                    _ => None,
+                });
+                let sentence = search.unwrap_or_default();
+                writeln!(self.log, "· {}", sanitize_line(&sentence))
             }
             Event::CallFinished { call, outcome } => {
                 let title = transcript.items.iter().rev().find_map(|item| match item {

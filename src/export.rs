@@ -84,6 +84,16 @@ fn markdown(transcript: &Transcript, title: &str) -> String {
                     fence(&mut out, "json", &arguments.unwrap_or_default());
                 }
             }
+            Item::Search { search } => {
+                let _ = writeln!(out, "**{}**", sanitize_line(&redact(&search.sentence())));
+                for trial in &search.trials {
+                    let title = sanitize_line(&trial.call.title());
+                    let _ = writeln!(out, "\n- {title}");
+                    if let CallState::Finished { outcome } = &trial.state {
+                        fence(&mut out, "", outcome.for_model());
+                    }
+                }
+            }
             Item::Notice { text, .. } => {
                 let _ = writeln!(out, "{}", quoted(&clean(text)));
             }
@@ -230,6 +240,48 @@ mod tests {
         assert!(text.contains("````\n```\ncode\n```\n````"), "{text}");
         assert!(text.contains("> what is <b>\n> ⟨U+001B⟩[31m?"), "{text}");
         assert!(text.contains("**fs.read a.md** — done"), "{text}");
+    }
+
+    #[test]
+    fn what_was_tried_is_written_with_what_each_trial_said() {
+        use crate::protocol::{SearchEnd, SearchNews, TrialOf};
+        let mut transcript = Transcript::default();
+        let call = CallId(7);
+        for news in [
+            SearchNews::Began {
+                path: "a.py".to_owned(),
+                command: None,
+                base: None,
+            },
+            SearchNews::Trying {
+                call,
+                trial: TrialOf::Edit,
+            },
+        ] {
+            transcript.apply(&Event::Searched { news });
+        }
+        transcript.apply(&Event::CallProposed {
+            call: ToolCall {
+                id: call,
+                server: "run".to_owned(),
+                tool: "probe".to_owned(),
+                arguments: serde_json::Map::new(),
+            },
+            risk: Risk::Command,
+        });
+        transcript.apply(&Event::CallFinished {
+            call,
+            outcome: Outcome::Done {
+                text: "f(1) gives 2".to_owned(),
+            },
+        });
+        let (end, wall_ms) = (SearchEnd::Likeliest, 1_500);
+        let news = SearchNews::Ended { end, wall_ms };
+        transcript.apply(&Event::Searched { news });
+        let text = export(&transcript, "a session", Format::Markdown);
+        let head = "**Tried 1 version of `a.py` on sample calls · 1.5 s · the likeliest is made**";
+        assert!(text.contains(head), "{text}");
+        assert!(text.contains("f(1) gives 2"), "{text}");
     }
 
     #[test]

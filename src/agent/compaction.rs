@@ -255,6 +255,21 @@ impl Agent {
     }
 }
 
+/// Says why a turn ends: where its words do not fit, what would make them.
+pub(super) fn told(failure: &ModelFailure) -> String {
+    let ModelFailure::ContextFull { needed, context } = failure else {
+        return failure.to_string();
+    };
+    // With room for an answer.
+    let enough = needed.saturating_add(512).checked_next_power_of_two();
+    let larger = enough.map_or_else(String::new, |enough| {
+        format!(", or start walden with `--context {enough}`")
+    });
+    format!(
+        "the message does not fit: it needs {needed} tokens and the window has {context}; shorten it{larger}"
+    )
+}
+
 fn size(message: &Message) -> usize {
     let text = match message {
         Message::System { text } | Message::User { text } | Message::Tool { text, .. } => text,

@@ -250,7 +250,7 @@ fn tokens(tool: &ToolSpec) -> u32 {
     (prompt::short_signature(tool).len() as u32).div_ceil(3)
 }
 
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|word| word.len() > 1)
         .map(str::to_lowercase)
@@ -258,7 +258,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Rates how well a tool fits the words of a search: its name counts most, then its description, then its arguments.
-fn score(tool: &ToolSpec, wanted: &[String]) -> u32 {
+pub(super) fn score(tool: &ToolSpec, wanted: &[String]) -> u32 {
     let arguments = tool.schema["properties"].as_object();
     let arguments: Vec<String> = arguments
         .into_iter()
@@ -267,15 +267,6 @@ fn score(tool: &ToolSpec, wanted: &[String]) -> u32 {
         .collect();
     let name = words(&tool.name);
     let description = words(&tool.description);
-    // `issue` fits `issues`, and `creating` fits `create`.
-    let alike = |word: &str, wanted: &str| {
-        let shared = word
-            .chars()
-            .zip(wanted.chars())
-            .take_while(|(a, b)| a == b)
-            .count();
-        word == wanted || (shared >= 4 && shared + 3 >= word.len().max(wanted.len()))
-    };
     wanted
         .iter()
         .map(|wanted| {
@@ -285,6 +276,16 @@ fn score(tool: &ToolSpec, wanted: &[String]) -> u32 {
                 + u32::from(has(&arguments))
         })
         .sum()
+}
+
+/// Tells whether two words are one: `issue` fits `issues`, and `creating` fits `create`.
+pub(super) fn alike(word: &str, wanted: &str) -> bool {
+    let shared = word
+        .chars()
+        .zip(wanted.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
+    word == wanted || (shared >= 4 && shared + 3 >= word.len().max(wanted.len()))
 }
 
 #[cfg(test)]

@@ -276,3 +276,65 @@ fn a_tool_that_the_user_says_to_call_by_its_name_is_called_and_need_not_be_looke
         );
     }
 }
+
+#[test]
+fn a_request_in_a_tool_s_words_is_shown_that_tool_and_no_other_request_is() {
+    let shown = |text: &str| {
+        let mut agent = agent(Mode::Auto);
+        agent.handle(Input::Tools(many()));
+        let effects = submit(&mut agent, text);
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Generate(request) => Some(user(request).to_owned()),
+            _ => None,
+        });
+        asked.filter(|asked| asked.contains("[Tools for this"))
+    };
+    let told = shown("Create a label `wont fix` in the project.").expect("it is shown");
+    let first = told
+        .lines()
+        .skip_while(|line| !line.starts_with("[Tools for this"))
+        .nth(1);
+    assert!(
+        first.is_some_and(|line| line.starts_with("- hub__create_label(id?)")),
+        "{told}"
+    );
+    for text in [
+        "Fix the bug in the login page.",
+        "Make the tests pass.",
+        "What does `create_label` do?",
+        "Add a retry to the client of the hub",
+    ] {
+        assert_eq!(shown(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_call_that_is_written_as_words_is_asked_for_once_more_as_a_call() {
+    let mut agent = agent(Mode::Auto);
+    agent.handle(Input::Model {
+        generation: crate::protocol::GenerationId(0),
+        event: ModelEvent::Loaded { info: info() },
+    });
+    agent.handle(Input::Tools(many()));
+    let effects = submit(&mut agent, "Create a label `wont fix` in the project.");
+    let first = request(&effects).id;
+    let said = "hub__create_label(\"wont fix\")";
+    let mut out = agent.handle(Input::Model {
+        generation: first,
+        event: ModelEvent::Text { text: said.into() },
+    });
+    out.extend(agent.handle(Input::Model {
+        generation: first,
+        event: ModelEvent::Done {
+            raw: said.into(),
+            finish: crate::protocol::Finish::Stop,
+            usage: crate::protocol::Usage::default(),
+        },
+    }));
+    assert_eq!(
+        request(&out).choice,
+        crate::protocol::ToolChoice::Required {
+            names: vec!["hub__create_label".to_owned()]
+        }
+    );
+}

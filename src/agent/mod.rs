@@ -14,6 +14,7 @@ mod guidance;
 mod input;
 mod intent;
 mod locating;
+mod meaning;
 mod narrowing;
 mod planning;
 mod policy;

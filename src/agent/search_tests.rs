@@ -2,7 +2,9 @@
 
 use super::tests::*;
 use super::*;
-use crate::protocol::{CheckResult, Departure, Finish, Hash, ModelEvent, Risk, ToolChoice};
+use crate::protocol::{
+    CheckResult, Departure, Finish, Hash, ModelEvent, Risk, SearchNews, ToolChoice,
+};
 
 /// An agent that lets edits be made without asking, and has a check.
 fn checking_agent() -> Agent {
@@ -871,4 +873,49 @@ fn preview_of(agent: &mut Agent, out: &[Effect], hash: &str) -> Vec<Effect> {
         call,
         preview: Preview::Change(Box::new(change)),
     })
+}
+
+/// Returns what effects tell of a search, and of the calls that are proposed.
+fn told_of_search(effects: &[Effect]) -> Vec<String> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Emit(Event::Searched { news }) => Some(match news {
+                SearchNews::Began { path, base, .. } => {
+                    format!("began {path} {}", base.map_or(0, |base| base.reached))
+                }
+                SearchNews::Trying { trial, .. } => format!("trying {trial:?}"),
+                SearchNews::Tried { result, .. } => format!("tried {}", result.reached),
+                SearchNews::Ended { end, .. } => format!("ended {end:?}"),
+            }),
+            Effect::Emit(Event::CallProposed { call, .. }) => Some(call.tool.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn each_trial_is_an_ordinary_call_that_is_said_to_be_part_of_the_search() {
+    let mut agent = checking_agent();
+    begin(&mut agent, "Fix it", 3);
+    let out = draw(&mut agent, "a.py", "1");
+    assert_eq!(
+        told_of_search(&out),
+        ["began a.py 3", "trying Edit", "check"]
+    );
+    let out = check(&mut agent, &out, false, 4);
+    assert_eq!(told_of_search(&out), ["tried 4"]);
+    let out = draw(&mut agent, "a.py", "2");
+    assert_eq!(told_of_search(&out), ["trying Edit", "check"]);
+    let out = check(&mut agent, &out, true, 9);
+    assert_eq!(told_of_search(&out), ["tried 9", "ended Passes", "edit"]);
+}
+
+#[test]
+fn a_search_that_is_stopped_says_so() {
+    let mut agent = checking_agent();
+    begin(&mut agent, "Fix it", 3);
+    draw(&mut agent, "a.py", "1");
+    let out = agent.handle(Input::Op(Op::Interrupt));
+    assert_eq!(told_of_search(&out), ["ended Stopped"]);
 }

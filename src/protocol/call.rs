@@ -97,7 +97,7 @@ impl Outcome {
 }
 
 /// What running a project's check told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CheckResult {
     pub passed: bool,
     /// How far it came: tests that passed, or the line of a script. It orders runs of one command and says no more.

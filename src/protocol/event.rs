@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, Ask, CallId, CompletionOf, Decision, Effort, FileChange, Job, KeptRule, Mode,
-    ModelFailure, ModelInfo, Outcome, Plan, Question, QuestionId, ReviewNews, Risk, Sent,
-    ServerReport, ToolCall, Usage,
+    ModelFailure, ModelInfo, Outcome, Plan, Question, QuestionId, ReviewNews, Risk, SearchNews,
+    Sent, ServerReport, ToolCall, Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -170,6 +170,10 @@ pub enum Event {
     /// Something happened in a review.
     Reviewed {
         news: ReviewNews,
+    },
+    /// Something happened in a search for an edit.
+    Searched {
+        news: SearchNews,
     },
     /// The plan was made, edited or taken back, or is further than it was.
     PlanChanged {

@@ -9,7 +9,7 @@ pub(crate) use super::acting::{PIECES, acting};
 use super::{
     Answer, CallId, ChangeKind, Choice, Decision, EndReason, Event, Field, FieldKind, FileChange,
     Hunk, Level, Line, LineKind, Mode, ModelFailure, Outcome, Question, QuestionId, QuestionKind,
-    Risk, ServerState, ToolCall, TurnSummary, Undone, Usage,
+    Risk, SearchEnd, SearchNews, ServerState, ToolCall, TrialOf, TurnSummary, Undone, Usage,
 };
 
 /// Makes bytes of such pieces, and of any others.
@@ -162,6 +162,33 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
         Event::CallFinished {
             call: CallId(2),
             outcome: Outcome::Denied { reason: own() },
+        },
+        Event::Searched {
+            news: SearchNews::Began {
+                path: own(),
+                command: Some(own()),
+                base: None,
+            },
+        },
+        Event::Searched {
+            news: SearchNews::Trying {
+                call: CallId(3),
+                trial: TrialOf::Edit,
+            },
+        },
+        Event::CallProposed {
+            call: call(3),
+            risk: Risk::Command,
+        },
+        Event::CallFinished {
+            call: CallId(3),
+            outcome: Outcome::Failed { text: own() },
+        },
+        Event::Searched {
+            news: SearchNews::Ended {
+                end: SearchEnd::Nothing,
+                wall_ms: 9,
+            },
         },
         question(
             1,

@@ -31,6 +31,7 @@ mod quoted;
 mod review;
 mod risk;
 mod rule;
+mod search;
 mod secret;
 mod server;
 mod text;
@@ -67,6 +68,7 @@ pub use quoted::{quoted_secret, redact_quoted};
 pub use review::{Finding, ReviewNews, ReviewTarget, Severity};
 pub use risk::Risk;
 pub use rule::{Example, KeptRule, Rule, Ruling, Subject};
+pub use search::{Search, SearchEnd, SearchNews, Trial, TrialOf};
 pub use secret::{find_secret, redact, secret_file};
 pub use server::{
     CompletionOf, Job, JobState, ReportedArgument, ReportedPrompt, ReportedTool, ServerAction,

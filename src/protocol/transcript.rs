@@ -6,8 +6,8 @@ use super::CallId;
 use super::trace::MOST_STEPS;
 use super::{
     Ask, Decision, Event, FileChange, Finding, Job, KeptRule, Level, Mode, ModelFailure, ModelInfo,
-    Outcome, Plan, Question, ReviewNews, Risk, Sent, ServerReport, ServerState, ToolCall, Traced,
-    TurnSummary, Undone, Usage,
+    Outcome, Plan, Question, ReviewNews, Risk, Search, SearchEnd, SearchNews, Sent, ServerReport,
+    ServerState, ToolCall, Traced, TurnSummary, Undone, Usage,
 };
 
 /// The most tasks that are remembered.
@@ -51,6 +51,8 @@ pub struct Transcript {
     pub plan: Option<Plan>,
     /// The user's rules.
     pub rules: Vec<KeptRule>,
+    /// The place of the search that goes on.
+    pub searching: Option<usize>,
     /// Counts the events applied; a view that caches by it knows when to redraw.
     pub version: u64,
 }
@@ -103,6 +105,10 @@ pub enum Item {
     /// The plan, as it is now.
     Plan {
         plan: Box<Plan>,
+    },
+    /// Edits that were tried, until one was made or none.
+    Search {
+        search: Box<Search>,
     },
     /// Something that a review found.
     Finding {
@@ -238,12 +244,15 @@ impl Transcript {
                 {
                     step.calls.push(call.title());
                 }
-                self.items.push(Item::Call {
-                    call: call.clone(),
-                    risk: *risk,
-                    state: CallState::Proposed,
-                    change: None,
-                });
+                let is_trial = self.search().is_some_and(|search| search.take(call, *risk));
+                if !is_trial {
+                    self.items.push(Item::Call {
+                        call: call.clone(),
+                        risk: *risk,
+                        state: CallState::Proposed,
+                        change: None,
+                    });
+                }
                 self.ask_first();
             }
             Event::ApprovalRequested {
@@ -334,8 +343,10 @@ impl Transcript {
             }),
             Event::PlanChanged { plan } => self.planned(plan.as_ref()),
             Event::Reviewed { news } => self.reviewed(news),
+            Event::Searched { news } => self.searched(news),
             Event::TurnMeasured { .. } | Event::AnswerGiven { .. } => {}
             Event::TurnEnded { turn, summary } => {
+                self.stop_search();
                 self.turn = TurnState::Idle;
                 self.items.push(Item::End {
                     turn: *turn,
@@ -343,6 +354,7 @@ impl Transcript {
                 });
             }
             Event::SessionEnded => {
+                self.stop_search();
                 self.turn = TurnState::Idle;
                 self.questions.clear();
             }
@@ -355,6 +367,20 @@ impl Transcript {
             return None;
         };
         self.waiting().find(|(call, ..)| call.id == id)
+    }
+
+    /// Returns all calls, those that were tried among them.
+    pub fn calls(&self) -> impl Iterator<Item = (&ToolCall, &CallState)> {
+        self.items.iter().flat_map(|item| {
+            let (one, trials) = match item {
+                Item::Call { call, state, .. } => (Some((call, state)), None),
+                Item::Search { search } => (None, Some(search.trials.iter())),
+                _ => (None, None),
+            };
+            let trials = trials.into_iter().flatten();
+            one.into_iter()
+                .chain(trials.map(|trial| (&trial.call, &trial.state)))
+        })
     }
 
     /// Returns all calls that wait for a decision, the latest first. It looks no further back than the turn's start.
@@ -411,6 +437,49 @@ impl Transcript {
         }
     }
 
+    fn searched(&mut self, news: &SearchNews) {
+        if matches!(news, SearchNews::Began { .. }) {
+            self.stop_search();
+            self.searching = Some(self.items.len());
+            let search = Box::new(Search::from(news));
+            return self.items.push(Item::Search { search });
+        }
+        if let Some(search) = self.search() {
+            search.hear(news);
+        }
+        if matches!(news, SearchNews::Ended { .. }) {
+            self.searching = None;
+        }
+    }
+
+    /// Returns the search that goes on.
+    fn search(&mut self) -> Option<&mut Search> {
+        match self.items.get_mut(self.searching?) {
+            Some(Item::Search { search }) => Some(search),
+            _ => None,
+        }
+    }
+
+    /// Ends a search whose turn is over.
+    fn stop_search(&mut self) {
+        if let Some(search) = self.search() {
+            search.end = Some(SearchEnd::Stopped);
+        }
+        self.searching = None;
+    }
+
+    /// Returns the search that a call is a part of.
+    pub fn search_of(&self, id: CallId) -> Option<&Search> {
+        self.items
+            .iter()
+            .rev()
+            .take_while(|item| !matches!(item, Item::User { .. }))
+            .find_map(|item| match item {
+                Item::Search { search } if search.has(id) => Some(search.as_ref()),
+                _ => None,
+            })
+    }
+
     fn reviewed(&mut self, news: &ReviewNews) {
         match news {
             ReviewNews::Read {
@@ -457,17 +526,24 @@ impl Transcript {
         id: CallId,
         change: impl FnOnce(&mut CallState, &mut Option<Box<FileChange>>),
     ) {
+        // What is tried is shown with what it says; what it would change, when it is made.
+        let mut none = None;
         let found = self.items.iter_mut().rev().find_map(|item| match item {
             Item::Call {
                 call,
                 state,
                 change,
                 ..
-            } if call.id == id => Some((state, change)),
+            } if call.id == id => Some((state, Some(change))),
+            Item::Search { search } => {
+                let mut trials = search.trials.iter_mut().rev();
+                let trial = trials.find(|trial| trial.call.id == id)?;
+                Some((&mut trial.state, None))
+            }
             _ => None,
         });
         if let Some((state, shown)) = found {
-            change(state, shown);
+            change(state, shown.unwrap_or(&mut none));
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::mcp::{Host, Purpose};
 use crate::model::{Generation, Model};
 use crate::protocol::{
     CallId, Event, FileChange, GenerationId, Guidance, KnownKind, Level, ModelEvent, ModelFailure,
-    Op, ReviewNews, ReviewTarget, Sent, ToolCall, ToolSpec, redact,
+    Op, ReviewNews, ReviewTarget, SearchNews, Sent, ToolCall, ToolSpec, redact,
 };
 use crate::workspace::{Checkpoints, Index, Roots};
 
@@ -116,6 +116,7 @@ pub(super) struct Driver {
     steps: (mpsc::UnboundedSender<Op>, mpsc::UnboundedReceiver<Op>),
     /// When the running turn began, how long it may try edits, and whether it was told that this is over.
     turn_began: Instant,
+    search_began: Instant,
     search_time: Duration,
     clock: Clock,
     stopped: bool,
@@ -195,6 +196,7 @@ impl Driver {
             opening,
             steps: mpsc::unbounded_channel(),
             turn_began: Instant::now(),
+            search_began: Instant::now(),
             search_time,
             clock: Clock::Stopped,
             stopped: false,
@@ -585,6 +587,14 @@ impl Driver {
                 self.clock = Clock::Stopped;
                 *wall_ms = u64::try_from(self.turn_began.elapsed().as_millis()).unwrap_or(u64::MAX);
             }
+            Event::Searched { news } => match news {
+                SearchNews::Began { .. } => self.search_began = Instant::now(),
+                SearchNews::Ended { wall_ms, .. } => {
+                    let took = self.search_began.elapsed().as_millis();
+                    *wall_ms = u64::try_from(took).unwrap_or(u64::MAX);
+                }
+                SearchNews::Trying { .. } | SearchNews::Tried { .. } => {}
+            },
             _ => {}
         }
         match &event {

@@ -104,6 +104,7 @@ fn turn(transcript: &Transcript) -> Option<String> {
             Item::User { text, .. } => parts.push(format!("> {}", text.replace('\n', "\n> "))),
             Item::Assistant { text } => parts.push(text.trim().to_owned()),
             Item::Call { call, .. } => parts.push(format!("[{}]", call.title())),
+            Item::Search { search } => parts.push(format!("[{}]", search.sentence())),
             Item::Reasoning { .. }
             | Item::Notice { .. }
             | Item::Undone { .. }

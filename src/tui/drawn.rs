@@ -15,9 +15,9 @@ use super::theme::{Depth, Theme};
 use super::unsure;
 use super::view;
 use crate::protocol::{
-    CallId, ChangeKind, Decision, EndReason, Event, FileChange, Finding, Hunk, Level, Line,
-    LineKind, Message, Mode, ModelFailure, Outcome, Question, QuestionId, QuestionKind, ReviewNews,
-    Risk, Sent, Severity, ToolCall, TurnSummary, Usage,
+    CallId, ChangeKind, CheckResult, Decision, EndReason, Event, FileChange, Finding, Hunk, Level,
+    Line, LineKind, Message, Mode, ModelFailure, Outcome, Question, QuestionId, QuestionKind,
+    ReviewNews, Risk, SearchEnd, SearchNews, Sent, Severity, ToolCall, TrialOf, TurnSummary, Usage,
 };
 
 /// The program, and the terminal that its bytes reach.
@@ -237,7 +237,7 @@ fn change(text: &str, lines: usize) -> FileChange {
 }
 
 fn events() -> impl Strategy<Value = Event> {
-    (0..22_u8, 1..4_u64, texts(), 0..50_usize).prop_map(|(kind, id, text, size)| {
+    (0..24_u8, 1..4_u64, texts(), 0..50_usize).prop_map(|(kind, id, text, size)| {
         let call = CallId(id);
         let number = size as u32;
         match kind {
@@ -325,6 +325,33 @@ fn events() -> impl Strategy<Value = Event> {
                     messages: vec![Message::User { text }],
                     tools: vec!["read".to_owned()],
                 })),
+            },
+            21 => Event::Searched {
+                news: match size % 3 {
+                    0 => SearchNews::Began {
+                        path: text,
+                        command: Some("check".to_owned()),
+                        base: None,
+                    },
+                    1 => SearchNews::Trying {
+                        call,
+                        trial: TrialOf::Edit,
+                    },
+                    _ => SearchNews::Tried {
+                        call,
+                        result: CheckResult {
+                            reached: number,
+                            failed: 3,
+                            ..CheckResult::default()
+                        },
+                    },
+                },
+            },
+            22 => Event::Searched {
+                news: SearchNews::Ended {
+                    end: SearchEnd::Furthest,
+                    wall_ms: id * 1_234,
+                },
             },
             20 => Event::SessionStarted {
                 id: "1".to_owned(),

@@ -90,6 +90,14 @@ fn has(item: &Item, query: &str) -> bool {
                 })
                 || lines.any(|line| has(&line.text))
         }
+        Item::Search { search } => {
+            let said = |trial: &crate::protocol::Trial| match &trial.state {
+                CallState::Finished { outcome } => has(outcome.for_model()),
+                _ => false,
+            };
+            let mut trials = search.trials.iter();
+            has(&search.sentence()) || trials.any(|trial| has(&trial.call.title()) || said(trial))
+        }
         Item::Undone { undone, .. } => undone.iter().any(|file| has(&file.path)),
         Item::Plan { plan } => plan.steps.iter().any(|step| has(&step.text)),
         Item::Finding { finding } => [

@@ -1,6 +1,8 @@
 //! What each kind of transcript item looks like.
 
-use crate::protocol::{CallState, EndReason, FileChange, Item, Level, Outcome, Risk, ToolCall};
+use crate::protocol::{
+    CallState, EndReason, FileChange, Item, Level, Outcome, Risk, ToolCall, Trial,
+};
 
 use super::diff;
 use super::findings;
@@ -9,6 +11,7 @@ use super::keymap::{Action, key_of};
 use super::markdown;
 use super::planning;
 use super::role::Role;
+use super::searched;
 use super::text::{Row, clean, clean_code, clean_line, count, fold, wrap};
 
 /// Rows of a diff, of a command's output, and of what a person wrote that are shown before the details are asked for.
@@ -45,7 +48,8 @@ pub(super) fn rows(item: &Item, look: Look<'_>) -> Vec<Row> {
             risk,
             state,
             change,
-        } => call_rows(call, *risk, state, change.as_deref(), look),
+        } => call_rows(call, *risk, state, change.as_deref(), None, look),
+        Item::Search { search } => searched::rows(search, look),
         Item::Notice { level, text } => notice(*level, text, look.limit),
         Item::Undone { turn, undone } => {
             let mut rows = vec![Row::new(format!("↶ undid turn {turn}"), Role::TextStrong)];
@@ -93,7 +97,10 @@ pub(super) fn rows(item: &Item, look: Look<'_>) -> Vec<Row> {
 pub(super) fn apart(before: &Item, item: &Item) -> bool {
     !matches!(
         (before, item),
-        (Item::Call { change: None, .. }, Item::Call { .. })
+        (
+            Item::Call { change: None, .. } | Item::Search { .. },
+            Item::Call { .. } | Item::Search { .. }
+        )
     )
 }
 
@@ -160,11 +167,29 @@ fn reasoning(text: &str, look: Look<'_>) -> Vec<Row> {
     rows
 }
 
+/// Lays out a call that is a part of a search, with how far it came.
+pub(super) fn trial(trial: &Trial, look: Look<'_>) -> Vec<Row> {
+    let came = trial.result.filter(|result| result.failed > 0);
+    let came = came.map(|result| {
+        let all = result.reached.saturating_add(result.failed);
+        format!(" · passes {} of {all} tests", result.reached)
+    });
+    call_rows(
+        &trial.call,
+        trial.risk,
+        &trial.state,
+        None,
+        came.as_deref(),
+        look,
+    )
+}
+
 fn call_rows(
     call: &ToolCall,
     risk: Risk,
     state: &CallState,
     change: Option<&FileChange>,
+    aside: Option<&str>,
     look: Look<'_>,
 ) -> Vec<Row> {
     let (mark, role) = match state {
@@ -179,6 +204,9 @@ fn call_rows(
     };
     let mut head = Row::new(mark, role);
     title(&mut head, call, risk);
+    if let Some(aside) = aside {
+        head.push(aside, Role::TextDim);
+    }
     let bar = Row::new("  │ ", Role::CodeGutter);
     let mut body = Vec::new();
     match state {

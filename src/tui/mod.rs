@@ -45,6 +45,7 @@ mod review;
 mod role;
 mod run;
 mod screen;
+mod searched;
 mod serving;
 mod status;
 mod templates;

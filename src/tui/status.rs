@@ -160,6 +160,7 @@ fn state(facts: Facts<'_>) -> State {
                     state: CallState::Running { .. },
                     ..
                 } => Some(call),
+                Item::Search { search } => search.running().map(|trial| &trial.call),
                 _ => None,
             });
             match running {

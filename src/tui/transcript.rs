@@ -121,7 +121,8 @@ impl TranscriptPane {
             if rows >= height {
                 break;
             }
-            if matches!(source.transcript.items[item], Item::Call { .. }) {
+            let folds = |item: &Item| matches!(item, Item::Call { .. } | Item::Search { .. });
+            if folds(&source.transcript.items[item]) {
                 call = Some(item);
             }
             rows += self.rows(source, item).len().saturating_sub(skip);
@@ -392,6 +393,17 @@ fn print(item: &Item, streaming: bool) -> u64 {
                 .as_ref()
                 .map(|change| (&change.after, change.hunks.len(), change.added))
                 .hash(&mut hasher);
+        }
+        Item::Search { search } => {
+            (search.trials.len(), search.tried(), search.wall_ms).hash(&mut hasher);
+            std::mem::discriminant(&search.end).hash(&mut hasher);
+            if let Some(trial) = search.trials.last() {
+                std::mem::discriminant(&trial.state).hash(&mut hasher);
+                trial.result.is_some().hash(&mut hasher);
+                if let CallState::Running { progress } = &trial.state {
+                    progress.hash(&mut hasher);
+                }
+            }
         }
         Item::Undone { undone, .. } => undone.len().hash(&mut hasher),
         Item::Plan { plan } => {

@@ -2,10 +2,11 @@
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use walden::protocol::{
-    CallForm, CallId, ChangeKind, Choice, EndReason, Event, Field, FieldKind, FileChange, Finding,
-    Hunk, Level, Line, LineKind, Mode, ModelInfo, ModelMemory, Modes, Outcome, Plan, Question,
-    QuestionId, QuestionKind, ReportedTool, ReviewNews, ReviewTarget, Risk, ServerReport,
-    ServerState, Severity, Step, StepState, TextFormat, ToolCall, ToolList, TurnSummary, Usage,
+    CallForm, CallId, ChangeKind, CheckResult, Choice, EndReason, Event, Field, FieldKind,
+    FileChange, Finding, Hunk, Level, Line, LineKind, Mode, ModelInfo, ModelMemory, Modes, Outcome,
+    Plan, Question, QuestionId, QuestionKind, ReportedTool, ReviewNews, ReviewTarget, Risk,
+    SearchEnd, SearchNews, ServerReport, ServerState, Severity, Step, StepState, TextFormat,
+    ToolCall, ToolList, TrialOf, TurnSummary, Usage,
 };
 use walden::tui::{Defined, Found, Kept, Msg};
 
@@ -27,6 +28,9 @@ pub(crate) const SCENES: &[Scene] = &[
     ("move", moving),
     ("mode", marking),
     ("live", live),
+    ("trying", trying),
+    ("tried", tried),
+    ("trials", trials),
     ("review", review),
     ("command", command),
     ("reason", reason),
@@ -335,6 +339,75 @@ fn live(desk: &mut Desk) {
         call: CallId(3),
         text: lines.join("\n"),
     });
+}
+
+fn searched(desk: &mut Desk, news: SearchNews) {
+    desk.event(Event::Searched { news });
+}
+
+/// The third of some edits is tried against the project's check.
+fn trying(desk: &mut Desk) {
+    start(desk);
+    desk.event(Event::TurnStarted {
+        turn: 1,
+        text: "`wait` grows without an end. Mend it.".to_owned(),
+    });
+    let result = |reached| CheckResult {
+        reached,
+        failed: 7 - reached,
+        ..CheckResult::default()
+    };
+    searched(
+        desk,
+        SearchNews::Began {
+            path: "src/retry.rs".to_owned(),
+            command: Some("cargo test --quiet".to_owned()),
+            base: Some(result(3)),
+        },
+    );
+    for (id, reached) in [(3, Some(2)), (4, Some(5)), (5, None)] {
+        let (call, trial) = (CallId(id), TrialOf::Edit);
+        searched(desk, SearchNews::Trying { call, trial });
+        let name = format!("edit {} of `src/retry.rs`", id - 2);
+        desk.event(Event::CallProposed {
+            call: ToolCall {
+                id: call,
+                server: "run".to_owned(),
+                tool: "check".to_owned(),
+                arguments: std::iter::once(("name".to_owned(), name.into())).collect(),
+            },
+            risk: Risk::Command,
+        });
+        desk.event(Event::CallStarted { call });
+        let Some(reached) = reached else {
+            let text = "running 7 tests\ntest retry::grows ... ok".to_owned();
+            desk.event(Event::CallProgressed { call, text });
+            continue;
+        };
+        let text = format!(
+            "`cargo test --quiet` fails:\n`retry::is_bounded` failed:\n  left: {reached}m\n right: 1m"
+        );
+        let outcome = Outcome::Failed { text };
+        desk.event(Event::CallFinished { call, outcome });
+        let result = result(reached);
+        searched(desk, SearchNews::Tried { call, result });
+    }
+}
+
+fn tried(desk: &mut Desk) {
+    trying(desk);
+    let call = CallId(5);
+    let text = "`cargo test --quiet` passes.".to_owned();
+    let outcome = Outcome::Done { text };
+    desk.event(Event::CallFinished { call, outcome });
+    let (end, wall_ms) = (SearchEnd::Passes, 12_300);
+    searched(desk, SearchNews::Ended { end, wall_ms });
+}
+
+/// The same, unfolded.
+fn trials(desk: &mut Desk) {
+    tried(desk);
+    desk.press(KeyCode::Char('o'), KeyModifiers::ALT);
 }
 
 fn change() -> FileChange {

@@ -277,3 +277,16 @@ proptest::proptest! {
         proptest::prop_assert!(anew <= MOST as usize + 1, "{anew}");
     }
 }
+
+#[test]
+fn what_does_not_fit_ends_with_what_would_make_it_fit() {
+    let failure = ModelFailure::ContextFull {
+        needed: 2_619,
+        context: 512,
+    };
+    assert_eq!(
+        told(&failure),
+        "the message does not fit: it needs 2619 tokens and the window has 512; shorten it, or start walden with \
+         `--context 4096`"
+    );
+}

@@ -19,7 +19,8 @@ use super::searching::{Candidate, Search};
 use super::wording::Part;
 use super::{Agent, intent, notice};
 use crate::protocol::{
-    CallId, CheckResult, Event, Level, Mechanism, Mode, Risk, ToolCall, ToolChoice,
+    CallId, CheckResult, Event, Level, Mechanism, Mode, Risk, SearchEnd, ToolCall, ToolChoice,
+    TrialOf,
 };
 
 /// How many versions are drawn, and how many that agree in everything are enough.
@@ -175,8 +176,8 @@ impl Agent {
 
     /// Runs the code as it stands on the sample calls.
     fn look_at_what_stands(&mut self, out: &mut Vec<Effect>) {
-        let Some(call) = self.probing("what stands there", out) else {
-            return self.adopt_current(out);
+        let Some(call) = self.probing("what stands there", TrialOf::Standing, out) else {
+            return self.adopt_current(SearchEnd::Undecided, out);
         };
         if let Some(search) = self.search() {
             search.versions.looks = Some(call.id);
@@ -225,8 +226,8 @@ impl Agent {
         let number = self
             .search()
             .map_or(0, |search| search.versions.probed.len() + 1);
-        let Some(call) = self.probing(&format!("version {number}"), out) else {
-            return self.adopt_current(out);
+        let Some(call) = self.probing(&format!("version {number}"), TrialOf::Edit, out) else {
+            return self.adopt_current(SearchEnd::Undecided, out);
         };
         let trial = self.search().and_then(|search| search.await_check(call.id));
         if trial.is_some() {
@@ -235,7 +236,7 @@ impl Agent {
     }
 
     /// Opens a call that runs a file on the sample calls.
-    fn probing(&mut self, what: &str, out: &mut Vec<Effect>) -> Option<ToolCall> {
+    fn probing(&mut self, what: &str, trial: TrialOf, out: &mut Vec<Effect>) -> Option<ToolCall> {
         let (spec, (path, before)) = self.prober.clone().zip(self.file_to_write())?;
         let id = self.calls.mint();
         let turn = self.turn.as_ref()?;
@@ -256,6 +257,7 @@ impl Agent {
             tool: spec.tool,
             arguments: Map::from_iter(arguments.map(|(name, value)| (name.to_owned(), value))),
         };
+        self.tell_trial(id, trial, out);
         // What is handed over is no news to anybody.
         let mut shown = call.clone();
         shown.arguments.retain(|name, _| name == "name");
@@ -300,7 +302,7 @@ impl Agent {
                 self.next_version(out);
             }
             // It could not be looked at: then nothing chooses.
-            None => self.adopt(candidate, out),
+            None => self.adopt(candidate, SearchEnd::Undecided, out),
         }
     }
 
@@ -329,6 +331,7 @@ impl Agent {
         let versions = &mut search.versions;
         let Some(place) = versions.choose() else {
             turn.search = None;
+            self.tell_search_ended(SearchEnd::Nothing, out);
             return self.generate(ToolChoice::Auto, out);
         };
         let count = versions.probed.len();
@@ -338,30 +341,25 @@ impl Agent {
             .filter(|(_, result)| result.given == versions.probed[place].1.given)
             .count();
         let (candidate, result) = versions.probed.remove(place);
-        let text = match result.passed {
-            true if mends => format!(
-                "Nothing checks this project. Of {count} edits that were run on sample calls, this one and those that \
-                 give the same are the likeliest to mend it."
-            ),
-            true => format!(
-                "Nothing checks this project. Of {count} versions that were written and run, {agree} give the same \
-                 for sample calls: one of those is made."
-            ),
-            false => {
-                "Nothing checks this project, and no version that was written runs as it should."
-                    .to_owned()
-            }
+        // What was chosen, the search's end tells; that nothing was right is more than that.
+        if !result.passed {
+            let text =
+                "Nothing checks this project, and no version that was written runs as it should.";
+            notice(Level::Warning, text, out);
+        }
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let end = match result.passed {
+            true if mends => SearchEnd::Likeliest,
+            true => SearchEnd::Agreed {
+                alike: number(agree),
+                of: number(count),
+            },
+            false => SearchEnd::Faulty,
         };
-        let level = if result.passed {
-            Level::Info
-        } else {
-            Level::Warning
-        };
-        notice(level, &text, out);
         if let Some(turn) = &mut self.turn {
             turn.compared = true;
         }
-        self.adopt(candidate, out);
+        self.adopt(candidate, end, out);
     }
 }
 

@@ -9,7 +9,8 @@ use super::super::policy::Verdict;
 use super::Agent;
 use super::searching::Search;
 use crate::protocol::{
-    CallId, CheckResult, Decision, Event, Mechanism, Message, Mode, Outcome, Risk, ToolCall, Why,
+    CallId, CheckResult, Decision, Event, Mechanism, Message, Mode, Outcome, Risk, SearchEnd,
+    ToolCall, TrialOf, Why,
 };
 
 /// The tool of the check.
@@ -177,7 +178,7 @@ impl Agent {
 
     /// Runs the check on the tree as it is.
     pub(super) fn check_first(&mut self, out: &mut Vec<Effect>) {
-        let Some(id) = self.open_check("the project as it is", out) else {
+        let Some(id) = self.open_check("the project as it is", None, out) else {
             return self.advance(out);
         };
         if let Some(turn) = &mut self.turn {
@@ -192,9 +193,17 @@ impl Agent {
     }
 
     /// Opens a call of the check that is shown with what it is for.
-    pub(super) fn open_check(&mut self, what: &str, out: &mut Vec<Effect>) -> Option<CallId> {
+    pub(super) fn open_check(
+        &mut self,
+        what: &str,
+        trial: Option<TrialOf>,
+        out: &mut Vec<Effect>,
+    ) -> Option<CallId> {
         let call = self.check_call(what, None)?;
         let id = call.id;
+        if let Some(trial) = trial {
+            self.tell_trial(id, trial, out);
+        }
         out.push(Effect::Emit(Event::CallProposed {
             call: call.clone(),
             risk: Risk::Command,
@@ -238,6 +247,7 @@ impl Agent {
             call: id,
             outcome: shown,
         }));
+        self.tell_tried(id, result, out);
         let Some(turn) = &mut self.turn else { return };
         if turn.checking == Checking::Running(id) {
             turn.checking = match result {
@@ -269,7 +279,7 @@ impl Agent {
         if passed {
             turn.checking = Checking::Known(result);
             turn.verified = turn.search.as_ref().map(Search::tried);
-            self.adopt_current(out);
+            self.adopt_current(SearchEnd::Passes, out);
         } else {
             self.failed_candidate(text, result, out);
         }

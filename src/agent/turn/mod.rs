@@ -11,6 +11,7 @@ mod placing;
 mod planning;
 mod rewriting;
 mod searching;
+mod spoken;
 mod together;
 mod tracks;
 mod wording;
@@ -35,7 +36,7 @@ use super::review::Review;
 use super::{Agent, Located, deciding, intent, notice};
 use crate::protocol::{
     CheckEnd, Effort, EndReason, Event, Finish, GenerationId, Level, Mechanism, Message, Mode,
-    ModelEvent, Outcome, Risk, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
+    ModelEvent, Outcome, Risk, SearchEnd, ToolCall, ToolChoice, ToolSpec, TurnSummary, Usage,
 };
 
 /// How often a turn that was asked for a change and made none is asked again.
@@ -93,6 +94,8 @@ pub(super) struct Turn {
     repeats: Repeats,
     checking: Checking,
     search: Option<Search>,
+    /// It was told of a search that goes on.
+    is_search_told: bool,
     /// The time for searching is up.
     time_is_up: bool,
     /// What is made is a version that was chosen among several: another would be no better.
@@ -163,6 +166,13 @@ impl Agent {
             asked = located.after(&asked);
             files.extend(located.file.clone());
         }
+        let meant = match tool.is_none() && files.is_empty() && located.is_none() {
+            true => self.tools_meant(&text),
+            false => None,
+        };
+        if let Some(meant) = &meant {
+            asked = format!("{asked}\n\n{meant}");
+        }
         self.remember(Message::User { text: asked }, out);
         let decision = self.decision_in(&text, out);
         let is_step = self.begin_step(&text);
@@ -171,6 +181,8 @@ impl Agent {
         let wants_change = match (intent, self.policy.mode()) {
             // A step that asks for no change in so many words is done without one.
             (Intent::Unclear, _) if is_step => false,
+            // What is to be made is made elsewhere.
+            _ if meant.is_some() => false,
             _ if decision.is_some() && deciding::only_remembers(&text) => false,
             (_, Mode::Plan) | (Intent::Question, _) | (Intent::Unclear, Mode::Ask) => false,
             // Where edits need no question, somebody expects them.
@@ -200,6 +212,7 @@ impl Agent {
             && !plans
             && opening.is_empty()
             && tool.is_none()
+            && meant.is_none()
             && self.leads()
             && self.is_small()
             && !intent::is_of_project(&text);
@@ -463,7 +476,7 @@ impl Agent {
                 }
                 self.end_turn(
                     EndReason::Failed {
-                        message: failure.to_string(),
+                        message: super::compaction::told(&failure),
                     },
                     out,
                 );
@@ -540,6 +553,10 @@ impl Agent {
             (true, true) => NUDGES,
             (true, false) => 1,
         };
+        if turn.nudges < nudges && self.asks_for_the_call(out) {
+            return;
+        }
+        let Some(turn) = &mut self.turn else { return };
         if unmoved(turn) && turn.nudges < nudges {
             turn.nudges += 1;
             turn.retrying = turn.nudges > 1;
@@ -583,6 +600,7 @@ impl Agent {
         if self.begin_plan(&reason, out) || self.begin_answer(&reason, out) {
             return;
         }
+        self.tell_search_ended(SearchEnd::Stopped, out);
         let Some(turn) = self.turn.take() else { return };
         if turn.generation.is_some() {
             out.push(Effect::CancelModel);

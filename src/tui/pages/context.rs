@@ -89,11 +89,12 @@ pub(super) fn parts(transcript: &Transcript, used: u32) -> Parts {
                     parts.outputs += tokens_of(text);
                 }
             }
-            // What a review finds is not in the conversation.
+            // What a review finds, and what was tried, is not in the conversation.
             Item::Notice { .. }
             | Item::Undone { .. }
             | Item::Plan { .. }
             | Item::End { .. }
+            | Item::Search { .. }
             | Item::Finding { .. } => {}
         }
     }

@@ -2,9 +2,7 @@
 //!
 //! Every row belongs to something: the keys act on what the chosen row belongs to.
 
-use crate::protocol::{
-    CallState, Item, Job, JobState, Outcome, ServerReport, ServerState, Transcript,
-};
+use crate::protocol::{CallState, Job, JobState, Outcome, ServerReport, ServerState, Transcript};
 
 use super::super::keymap::{Action, Serve, key_of};
 use super::super::role::Role;
@@ -123,10 +121,7 @@ fn servers(transcript: &Transcript) -> Vec<(&str, Option<&ServerState>)> {
         .map(|(name, state)| (name.as_str(), Some(state)))
         .collect();
     let reported = transcript.reports.iter().map(|report| report.name.as_str());
-    let called = transcript.items.iter().filter_map(|item| match item {
-        Item::Call { call, .. } => Some(call.server.as_str()),
-        _ => None,
-    });
+    let called = transcript.calls().map(|(call, _)| call.server.as_str());
     for name in reported.chain(called) {
         if !servers.iter().any(|(known, _)| *known == name) {
             servers.push((name, None));
@@ -292,12 +287,7 @@ impl Lines {
     }
 
     fn calls(&mut self, transcript: &Transcript, server: &str, target: &Target) {
-        let all = || {
-            transcript.items.iter().filter_map(|item| match item {
-                Item::Call { call, state, .. } if call.server == server => Some((call, state)),
-                _ => None,
-            })
-        };
+        let all = || transcript.calls().filter(|(call, _)| call.server == server);
         let total = all().count();
         if total == 0 {
             return;

@@ -9,7 +9,8 @@ pub use run::run_plain;
 
 use crate::protocol::{
     Answer, CallState, Decision, Event, FileChange, Item, Level, LineKind, Mode, Modes, Op,
-    Outcome, QuestionId, QuestionKind, Scope, Transcript, TurnState, sanitize, sanitize_line,
+    Outcome, QuestionId, QuestionKind, Scope, SearchNews, Transcript, TurnState, sanitize,
+    sanitize_line,
 };
 
 use super::commands::{self, COMMANDS, Command};
@@ -108,6 +109,20 @@ impl Plain {
                 }
             }
             Event::Text { text } => self.text(text, &mut out),
+            // What is tried is told of once it begins, and once it is over.
+            Event::CallProposed { call, .. } if self.transcript.search_of(call.id).is_some() => {}
+            Event::CallProgressed { call, .. } | Event::CallFinished { call, .. }
+                if self.transcript.search_of(*call).is_some() => {}
+            Event::Searched {
+                news: SearchNews::Began { .. } | SearchNews::Ended { .. },
+            } => {
+                let search = self.transcript.items.iter().rev();
+                let mut searches = search.filter_map(|item| match item {
+                    Item::Search { search } => Some(search.sentence()),
+                    _ => None,
+                });
+                out.extend(searches.next().map(|said| sanitize_line(&said)));
+            }
             Event::CallProposed { call, .. } => {
                 let server = sanitize_line(&call.server);
                 out.push(format!("call: {} ({server})", sanitize_line(&call.title())));

@@ -240,3 +240,56 @@ proptest::proptest! {
         }
     }
 }
+
+/// A search of so many edits, as events.
+fn searched(edits: u64) -> Vec<Event> {
+    use crate::protocol::{CheckResult, SearchEnd, SearchNews, TrialOf};
+    let told = |news| Event::Searched { news };
+    let mut events = vec![told(SearchNews::Began {
+        path: "a.py".to_owned(),
+        command: Some("pytest".to_owned()),
+        base: None,
+    })];
+    for id in 1..=edits {
+        let (call, trial) = (CallId(id), TrialOf::Edit);
+        events.push(told(SearchNews::Trying { call, trial }));
+        events.push(Event::CallProposed {
+            call: ToolCall {
+                id: call,
+                server: "run".to_owned(),
+                tool: "check".to_owned(),
+                arguments: serde_json::Map::new(),
+            },
+            risk: Risk::Command,
+        });
+        events.push(Event::CallStarted { call });
+        events.push(Event::CallProgressed {
+            call,
+            text: "collected 7 items".to_owned(),
+        });
+        let text = "`pytest` fails".to_owned();
+        let outcome = Outcome::Failed { text };
+        events.push(Event::CallFinished { call, outcome });
+        let result = CheckResult::default();
+        events.push(told(SearchNews::Tried { call, result }));
+    }
+    let (end, wall_ms) = (SearchEnd::Nothing, 65_400);
+    events.push(told(SearchNews::Ended { end, wall_ms }));
+    events
+}
+
+#[test]
+fn a_search_is_told_of_when_it_begins_and_when_it_is_over() {
+    let mut plain = Plain::default();
+    let said: Vec<String> = searched(20)
+        .iter()
+        .flat_map(|event| plain.hear(event))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "Trying edits of `a.py` against `pytest`",
+            "Tried 20 edits of `a.py` against `pytest` · 65 s · none passes, nothing is changed"
+        ]
+    );
+}

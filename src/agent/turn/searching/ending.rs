@@ -5,7 +5,7 @@ use super::super::checking::Checking;
 use super::super::tracks::{further, worse};
 use super::super::{Agent, Next};
 use super::{DRAWS_A_TRY, Search, Tried};
-use crate::protocol::{EndReason, Event, Message, Outcome, ToolChoice};
+use crate::protocol::{EndReason, Event, Message, Outcome, SearchEnd, ToolChoice};
 
 impl Agent {
     /// Tells whether no more edits are to be drawn.
@@ -52,7 +52,7 @@ impl Agent {
             turn.checking = Checking::Known(Some(result));
         }
         turn.drawn += turn.search.as_ref().map_or(0, Search::tried);
-        self.adopt(tried.candidate, out);
+        self.adopt(tried.candidate, SearchEnd::Furthest, out);
     }
 
     /// Ends the search that is running because its time is up: what is being drawn or checked is left.
@@ -109,6 +109,7 @@ impl Agent {
     /// Ends the search with nothing to show for it. A model that has to be led is not asked what it thinks of that: it
     /// says that all is well.
     pub(super) fn give_up_search(&mut self, out: &mut Vec<Effect>) {
+        self.tell_search_ended(SearchEnd::Nothing, out);
         if self.leads() {
             return self.end_turn(EndReason::Answered, out);
         }

@@ -9,6 +9,7 @@
 //! The search goes on for as long as its time lasts, and asks for something else each time ([`super::tracks`]).
 
 mod ending;
+mod telling;
 mod trying;
 
 use std::collections::BTreeSet;
@@ -23,8 +24,8 @@ use super::tracks::{Tracks, further, worse};
 use super::wording::said;
 use super::{Agent, RETRY_TEMPERATURE};
 use crate::protocol::{
-    CallId, CheckResult, Event, FileChange, Hash, Mechanism, Message, Risk, Sampling, ToolCall,
-    ToolChoice,
+    CallId, CheckResult, Event, FileChange, Hash, Mechanism, Message, Risk, Sampling, SearchEnd,
+    ToolCall, ToolChoice,
 };
 
 /// How many edits are tried before a check that says the same of all of them is said to choose nothing.
@@ -211,14 +212,15 @@ impl Agent {
     }
 
     /// Makes the edit that is being tried the one that the model made: it is judged, shown and written like any other.
-    pub(super) fn adopt_current(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn adopt_current(&mut self, end: SearchEnd, out: &mut Vec<Effect>) {
         let Some(candidate) = self.search().and_then(|search| search.current.take()) else {
             return;
         };
-        self.adopt(candidate, out);
+        self.adopt(candidate, end, out);
     }
 
-    pub(super) fn adopt(&mut self, candidate: Candidate, out: &mut Vec<Effect>) {
+    pub(super) fn adopt(&mut self, candidate: Candidate, end: SearchEnd, out: &mut Vec<Effect>) {
+        self.tell_search_ended(end, out);
         if let Some(turn) = &mut self.turn {
             turn.search = None;
         }
@@ -325,7 +327,7 @@ impl Agent {
         let is_blind = !looked && search.tried >= ROUND && search.unmoved >= search.tried;
         if is_blind && let Some(first) = search.best.take() {
             turn.checking = Checking::Off;
-            return self.adopt(first.candidate, out);
+            return self.adopt(first.candidate, SearchEnd::Undecided, out);
         }
         let inside = search.inside || !beside;
         let waited = search.drawn >= PATIENCE && search.drawn.is_multiple_of(ROUND);

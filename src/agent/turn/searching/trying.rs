@@ -12,7 +12,7 @@ use super::super::tracks::form;
 use super::super::wording::Part;
 use super::super::{Agent, intent};
 use super::{Candidate, Search, UNCHECKED};
-use crate::protocol::{FileChange, Mechanism, Outcome, Risk};
+use crate::protocol::{FileChange, Mechanism, Outcome, Risk, SearchEnd, TrialOf};
 
 impl Agent {
     /// Takes what the model wrote beside the conversation or in it.
@@ -174,7 +174,7 @@ impl Agent {
             if let Some(turn) = &mut self.turn {
                 turn.drawn += turn.search.as_ref().map_or(0, Search::tried);
             }
-            return self.adopt_current(out);
+            return self.adopt_current(SearchEnd::Undecided, out);
         }
         let syntax = self.helps(Mechanism::Syntax);
         let base = self
@@ -221,7 +221,11 @@ impl Agent {
         if let Some(candidate) = &mut search.current {
             candidate.change = Some(change);
         }
-        let Some(id) = self.open_check(&what, out) else {
+        let trial = match is_corrected {
+            true => TrialOf::Mended,
+            false => TrialOf::Edit,
+        };
+        let Some(id) = self.open_check(&what, Some(trial), out) else {
             return;
         };
         let call = self.calls.get_mut(id).map(|open| open.call.clone());
