@@ -178,7 +178,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "mcp/task_book.rs",
         &[],
-        &["rustix", "serde", "serde_json", "tracing"],
+        &["rustix", "serde", "serde_json", "tokio", "tracing"],
     ),
     ("mcp/trace.rs", &[], &["rustix", "serde_json"]),
     // Third-party servers are started by the sandbox alone.
@@ -347,7 +347,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     ("config.rs", &["error", "protocol"], &["serde", "toml"]),
     (
-        "cli.rs",
+        "cli",
         &[
             "bench", "config", "error", "mcp", "model", "protocol", "tui",
         ],
