@@ -285,7 +285,11 @@ pub(super) fn alike(word: &str, wanted: &str) -> bool {
         .zip(wanted.chars())
         .take_while(|(a, b)| a == b)
         .count();
-    word == wanted || (shared >= 4 && shared + 3 >= word.len().max(wanted.len()))
+    let is_plural = |one: &str, other: &str| one.strip_suffix('s') == Some(other);
+    word == wanted
+        || is_plural(word, wanted)
+        || is_plural(wanted, word)
+        || (shared >= 4 && shared + 3 >= word.len().max(wanted.len()))
 }
 
 #[cfg(test)]

@@ -338,3 +338,25 @@ fn a_call_that_is_written_as_words_is_asked_for_once_more_as_a_call() {
         }
     );
 }
+
+#[test]
+fn one_that_says_it_is_done_and_called_nothing_is_asked_for_its_call_once() {
+    let mut agent = agent(Mode::Auto);
+    agent.handle(Input::Tools(many()));
+    let effects = submit(&mut agent, "Create a label `wont fix` in the project.");
+    let done = |agent: &mut Agent, id| {
+        agent.handle(Input::Model {
+            generation: id,
+            event: ModelEvent::Done {
+                raw: "Done.".into(),
+                finish: crate::protocol::Finish::Stop,
+                usage: crate::protocol::Usage::default(),
+            },
+        })
+    };
+    let out = done(&mut agent, request(&effects).id);
+    let crate::protocol::ToolChoice::Required { names } = &request(&out).choice else {
+        panic!("{out:?}");
+    };
+    assert_eq!(names[0], "hub__create_label");
+}

@@ -19,6 +19,14 @@ const FILLERS: &[&str] = &[
     "there", "this", "to", "us", "want", "we", "which", "with", "would", "you", "your",
 ];
 
+/// Tools that a request is about.
+#[derive(Debug)]
+pub(super) struct Meant {
+    pub(super) tools: Vec<String>,
+    /// What the model is told of them.
+    pub(super) text: String,
+}
+
 /// What a request says outside of quotation marks: what stands in them is handed on, whatever it says.
 fn spoken(request: &str) -> Vec<String> {
     let mut plain = String::new();
@@ -51,7 +59,7 @@ fn covered(tool: &ToolSpec, wanted: &[String]) -> usize {
 impl Agent {
     /// Finds the third-party tools that a request is about, and brings them into play. What is to be told of them comes
     /// back; nothing does where the request may as well be about the files here.
-    pub(super) fn tools_meant(&mut self, request: &str) -> Option<String> {
+    pub(super) fn tools_meant(&mut self, request: &str) -> Option<Meant> {
         let wanted = spoken(request);
         let known = self.tools.iter().filter(|tool| tool.risk.is_foreign());
         let mut fitting: Vec<(usize, u32, String)> = known
@@ -64,6 +72,7 @@ impl Agent {
         fitting.sort_by_key(|(covered, score, _)| std::cmp::Reverse((*covered, *score)));
         fitting.truncate(MOST);
         let mut lines = Vec::new();
+        let mut tools = Vec::new();
         for (_, _, name) in fitting {
             if let Some(at) = self.deferred.iter().position(|tool| tool.name == name) {
                 let tool = self.deferred.remove(at);
@@ -71,12 +80,14 @@ impl Agent {
             }
             let tool = self.tools.iter().find(|tool| tool.name == name);
             lines.extend(tool.map(prompt::long_signature));
+            tools.push(name);
         }
-        (!lines.is_empty()).then(|| {
-            format!(
+        (!tools.is_empty()).then(|| Meant {
+            text: format!(
                 "[Tools for this, called like the others:\n{}]",
                 lines.join("\n")
-            )
+            ),
+            tools,
         })
     }
 }

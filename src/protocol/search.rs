@@ -117,16 +117,15 @@ impl Search {
     /// Says what is tried, of what, and against what, in a few words.
     pub fn title(&self) -> String {
         let tried = self.tried();
-        let what = match (&self.command, tried) {
-            (Some(_), 1) => "1 edit".to_owned(),
-            (Some(_), tried) => format!("{tried} edits"),
-            (None, 1) => "1 version".to_owned(),
-            (None, tried) => format!("{tried} versions"),
+        let noun = match &self.command {
+            Some(_) => "edit",
+            None => "version",
         };
-        let verb = match self.end {
-            None if tried == 0 => "Trying edits".to_owned(),
-            None => format!("Trying edits: {what}"),
-            Some(_) => format!("Tried {what}"),
+        let verb = match (&self.end, tried) {
+            (None, 0) => format!("Trying {noun}s"),
+            (None, _) => format!("Trying {noun} {tried}"),
+            (Some(_), 1) => format!("Tried 1 {noun}"),
+            (Some(_), _) => format!("Tried {tried} {noun}s"),
         };
         let against = match &self.command {
             Some(command) => format!(" against `{command}`"),
@@ -341,7 +340,7 @@ mod tests {
             (
                 &[2, 5],
                 None,
-                "Trying edits: 2 edits of `a.py` against `pytest` · the best passes 5 of 7 tests (3 before)",
+                "Trying edit 2 of `a.py` against `pytest` · the best passes 5 of 7 tests (3 before)",
             ),
             (
                 &[2, 5, 4],

@@ -58,6 +58,8 @@ pub(super) struct Turn {
     pub(super) request: String,
     intent: Intent,
     wants_change: bool,
+    /// The tools of others that the request is about.
+    meant: Vec<String>,
     changed: Vec<String>,
     run: u32,
     denied: u32,
@@ -171,7 +173,7 @@ impl Agent {
             false => None,
         };
         if let Some(meant) = &meant {
-            asked = format!("{asked}\n\n{meant}");
+            asked = format!("{asked}\n\n{}", meant.text);
         }
         self.remember(Message::User { text: asked }, out);
         let decision = self.decision_in(&text, out);
@@ -244,6 +246,7 @@ impl Agent {
             named,
             request: text,
             intent,
+            meant: meant.map_or_else(Vec::new, |meant| meant.tools),
             wants_change,
             opening,
             planning: Planning::wanted(plans),
