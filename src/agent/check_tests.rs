@@ -120,7 +120,9 @@ fn a_check_that_passes_is_said_in_the_summary() {
     let out = edit(&mut agent);
     let (id, _) = question(&out).expect("asked");
     allow(&mut agent, id);
+    let before = agent.messages.len();
     checked(&mut agent, id, true);
+    assert_eq!(agent.messages.len(), before, "the model is told nothing");
     let out = answer(&mut agent, "Done.");
     let end = summary(&out).and_then(|summary| summary.check.clone());
     let end = end.expect("what the check said");

@@ -158,19 +158,16 @@ impl Agent {
         if let Some(result) = result {
             turn.drawn += 1;
             turn.verified = result.passed.then_some(0);
+            // What passes is said to the user alone: a small model that is told so looks for more to do.
+            if result.passed {
+                return self.advance(out);
+            }
+            turn.checked_first = Some(text.to_owned());
             // Whether it passed before is not known: what fails may have nothing to do with the change.
-            let text = match result.passed {
-                true => "The project's check passes. If that was all that was asked for, say so in one sentence \
-                         without a call."
-                    .to_owned(),
-                false => {
-                    turn.checked_first = Some(text.to_owned());
-                    format!(
-                        "The project's check was run, and does not pass. {text}\nIf that has to do with what was \
-                         asked for, make the next change now; otherwise say so in one sentence without a call."
-                    )
-                }
-            };
+            let text = format!(
+                "The project's check was run, and does not pass. {text}\nIf that has to do with what was asked for, make \
+                 the next change now; otherwise say so in one sentence without a call."
+            );
             self.remember(Message::User { text }, out);
         }
         self.advance(out);

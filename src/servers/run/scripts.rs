@@ -3,11 +3,6 @@
 //! Nothing else can be started: no program of the system, and no words that a shell takes apart. The folder of the skill
 //! can be read, and only the copy written; whether a call is made at all, the host asks its user.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a skill's folder is no root of the user's; only what lies in it is looked at"
-)]
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -178,6 +173,8 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "a test lays its own files")]
+
     use super::*;
 
     #[test]

@@ -178,6 +178,14 @@ pub(super) fn plan(scene: &Scene<'_>) -> Result<Move, MoveError> {
         }
     }
     there.insert(to.text.len(), at_end(to.text, &moved));
+    let is_beside = |path: &str| path != old && path != new && folder(path) == folder(old);
+    let mut unsure = Vec::new();
+    if stands(name, &|at| !is_inside(at))
+        || scene.project.sources.iter().any(|one| is_beside(&one.path))
+    {
+        let why = "other files use it, and find it there only where the whole package is compiled together";
+        unsure.push(super::super::sight(old, from.text, scene.at, why));
+    }
     Ok(Move {
         from: old.to_owned(),
         files: BTreeMap::from([
@@ -185,7 +193,7 @@ pub(super) fn plan(scene: &Scene<'_>) -> Result<Move, MoveError> {
             (new.to_owned(), there.apply(to.text)),
         ]),
         passed_on: false,
-        unsure: Vec::new(),
+        unsure,
     })
 }
 

@@ -141,8 +141,14 @@ pub fn plan(roots: &Roots, request: &Request<'_>, cancel: &AtomicBool) -> Result
     };
     let places = target.places.iter();
     let places: Vec<_> = places.filter(|(path, at)| is_body(path, *at)).collect();
-    let [(path, at)] = places.as_slice() else {
-        return Err(MoveError::NotAtTop { name: name() });
+    let (path, at) = match places.as_slice() {
+        [one] => one,
+        [] => return Err(MoveError::NotAtTop { name: name() }),
+        several => {
+            let count = several.len();
+            let why = format!("it is declared in {count} places; move them together by hand");
+            return Err(MoveError::NotCertain { name: name(), why });
+        }
     };
     let movable = !target.is_member()
         && target.homes.iter().all(|home| home.inner.is_empty())

@@ -179,6 +179,17 @@ fn in_scripts_what_is_not_certain_is_refused() {
     assert!(to("module.exports = 1;\n").contains("`require` or `module.exports`"));
     assert!(to("\"use client\";\nexport const x = 1;\n").contains("directives"));
     assert!(to("const x = 1;\n").contains("may be a script"));
+    let types = (
+        "b.ts",
+        "import type { X } from './x';\nexport type Y = X;\n",
+    );
+    let a = (
+        "a.ts",
+        "import { X } from './x';\nexport const one = () => new X();\n",
+    );
+    assert!(refused(&[a, types], "one", "b.ts").contains("another `X`"));
+    let several = "export function f(x: string): void;\nexport function f(x: number): void;\nexport function f(x: any) {}\n";
+    assert!(refused(&[("a.ts", several), b], "f", "b.ts").contains("declared in 3 places"));
     let index = refused(&[("a/index.ts", "export const x = 1;\n"), b], "x", "b.ts");
     assert!(index.contains("stands for its folder"), "{index}");
 }
@@ -278,6 +289,16 @@ fn in_java_a_class_that_its_package_alone_sees_moves_within_it() {
                 "package p;\n\nimport java.util.List;\nimport java.util.Map;\nimport static java.lang.Math.max;\n\npublic class B {\n}\n\n/** Helps. */\nclass Helper {\n    List<Map<String, B>> of;\n    int most = max(1, 2);\n}\n",
             ),
         ],
+    );
+    let made = moved(
+        &[("p/A.java", a), ("p/B.java", "package p;\n")],
+        "Helper",
+        "p/B.java",
+    );
+    let unsure = made.expect("a plan").unsure;
+    assert!(
+        unsure.len() == 1 && unsure[0].why.contains("compiled together"),
+        "{unsure:?}"
     );
     let b = (
         "p/B.java",

@@ -43,9 +43,12 @@ impl Import {
         format!("import {kind}{what} from {0}{source}{0}{end}", self.quote)
     }
 
-    /// Tells whether another file's import is the same one, where this module is named so there.
+    /// Tells whether this brings what another file's import does, where its module is named so here.
     pub(super) fn is_same(&self, other: &Self, source: &str) -> bool {
-        self.imported == other.imported && self.source == source
+        let is_type = |one: &Self| one.is_type || one.what.starts_with("type ");
+        self.imported == other.imported
+            && self.source == source
+            && (is_type(other) || !is_type(self))
     }
 }
 

@@ -97,7 +97,7 @@ pub(super) fn look(scene: &Scene<'_>, is_exported: bool) -> Result<Reached, Stri
     };
     if stem == "index" {
         return Err(format!(
-            "`{old}` stands for its folder, and others may import it from there; move it out of a file of its own"
+            "`{old}` stands for its folder, and others may import it from there; move it by hand"
         ));
     }
     let other = scene.project.others.iter().find(|other| {
