@@ -492,10 +492,7 @@ async fn a_skills_script_reads_its_folder_and_writes_and_reaches_nothing_outside
         fs::write(path, text).expect("written");
     }
     let roots = Roots::open(std::slice::from_ref(&root)).expect("roots");
-    let scripts = vec![Scripts {
-        skill: "notes".to_owned(),
-        folder: skill.clone(),
-    }];
+    let scripts = vec![Scripts::of_folder("notes", skill.clone()).expect("scripts")];
     let runner = Runner::new(
         roots,
         Launcher::at(WALDEN),

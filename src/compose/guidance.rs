@@ -33,7 +33,12 @@ pub(super) struct Told {
 /// Reads what a repository tells.
 pub(super) fn of_repository(files: &SessionFiles, roots: &Roots, root: &Path) -> Told {
     let guidance = guidance_of(roots);
-    let hash = guidance_hash(&guidance);
+    let mut files_to_run = Vec::new();
+    for one in scripts(&guidance, root) {
+        let of_skill = one.files.into_iter();
+        files_to_run.extend(of_skill.map(|(path, hash)| (format!("{}/{path}", one.skill), hash)));
+    }
+    let hash = guidance_hash(&guidance, &files_to_run);
     let trusted = Trust::at(files.trust()).holds(root, &hash);
     Told {
         guidance,
@@ -64,15 +69,11 @@ pub(super) fn of_user() -> Guidance {
     guidance
 }
 
-/// Lists the skills whose folders have more than their text: scripts, which can then be run.
+/// Lists the skills whose folders have more than their text, as they are now: scripts, which can then be run.
 pub(super) fn scripts(guidance: &Guidance, root: &Path) -> Vec<Scripts> {
     let skills = guidance.skills.iter().filter_map(|skill| {
         let folder = root.join(&skill.path).parent()?.to_owned();
-        let has_more = entries(&folder).iter().any(|(name, _)| name != "SKILL.md");
-        has_more.then(|| Scripts {
-            skill: skill.name.clone(),
-            folder,
-        })
+        Scripts::of_folder(&skill.name, folder)
     });
     skills.collect()
 }
@@ -197,6 +198,17 @@ pub fn trust(options: &Options, asked: &TrustArguments) -> Result<ExitCode, User
             sanitize(&one.description),
             sanitize(&one.body)
         ));
+    }
+    for one in scripts(&told.guidance, &root) {
+        text.push_str(&format!(
+            "== can be run for the skill {}, confined\n",
+            one.skill
+        ));
+        for (path, hash) in &one.files {
+            let hash = &hash.0[..12.min(hash.0.len())];
+            text.push_str(&format!("{hash}  {}\n", sanitize(path)));
+        }
+        text.push('\n');
     }
     if told.trusted {
         text.push_str("this is trusted\n");

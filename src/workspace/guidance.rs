@@ -52,8 +52,8 @@ pub fn guidance_of(roots: &Roots) -> Guidance {
     guidance
 }
 
-/// Hashes what is told, with where it comes from: another text is another hash.
-pub fn guidance_hash(guidance: &Guidance) -> Hash {
+/// Hashes what is told, with where it comes from, and what can be run of it: another text or file is another hash.
+pub fn guidance_hash(guidance: &Guidance, files: &[(String, Hash)]) -> Hash {
     let mut hasher = Sha256::new();
     let parts = guidance
         .instructions
@@ -68,6 +68,12 @@ pub fn guidance_hash(guidance: &Guidance) -> Hash {
         }));
     for (path, head, text) in parts {
         for part in [path.as_str(), head.as_str(), text.as_str()] {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+    }
+    for (path, hash) in files {
+        for part in ["file", path.as_str(), hash.0.as_str()] {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
@@ -116,12 +122,15 @@ mod tests {
             .collect();
         assert_eq!(told, [("", "top"), ("src", "src"), ("src/deep", "deep")]);
         assert_eq!(guidance.skills[0].name, "release");
-        let before = guidance_hash(&guidance);
-        assert_eq!(before, guidance_hash(&guidance_of(&roots)));
+        let hash = || guidance_hash(&guidance_of(&roots), &[]);
+        let before = guidance_hash(&guidance, &[]);
+        assert_eq!(before, hash());
+        let script = ("a.py".to_owned(), Hash("ab".to_owned()));
+        assert_ne!(before, guidance_hash(&guidance, &[script]));
         lay(
             ".walden/skills/release/SKILL.md",
             "---\ndescription: d\n---\nother",
         );
-        assert_ne!(before, guidance_hash(&guidance_of(&roots)));
+        assert_ne!(before, hash());
     }
 }

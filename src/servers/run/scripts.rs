@@ -3,6 +3,12 @@
 //! Nothing else can be started: no program of the system, and no words that a shell takes apart. The folder of the skill
 //! can be read, and only the copy written; whether a call is made at all, the host asks its user.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a skill's folder is no root of the user's; only what lies in it is looked at"
+)]
+
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +16,8 @@ use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
 use super::running::Ran;
+use crate::protocol::Hash;
+use crate::workspace::hash_of;
 
 /// The tool's name.
 pub(super) const SCRIPT: &str = "script";
@@ -25,12 +33,74 @@ const TAIL: usize = 6 * 1024;
 /// What runs a script that is no program by itself.
 const INTERPRETERS: &[(&str, &str)] = &[("py", "python3"), ("sh", "sh"), ("js", "node")];
 
+/// The most files of a skill's folder, the largest of them in bytes, and the deepest folder in it.
+const MOST_FILES: usize = 200;
+const LARGEST: u64 = 4 << 20;
+const DEEPEST: usize = 6;
+
 /// A skill whose folder has more than its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scripts {
     /// The name of the skill.
     pub skill: String,
     pub folder: PathBuf,
+    /// What its files hold, by their paths in the folder: where anything is another one, nothing is run.
+    pub files: BTreeMap<String, Hash>,
+}
+
+impl Scripts {
+    /// Reads what a skill's folder holds beside its text. `None` where there is nothing, or more than can be vouched for.
+    pub fn of_folder(skill: &str, folder: PathBuf) -> Option<Self> {
+        let mut files = BTreeMap::new();
+        read_into(&mut files, &folder, "", 0)?;
+        files.remove("SKILL.md");
+        (!files.is_empty()).then(|| Self {
+            skill: skill.to_owned(),
+            folder,
+            files,
+        })
+    }
+
+    /// Names a file that is another one than it was, is new, or is gone.
+    fn changed(&self) -> Option<String> {
+        let now = Self::of_folder(&self.skill, self.folder.clone());
+        let now = now.map(|now| now.files).unwrap_or_default();
+        let paths = self.files.keys().chain(now.keys());
+        let mut changed = paths.filter(|path| self.files.get(*path) != now.get(*path));
+        changed.next().cloned()
+    }
+}
+
+/// Reads the files of a folder. A link counts as where it leads to: as that it is looked at when it is run.
+fn read_into(
+    files: &mut BTreeMap<String, Hash>,
+    folder: &Path,
+    within: &str,
+    depth: usize,
+) -> Option<()> {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().ok()?;
+        let path = format!("{within}{name}");
+        let kind = entry.file_type().ok()?;
+        if kind.is_dir() {
+            (depth < DEEPEST).then_some(())?;
+            read_into(files, &entry.path(), &format!("{path}/"), depth + 1)?;
+            continue;
+        }
+        (files.len() < MOST_FILES).then_some(())?;
+        let bytes = match kind.is_file() {
+            true => {
+                (entry.metadata().ok()?.len() <= LARGEST).then_some(())?;
+                std::fs::read(entry.path()).ok()?
+            }
+            false => {
+                let leads = std::fs::read_link(entry.path()).unwrap_or_default();
+                leads.into_os_string().into_encoded_bytes()
+            }
+        };
+        files.insert(path, hash_of(&bytes));
+    }
+    Some(())
 }
 
 /// A script that can be run.
@@ -70,6 +140,12 @@ impl Script {
             ));
         };
         let (program, folder) = inside(&known.folder, path)?;
+        if let Some(changed) = known.changed() {
+            return Err(format!(
+                "`{changed}` of the skill `{name}` is not what it was when this session began, so that nothing of the \
+                 skill is run; look at it with `walden trust` and begin a new session"
+            ));
+        }
         let mut argv = match interpreter(&program, path)? {
             Some(interpreter) => vec![interpreter.to_owned()],
             None => Vec::new(),
@@ -173,8 +249,6 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "a test lays its own files")]
-
     use super::*;
 
     #[test]
@@ -186,10 +260,7 @@ mod tests {
         std::fs::write(folder.join("notes.txt"), "").expect("written");
         std::fs::write(dir.path().join("out.py"), "").expect("written");
         std::os::unix::fs::symlink("../out.py", folder.join("link.py")).expect("a link");
-        let all = [Scripts {
-            skill: "release".to_owned(),
-            folder: folder.clone(),
-        }];
+        let all = [Scripts::of_folder("release", folder.clone()).expect("scripts")];
         let script = |value: &Value| Script::of(&all, value.as_object());
         let real = folder.canonicalize().expect("there");
         let made = script(&json!({"skill": "release", "argv": ["scripts/a.py", "x; id"]}));
@@ -214,6 +285,48 @@ mod tests {
             assert!(made.is_err(), "{argv}: {made:?}");
         }
         assert!(script(&json!({"skill": "other", "argv": ["scripts/a.py"]})).is_err());
+    }
+
+    #[test]
+    fn of_a_skill_whose_files_changed_nothing_is_run() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let lay = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+            std::fs::write(path, text).expect("written");
+        };
+        lay("SKILL.md", "text");
+        assert_eq!(Scripts::of_folder("s", dir.path().to_owned()), None);
+        lay("a.py", "import lib.b");
+        lay("lib/b.py", "pass");
+        let all = [Scripts::of_folder("s", dir.path().to_owned()).expect("scripts")];
+        let call = json!({"skill": "s", "argv": ["a.py"]});
+        let refusal = || Script::of(&all, call.as_object()).err();
+        assert_eq!(refusal(), None);
+        lay("SKILL.md", "other text, which is told anew");
+        assert_eq!(refusal(), None);
+        for (path, text, before) in [
+            ("lib/b.py", "steal()", Some("pass")),
+            ("a.py", "steal()", Some("import lib.b")),
+            ("lib/new.py", "", None),
+        ] {
+            lay(path, text);
+            let said = refusal().expect("refused");
+            assert!(
+                said.contains(path) && said.contains("walden trust"),
+                "{said}"
+            );
+            match before {
+                Some(before) => lay(path, before),
+                None => std::fs::remove_file(dir.path().join(path)).expect("removed"),
+            }
+            assert_eq!(refusal(), None);
+        }
+        std::fs::remove_file(dir.path().join("lib/b.py")).expect("removed");
+        assert!(refusal().is_some_and(|said| said.contains("lib/b.py")));
+        // What cannot be vouched for is not run at all.
+        lay("large", &"x".repeat(LARGEST as usize + 1));
+        assert_eq!(Scripts::of_folder("s", dir.path().to_owned()), None);
     }
 
     #[test]
