@@ -184,53 +184,43 @@ impl Agent {
             .and_then(Value::as_str)
             .unwrap_or_default();
         let words = words(query);
-        let mut scored: Vec<(u32, usize)> = self
-            .deferred
-            .iter()
-            .enumerate()
-            .map(|(at, tool)| (score(tool, &words), at))
-            .filter(|(score, _)| *score > 0)
-            .collect();
-        // The best first; of equals, the one that its server lists first.
-        scored.sort_by_key(|(score, at)| (std::cmp::Reverse(*score), *at));
-        scored.truncate(FOUND);
+        let rated = |tools: &mut dyn Iterator<Item = &ToolSpec>| {
+            let mut rated: Vec<(u32, ToolSpec)> = tools
+                .map(|tool| (score(tool, &words), tool.clone()))
+                .filter(|(score, _)| *score > 0)
+                .collect();
+            // The best first; of equals, the one that its server lists first.
+            rated.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+            rated.truncate(FOUND);
+            rated
+        };
+        let new = rated(&mut self.deferred.iter());
+        let best = new.first().map_or(0, |(score, _)| *score);
+        // One that fits no worse and can be called already is not passed over for one that is new.
+        let mut scored = rated(&mut self.tools.iter().filter(|tool| tool.risk.is_foreign()));
+        scored.retain(|(score, _)| *score >= best);
+        scored.extend(new);
         if scored.is_empty() {
-            let fitting: Vec<String> = self
-                .tools
-                .iter()
-                .filter(|tool| tool.risk.is_foreign() && score(tool, &words) > 0)
-                .take(FOUND)
-                .map(prompt::long_signature)
-                .collect();
-            if !fitting.is_empty() {
-                let text = format!("These can be called already:\n{}\n", fitting.join("\n"));
-                return Outcome::Done { text };
-            }
-            let mut names: Vec<&str> = self
-                .deferred
-                .iter()
-                .map(|tool| tool.name.as_str())
-                .collect();
-            names.truncate(40);
+            let names = self.deferred.iter().map(|tool| tool.name.as_str());
+            let names: Vec<&str> = names.take(40).collect();
             let text = format!(
                 "no tool fits `{query}`; some that there are: {}",
                 names.join(", ")
             );
             return Outcome::Failed { text };
         }
-        let found: Vec<String> = scored
+        let lines: Vec<String> = scored
             .iter()
-            .map(|(_, at)| self.deferred[*at].name.clone())
+            .map(|(_, tool)| prompt::long_signature(tool))
             .collect();
-        let mut text = "These can be called now:\n".to_owned();
+        let found: Vec<String> = scored.iter().map(|(_, tool)| tool.name.clone()).collect();
         for name in &found {
             if let Some(at) = self.deferred.iter().position(|tool| tool.name == *name) {
                 let tool = self.deferred.remove(at);
-                text.push_str(&prompt::long_signature(&tool));
-                text.push('\n');
                 self.tools.push(tool);
             }
         }
+        let text = format!("These can be called now:\n{}\n", lines.join("\n"));
         Outcome::Done { text }
     }
 }

@@ -161,9 +161,12 @@ fn a_server_with_eighty_tools_stays_inside_the_budget_and_its_tools_are_found() 
             .iter()
             .any(|tool| tool.name == "hub__create_label")
     );
-    // It is found once; a second search brings others.
+    // A second search brings others as well, and one that fits better is not passed over for them.
+    let before = agent.tools.len();
     let again = agent.find_tools(&with_query("create label"));
-    assert!(!again.for_model().contains("hub__create_label("));
+    let first = again.for_model().lines().nth(1).unwrap_or_default();
+    assert!(first.starts_with("- hub__create_label("), "{again:?}");
+    assert!(agent.tools.len() > before, "{again:?}");
     assert!(!agent.find_tools(&with_query("xylophone")).is_done());
     // What is found already is not said to be missing when nothing else fits.
     agent.deferred.clear();
