@@ -1290,4 +1290,17 @@ fn a_call_is_shown_whole_and_as_before() {
     assert!(desk.frame().contains("retry.rs:11"), "{}", desk.frame());
     desk.press(KeyCode::Char('o'), KeyModifiers::ALT);
     assert!(!desk.frame().contains("retry.rs:11"));
+    // One of which there is no more to be seen does not stand in its way.
+    desk.event(Event::CallProposed {
+        call: call(10, "search", ("pattern", "NOTHING")),
+        risk: Risk::Read,
+    });
+    desk.event(Event::CallFinished {
+        call: CallId(10),
+        outcome: Outcome::Done {
+            text: String::new(),
+        },
+    });
+    desk.press(KeyCode::Char('o'), KeyModifiers::ALT);
+    assert!(desk.frame().contains("retry.rs:11"), "{}", desk.frame());
 }

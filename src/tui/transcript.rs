@@ -111,7 +111,7 @@ impl TranscriptPane {
         }
     }
 
-    /// Shows the last call in sight whole, or as before; tells whether there is one.
+    /// Shows the last call in sight of which there is more to be seen, or as before; tells whether there is one.
     pub(super) fn expand(&mut self, source: Source<'_>, height: usize) -> bool {
         let (first, mut skip) = self
             .top
@@ -121,8 +121,7 @@ impl TranscriptPane {
             if rows >= height {
                 break;
             }
-            let folds = |item: &Item| matches!(item, Item::Call { .. } | Item::Search { .. });
-            if folds(&source.transcript.items[item]) {
+            if unfolds(&source.transcript.items[item], source) {
                 call = Some(item);
             }
             rows += self.rows(source, item).len().saturating_sub(skip);
@@ -353,6 +352,20 @@ impl TranscriptPane {
         });
         rows
     }
+}
+
+/// Tells whether there is more of a call than is shown of it by itself.
+fn unfolds(item: &Item, source: Source<'_>) -> bool {
+    let rows = |details| {
+        let look = Look {
+            limit: source.limit,
+            details,
+            streaming: false,
+            highlighter: source.highlighter,
+        };
+        items::rows(item, look)
+    };
+    matches!(item, Item::Call { .. } | Item::Search { .. }) && rows(true) != rows(false)
 }
 
 /// Lays out what has become final of an answer since the last time.
