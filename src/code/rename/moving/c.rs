@@ -41,17 +41,8 @@ pub(super) fn is_defined_at(source: &Source, at: usize) -> bool {
 pub(super) fn plan(scene: &Scene<'_>) -> Result<Move, MoveError> {
     let name = scene.target.name.as_str();
     let (old, new) = (scene.from.path.as_str(), scene.to.path.as_str());
-    let code = |parsed, text| Code {
-        language: scene.from.language,
-        parsed,
-        text,
-    };
-    let from = code(&scene.from.parsed, scene.from.text.as_str());
-    let to = code(&scene.to.parsed, scene.to.text.as_str());
-    let not_certain = |why: String| MoveError::NotCertain {
-        name: name.to_owned(),
-        why,
-    };
+    let (from, to) = scene.codes();
+    let not_certain = |why: String| scene.not_certain(why);
     let item = from
         .top()
         .into_iter()

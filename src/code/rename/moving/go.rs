@@ -9,7 +9,6 @@ use std::ops::Range;
 
 use tree_sitter::Node;
 
-use super::super::super::Language;
 use super::super::super::grammar::base_name;
 use super::names::{Code, at_end, file_name, folder};
 use super::text::{Edits, line_end, take_out, whole};
@@ -103,20 +102,8 @@ impl Import {
 
 pub(super) fn plan(scene: &Scene<'_>) -> Result<Move, MoveError> {
     let name = scene.target.name.as_str();
-    let from = Code {
-        language: Language::Go,
-        parsed: &scene.from.parsed,
-        text: &scene.from.text,
-    };
-    let to = Code {
-        language: Language::Go,
-        parsed: &scene.to.parsed,
-        text: &scene.to.text,
-    };
-    let unsure = |why: String| MoveError::NotCertain {
-        name: name.to_owned(),
-        why,
-    };
+    let (from, to) = scene.codes();
+    let unsure = |why: String| scene.not_certain(why);
     same_package(scene, from, to).map_err(unsure)?;
     let item = item(from, scene.at).ok_or_else(|| MoveError::NotAtTop {
         name: name.to_owned(),

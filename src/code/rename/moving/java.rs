@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use tree_sitter::Node;
 
-use super::super::super::Language;
 use super::names::{Code, at_end, folder};
 use super::text::{Edits, line_end, take_out, whole};
 use super::{Move, MoveError, Scene};
@@ -44,21 +43,9 @@ impl Import<'_> {
 pub(super) fn plan(scene: &Scene<'_>) -> Result<Move, MoveError> {
     let name = scene.target.name.as_str();
     let (old, new) = (scene.from.path.as_str(), scene.to.path.as_str());
-    let code = |parsed, text| Code {
-        language: Language::Java,
-        parsed,
-        text,
-    };
-    let from = code(&scene.from.parsed, scene.from.text.as_str());
-    let to = code(&scene.to.parsed, scene.to.text.as_str());
-    let not_certain = |why: String| MoveError::NotCertain {
-        name: name.to_owned(),
-        why,
-    };
-    let taken = |word: &str| MoveError::Taken {
-        name: word.to_owned(),
-        path: new.to_owned(),
-    };
+    let (from, to) = scene.codes();
+    let not_certain = |why: String| scene.not_certain(why);
+    let taken = |word: &str| scene.taken(word);
     let types = |code: Code<'_>| {
         code.top()
             .into_iter()

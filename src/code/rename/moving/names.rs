@@ -10,6 +10,7 @@ use super::super::super::parse::walk;
 use super::super::super::symbols::definitions;
 use super::super::super::{Language, Parsed};
 use super::super::scopes::Locals;
+use super::{MoveError, Scene};
 
 /// A text with its tree.
 #[derive(Clone, Copy)]
@@ -17,6 +18,37 @@ pub(super) struct Code<'a> {
     pub(super) language: Language,
     pub(super) parsed: &'a Parsed,
     pub(super) text: &'a str,
+}
+
+impl Scene<'_> {
+    /// Returns the text that an item is moved out of, and the one that it is moved to.
+    pub(super) fn codes(&self) -> (Code<'_>, Code<'_>) {
+        let code = |parsed, text| Code {
+            language: self.from.language,
+            parsed,
+            text,
+        };
+        (
+            code(&self.from.parsed, self.from.text.as_str()),
+            code(&self.to.parsed, self.to.text.as_str()),
+        )
+    }
+
+    /// Says why it is not certain that everything would mean what it meant.
+    pub(super) fn not_certain(&self, why: String) -> MoveError {
+        MoveError::NotCertain {
+            name: self.target.name.clone(),
+            why,
+        }
+    }
+
+    /// Says that the other file has a name already.
+    pub(super) fn taken(&self, name: &str) -> MoveError {
+        MoveError::Taken {
+            name: name.to_owned(),
+            path: self.to.path.clone(),
+        }
+    }
 }
 
 impl<'a> Code<'a> {

@@ -24,22 +24,10 @@ const BELONGS: &[&str] = &["comment"];
 
 pub(super) fn plan(scene: &Scene<'_>) -> Result<Move, MoveError> {
     let name = scene.target.name.as_str();
-    let code = |parsed, text| Code {
-        language: scene.from.language,
-        parsed,
-        text,
-    };
-    let from = code(&scene.from.parsed, scene.from.text.as_str());
-    let to = code(&scene.to.parsed, scene.to.text.as_str());
+    let (from, to) = scene.codes();
     let (old, new) = (scene.from.path.as_str(), scene.to.path.as_str());
-    let not_certain = |why: String| MoveError::NotCertain {
-        name: name.to_owned(),
-        why,
-    };
-    let taken = |word: &str| MoveError::Taken {
-        name: word.to_owned(),
-        path: new.to_owned(),
-    };
+    let not_certain = |why: String| scene.not_certain(why);
+    let taken = |word: &str| scene.taken(word);
     let item = Item::at(from, scene.at, name)?;
     others::are_modules(scene, from, to).map_err(not_certain)?;
     let reached = others::look(scene, item.is_exported).map_err(not_certain)?;

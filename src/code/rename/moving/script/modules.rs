@@ -156,23 +156,26 @@ fn stem(path: &str) -> &str {
     }
 }
 
-/// Returns the path that a file means by a module, without its ending; `None` where that is not told by the name alone.
-pub(super) fn resolved(file: &str, source: &str) -> Option<String> {
-    if !source.starts_with('.') {
-        return None;
-    }
-    let mut parts: Vec<&str> = folder(file)
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .collect();
-    for part in source.split('/') {
+/// Follows a relative path from a folder; `None` where it leads out of the repository.
+fn walked(from: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = from.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
         match part {
             "" | "." => {}
             ".." => drop(parts.pop()?),
             part => parts.push(part),
         }
     }
-    Some(stem(&parts.join("/")).to_owned())
+    Some(parts.join("/"))
+}
+
+/// Returns the path that a file means by a module, without its ending; `None` where that is not told by the name alone.
+pub(super) fn resolved(file: &str, source: &str) -> Option<String> {
+    if !source.starts_with('.') {
+        return None;
+    }
+    let path = walked(folder(file), source)?;
+    Some(stem(&path).to_owned())
 }
 
 /// Tells whether a module that a file names is another file.
@@ -226,18 +229,11 @@ fn relative(base: &str, path: &str) -> String {
 
 /// Writes a module that one file names for another file.
 pub(super) fn rebased(source: &str, old: &str, new: &str) -> String {
-    let mut parts: Vec<&str> = folder(old)
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .collect();
-    for part in source.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
+    match walked(folder(old), source) {
+        Some(path) => relative(folder(new), &path),
+        // It leads out of the repository, to wherever.
+        None => source.to_owned(),
     }
-    relative(folder(new), &parts.join("/"))
 }
 
 /// Returns how a file quotes the modules that it names; another one is asked where it names none.
