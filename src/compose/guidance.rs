@@ -26,6 +26,8 @@ const MOST: usize = 64;
 /// What a repository tells, and whether the user trusts it.
 pub(super) struct Told {
     pub(super) guidance: Guidance,
+    /// What can be run of it, as it was when it was hashed.
+    pub(super) scripts: Vec<Scripts>,
     pub(super) hash: Hash,
     pub(super) trusted: bool,
 }
@@ -33,15 +35,18 @@ pub(super) struct Told {
 /// Reads what a repository tells.
 pub(super) fn of_repository(files: &SessionFiles, roots: &Roots, root: &Path) -> Told {
     let guidance = guidance_of(roots);
+    let scripts = scripts(&guidance, root);
     let mut files_to_run = Vec::new();
-    for one in scripts(&guidance, root) {
-        let of_skill = one.files.into_iter();
-        files_to_run.extend(of_skill.map(|(path, hash)| (format!("{}/{path}", one.skill), hash)));
+    for one in &scripts {
+        let of_skill = one.files.iter();
+        let named = of_skill.map(|(path, hash)| (format!("{}/{path}", one.skill), hash.clone()));
+        files_to_run.extend(named);
     }
     let hash = guidance_hash(&guidance, &files_to_run);
     let trusted = Trust::at(files.trust()).holds(root, &hash);
     Told {
         guidance,
+        scripts,
         hash,
         trusted,
     }
@@ -199,7 +204,7 @@ pub fn trust(options: &Options, asked: &TrustArguments) -> Result<ExitCode, User
             sanitize(&one.body)
         ));
     }
-    for one in scripts(&told.guidance, &root) {
+    for one in &told.scripts {
         text.push_str(&format!(
             "== can be run for the skill {}, confined\n",
             one.skill

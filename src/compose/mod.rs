@@ -622,9 +622,18 @@ async fn build(
     own::attach(&mut host, root, &git_roots, files).await?;
     let told = guidance::of_repository(files, &roots, root);
     let mut guidance = guidance::of_user();
+    let mut scripts = guidance::scripts(&guidance, root);
     let mut notices = Vec::new();
     let mut trust: Option<session::Truster> = None;
     if told.trusted {
+        // A skill of the same name takes the other's place, with what can be run of it.
+        scripts.retain(|one| {
+            told.guidance
+                .skills
+                .iter()
+                .all(|skill| skill.name != one.skill)
+        });
+        scripts.extend(told.scripts);
         guidance.add(told.guidance);
     } else if !told.guidance.is_empty() {
         notices.push(guidance::untrusted_notice(&told.guidance));
@@ -638,7 +647,7 @@ async fn build(
         }));
     }
     let check = check::find(config, &roots, &dir)?;
-    let check = check::with_scripts(check, guidance::scripts(&guidance, root), &roots, &dir)?;
+    let check = check::with_scripts(check, scripts, &roots, &dir)?;
     if let Some((runner, _)) = &check {
         host.attach(CHECKING_SERVER, runner.clone())
             .await

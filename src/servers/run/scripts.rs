@@ -33,9 +33,9 @@ const TAIL: usize = 6 * 1024;
 /// What runs a script that is no program by itself.
 const INTERPRETERS: &[(&str, &str)] = &[("py", "python3"), ("sh", "sh"), ("js", "node")];
 
-/// The most files of a skill's folder, the largest of them in bytes, and the deepest folder in it.
+/// The most files of a skill's folder, the most bytes of all of them, and the deepest folder in it.
 const MOST_FILES: usize = 200;
-const LARGEST: u64 = 4 << 20;
+const MOST_BYTES: u64 = 4 << 20;
 const DEEPEST: usize = 6;
 
 /// A skill whose folder has more than its text.
@@ -51,8 +51,8 @@ pub struct Scripts {
 impl Scripts {
     /// Reads what a skill's folder holds beside its text. `None` where there is nothing, or more than can be vouched for.
     pub fn of_folder(skill: &str, folder: PathBuf) -> Option<Self> {
-        let mut files = BTreeMap::new();
-        read_into(&mut files, &folder, "", 0)?;
+        let (mut files, mut room) = (BTreeMap::new(), MOST_BYTES);
+        read_into(&mut files, &mut room, &folder, "", 0)?;
         files.remove("SKILL.md");
         (!files.is_empty()).then(|| Self {
             skill: skill.to_owned(),
@@ -74,6 +74,7 @@ impl Scripts {
 /// Reads the files of a folder. A link counts as where it leads to: as that it is looked at when it is run.
 fn read_into(
     files: &mut BTreeMap<String, Hash>,
+    room: &mut u64,
     folder: &Path,
     within: &str,
     depth: usize,
@@ -84,13 +85,13 @@ fn read_into(
         let kind = entry.file_type().ok()?;
         if kind.is_dir() {
             (depth < DEEPEST).then_some(())?;
-            read_into(files, &entry.path(), &format!("{path}/"), depth + 1)?;
+            read_into(files, room, &entry.path(), &format!("{path}/"), depth + 1)?;
             continue;
         }
         (files.len() < MOST_FILES).then_some(())?;
         let bytes = match kind.is_file() {
             true => {
-                (entry.metadata().ok()?.len() <= LARGEST).then_some(())?;
+                *room = room.checked_sub(entry.metadata().ok()?.len())?;
                 std::fs::read(entry.path()).ok()?
             }
             false => {
@@ -325,7 +326,9 @@ mod tests {
         std::fs::remove_file(dir.path().join("lib/b.py")).expect("removed");
         assert!(refusal().is_some_and(|said| said.contains("lib/b.py")));
         // What cannot be vouched for is not run at all.
-        lay("large", &"x".repeat(LARGEST as usize + 1));
+        for half in ["large", "lib/large"] {
+            lay(half, &"x".repeat(MOST_BYTES as usize / 2));
+        }
         assert_eq!(Scripts::of_folder("s", dir.path().to_owned()), None);
     }
 
