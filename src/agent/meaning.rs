@@ -90,9 +90,7 @@ impl Agent {
             tools,
         })
     }
-}
 
-impl Agent {
     /// Returns the third-party tool of which an answer has a call that is written as words: `tracker__open(title)`.
     pub(super) fn called_in_words(&self, answer: &str) -> Option<String> {
         let known = self.tools.iter().filter(|tool| tool.risk.is_foreign());
