@@ -234,6 +234,7 @@ impl Agent {
             return;
         }
         let kept = self.policy.add(scope, rule, self.taints.len());
+        self.ask_for_check_again(&kept.rule);
         if scope != Scope::Session {
             out.push(Effect::KeepRule(kept));
         }

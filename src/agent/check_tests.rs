@@ -2,12 +2,13 @@
 
 use super::tests::*;
 use super::*;
-use crate::protocol::{CheckResult, Ruling, Scope, Why};
+use crate::protocol::{CheckResult, Rule, Ruling, Scope, Why};
 
 /// An agent that asks about every change, in a project whose check was found.
 fn agent_with_a_check(mode: Mode) -> Agent {
     let mut agent = agent(mode);
-    agent.settings.asks_check = Some(vec!["cargo".into(), "test".into()]);
+    agent.settings.check = vec!["cargo".into(), "test".into()];
+    agent.settings.asks_check = true;
     agent.settings.confined = vec![("run".into(), "a copy".into())];
     let check = ToolSpec {
         server: CHECKING_SERVER.into(),
@@ -72,8 +73,9 @@ fn checked(agent: &mut Agent, id: CallId, passed: bool) -> Vec<Effect> {
 }
 
 fn begin(agent: &mut Agent) -> Vec<Effect> {
-    submit(agent, "Fix it");
-    succeed(agent, 1, None)
+    let mut out = submit(agent, "Fix it");
+    out.extend(succeed(agent, 1, None));
+    out
 }
 
 #[test]
@@ -169,25 +171,163 @@ fn an_interrupt_at_the_question_is_a_no() {
     assert!(question(&out).is_none() && run(&out).is_none(), "{out:?}");
 }
 
-#[test]
-fn a_rule_answers_for_the_user_and_nobody_is_asked_where_nobody_is() {
-    let rule = |ruling| {
-        let mut agent = agent_with_a_check(Mode::Ask);
-        agent.policy.add(
-            Scope::Session,
-            crate::protocol::Rule::new(ruling, "run.check"),
-            0,
-        );
-        begin(&mut agent);
-        let out = edit(&mut agent);
-        (question(&out).is_some(), run(&out).is_some())
-    };
+/// Adds a rule for the session.
+fn rule(agent: &mut Agent, rule: Rule) -> Vec<Effect> {
+    let scope = Scope::Session;
+    agent.handle(Input::Op(Op::AddRule { scope, rule }))
+}
 
-    assert_eq!(rule(Ruling::Allow), (false, true));
-    assert_eq!(rule(Ruling::Deny), (false, false));
+/// Returns what is said of a project that is not checked.
+fn unchecked(effects: &[Effect]) -> Vec<&str> {
+    let said = effects.iter().filter_map(|effect| match effect {
+        Effect::Emit(Event::Notice { text, .. }) => Some(text.as_str()),
+        _ => None,
+    });
+    said.filter(|text| text.contains("not checked")).collect()
+}
+
+/// Lets a turn make a change, and says when the check runs in it and what is said of it.
+fn when(agent: &mut Agent) -> (&'static str, usize) {
+    let mut out = begin(agent);
+    if run(&out).is_some() {
+        return ("before", unchecked(&out).len());
+    }
+    out.extend(edit(agent));
+    let when = match (question(&out), run(&out)) {
+        (Some(_), None) => "asked",
+        (None, Some(_)) => "after",
+        (None, None) => "never",
+        (Some(_), Some(_)) => panic!("it runs while it is asked about"),
+    };
+    (when, unchecked(&out).len())
+}
+
+#[test]
+fn a_rule_holds_for_the_check_in_every_mode() {
+    let rulings = [
+        None,
+        Some(Ruling::Allow),
+        Some(Ruling::Ask),
+        Some(Ruling::Deny),
+    ];
+    let found = [
+        (Mode::Plan, ["never", "never", "never", "never"]),
+        (Mode::Ask, ["asked", "after", "asked", "never"]),
+        (Mode::Edit, ["before", "before", "asked", "never"]),
+        (Mode::Auto, ["before", "before", "asked", "never"]),
+    ];
+    let named = [
+        (Mode::Plan, ["never", "never", "never", "never"]),
+        (Mode::Ask, ["before", "before", "asked", "never"]),
+        (Mode::Edit, ["before", "before", "asked", "never"]),
+        (Mode::Auto, ["before", "before", "asked", "never"]),
+    ];
+    for (check_is_named, table) in [(false, found), (true, named)] {
+        for (mode, expected) in table {
+            for (ruling, expected) in rulings.into_iter().zip(expected) {
+                let mut agent = agent_with_a_check(mode);
+                agent.settings.check_is_named = check_is_named;
+                if let Some(ruling) = ruling {
+                    rule(&mut agent, Rule::new(ruling, "run.check"));
+                }
+                // That nothing is done in the mode `plan` is the mode's to say.
+                let told = usize::from(ruling == Some(Ruling::Deny) && mode != Mode::Plan);
+                let what = format!("{mode} {ruling:?}, named: {check_is_named}");
+                assert_eq!(when(&mut agent), (expected, told), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_rule_that_is_about_the_check_counts() {
+    let of_class = Rule {
+        class: Some(Risk::Command),
+        ..Rule::new(Ruling::Deny, "*.*")
+    };
+    let of_words = |word: &str| Rule {
+        command: vec![word.into()],
+        ..Rule::new(Ruling::Deny, "run.*")
+    };
+    for (denied, expected) in [
+        (of_class, "never"),
+        (of_words("cargo"), "never"),
+        (of_words("make"), "before"),
+        (Rule::new(Ruling::Deny, "run.script"), "before"),
+    ] {
+        let mut agent = agent_with_a_check(Mode::Auto);
+        rule(&mut agent, denied.clone());
+        assert_eq!(when(&mut agent).0, expected, "{denied}");
+    }
+}
+
+#[test]
+fn that_nothing_is_checked_is_said_once_for_each_rule() {
+    let mut agent = agent_with_a_check(Mode::Edit);
+    rule(&mut agent, Rule::new(Ruling::Deny, "run.check"));
+    let out = begin(&mut agent);
+    let said = unchecked(&out);
+    assert_eq!(
+        said,
+        ["The project is not checked: the rule `deny run.check` refuses it."]
+    );
+    edit(&mut agent);
+    answer(&mut agent, "Done.");
+    let out = submit(&mut agent, "Fix it again");
+    assert_eq!(unchecked(&out).len(), 0);
+    agent.handle(Input::Op(Op::Interrupt));
+    rule(&mut agent, Rule::new(Ruling::Deny, "run.*"));
+    let out = submit(&mut agent, "And once more");
+    assert_eq!(unchecked(&out).len(), 1);
+}
+
+#[test]
+fn a_check_that_is_to_be_asked_about_does_not_run_where_nobody_is() {
+    let mut agent = agent_with_a_check(Mode::Auto);
+    agent.settings.asks_check = false;
+    rule(&mut agent, Rule::new(Ruling::Ask, "run.check"));
+    assert_eq!(when(&mut agent), ("never", 1));
     let mut agent = agent_with_a_check(Mode::Ask);
-    agent.settings.asks_check = None;
+    agent.settings.asks_check = false;
+    assert_eq!(when(&mut agent), ("never", 0), "that is the mode's to say");
+}
+
+#[test]
+fn a_rule_that_comes_while_edits_are_tried_ends_that() {
+    for ruling in [Ruling::Ask, Ruling::Deny] {
+        let mut agent = agent_with_a_check(Mode::Edit);
+        let out = begin(&mut agent);
+        let (id, _) = run(&out).expect("it is run first");
+        checked(&mut agent, id, false);
+        let out = call(&mut agent, "edit", "a.py");
+        let tried = out.iter().find_map(|effect| match effect {
+            Effect::Preview(call) => Some(call.id.0),
+            _ => None,
+        });
+        rule(&mut agent, Rule::new(ruling, "run.check"));
+        let out = preview(&mut agent, tried.expect("an edit"), "a.py");
+        assert!(run(&out).is_none(), "{ruling:?} {out:?}");
+        assert!(
+            summary(&out).is_some() || asked(&out).is_some(),
+            "the turn goes on or ends: {out:?}"
+        );
+    }
+}
+
+#[test]
+fn a_rule_that_asks_is_newer_than_the_answer_before_it() {
+    let mut agent = agent_with_a_check(Mode::Ask);
     begin(&mut agent);
     let out = edit(&mut agent);
-    assert!(question(&out).is_none() && run(&out).is_none(), "{out:?}");
+    let (id, _) = question(&out).expect("asked");
+    allow(&mut agent, id);
+    checked(&mut agent, id, true);
+    answer(&mut agent, "Done.");
+    rule(&mut agent, Rule::new(Ruling::Ask, "run.check"));
+    let out = submit(&mut agent, "Fix it again");
+    assert!(run(&out).is_none(), "{out:?}");
+    let out = edit(&mut agent);
+    let (_, ask) = question(&out).expect("asked again");
+    let rule = "ask run.check".to_owned();
+    assert_eq!(ask.why, [Why::Check, Why::Rule { rule }]);
 }

@@ -86,11 +86,12 @@ pub struct Settings {
     /// The most tokens in a turn, prompt tokens that had to be evaluated and generated ones together.
     pub max_tokens: u32,
     pub sampling: Sampling,
+    /// The words of the project's check; none where it has none.
+    pub check: Vec<String>,
     /// The user named the check, so it may be run in every mode that changes files.
     pub check_is_named: bool,
-    /// The words of the check that was found and that nobody named, where somebody is there to be asked whether it may
-    /// run.
-    pub asks_check: Option<Vec<String>>,
+    /// Somebody is there to be asked whether the check may run.
+    pub asks_check: bool,
     /// The most edits that are tried in a turn before one passes the check, and for how long, in seconds. Whoever has
     /// a clock says when that is over.
     pub tries: u32,
@@ -117,8 +118,9 @@ impl Default for Settings {
             max_steps: 16,
             max_tokens: 60_000,
             sampling: Sampling::default(),
+            check: Vec::new(),
             check_is_named: false,
-            asks_check: None,
+            asks_check: false,
             tries: 200,
             search_seconds: 240,
             answer: None,
@@ -174,8 +176,9 @@ pub struct Agent {
     host_tools: Vec<ToolSpec>,
     /// The tool that runs the project's check. The host alone calls it.
     checker: Option<ToolSpec>,
-    /// Whether it may run where every change is asked about.
+    /// Whether it may run where it is asked about, and the rule because of which the user was told that it does not.
     check_leave: turn::Leave,
+    unchecked_by: Option<String>,
     /// Tries a file that is written from nothing.
     prober: Option<ToolSpec>,
     model: Option<ModelInfo>,
@@ -233,6 +236,7 @@ impl Agent {
             host_tools: Vec::new(),
             checker: None,
             check_leave: turn::Leave::default(),
+            unchecked_by: None,
             prober: None,
             model: None,
             calls: CallTable::after(memory.calls),

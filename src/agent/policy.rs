@@ -98,10 +98,7 @@ impl Policy {
                 risk.because()
             ));
         }
-        let fitting = |ruling: Ruling| {
-            let mut rules = self.rules.iter().rev();
-            rules.find(|held| held.kept.rule.ruling == ruling && held.kept.rule.fits(facts.subject))
-        };
+        let fitting = |ruling| self.fitting(ruling, facts.subject);
         if let Some(held) = fitting(Ruling::Deny) {
             return Verdict::Deny(format!(
                 "`{}` was refused by a rule of the user ({}). Do not try it another way.",
@@ -131,6 +128,22 @@ impl Policy {
             return Verdict::Ask(why(facts, false));
         }
         Verdict::Allow
+    }
+
+    /// Returns the rule of the user that counts for a call, whatever the mode does with it.
+    pub fn rule_for(&self, subject: Subject<'_>) -> Option<&Rule> {
+        let rulings = [Ruling::Deny, Ruling::Ask, Ruling::Allow];
+        let mut held = rulings
+            .map(|ruling| self.fitting(ruling, subject))
+            .into_iter()
+            .flatten();
+        held.next().map(|held| &held.kept.rule)
+    }
+
+    /// Returns the latest rule of a kind that is about a call.
+    fn fitting(&self, ruling: Ruling, subject: Subject<'_>) -> Option<&Held> {
+        let mut rules = self.rules.iter().rev();
+        rules.find(|held| held.kept.rule.ruling == ruling && held.kept.rule.fits(subject))
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::tests::*;
 use super::*;
-use crate::protocol::{BREAKS_SYNTAX, CheckResult, Finish, Hash, Hunk, Line, LineKind, ToolChoice};
+use crate::protocol::{
+    BREAKS_SYNTAX, CheckResult, Finish, Hash, Hunk, Line, LineKind, Rule, Ruling, Scope, ToolChoice,
+};
 
 /// What happens where a mechanism would help: whether it did.
 type Scene = fn(&mut Agent) -> bool;
@@ -269,6 +271,25 @@ fn what_is_left_out_does_not_help_and_everything_else_does() {
         let mut without = new();
         without.settings.without.push(mechanism);
         assert!(!scene(&mut without), "{mechanism:?} is not left out");
+    }
+}
+
+#[test]
+fn a_rule_against_runs_on_sample_calls_leaves_them_out() {
+    let versions = SCENES
+        .iter()
+        .find(|(mechanism, _)| *mechanism == Mechanism::Versions);
+    let (_, compares) = versions.expect("its scene");
+    for (ruling, expected) in [
+        (Ruling::Allow, true),
+        (Ruling::Ask, false),
+        (Ruling::Deny, false),
+    ] {
+        let mut agent = new();
+        let rule = Rule::new(ruling, "run.probe");
+        let scope = Scope::Session;
+        agent.handle(Input::Op(Op::AddRule { scope, rule }));
+        assert_eq!(compares(&mut agent), expected, "{ruling:?}");
     }
 }
 

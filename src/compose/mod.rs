@@ -680,10 +680,10 @@ async fn build(
         ),
         mode,
         check_is_named: check.as_ref().is_some_and(|(_, named)| *named),
-        asks_check: check
-            .filter(|(_, named)| !named && treatment.attended == Attended::Yes)
+        check: check
             .map(|(runner, _)| runner.command().to_vec())
-            .filter(|words| !words.is_empty()),
+            .unwrap_or_default(),
+        asks_check: treatment.attended == Attended::Yes,
         tries: config.tries.unwrap_or(defaults.tries),
         search_seconds: config.search_time.unwrap_or(defaults.search_seconds),
         answer,

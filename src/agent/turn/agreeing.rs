@@ -19,8 +19,8 @@ use super::searching::{Candidate, Search};
 use super::wording::Part;
 use super::{Agent, intent, notice};
 use crate::protocol::{
-    CallId, CheckResult, Event, Level, Mechanism, Mode, Risk, SearchEnd, ToolCall, ToolChoice,
-    TrialOf,
+    CallId, CheckResult, Event, Level, Mechanism, Mode, Risk, Ruling, SearchEnd, Subject, Target,
+    ToolCall, ToolChoice, TrialOf,
 };
 
 /// How many versions are drawn, and how many that agree in everything are enough.
@@ -159,6 +159,27 @@ impl Agent {
             && self.helps(Mechanism::Versions)
             && self.is_small()
             && matches!(self.policy.mode(), Mode::Edit | Mode::Auto)
+            && self.rules_let_probe(&path)
+    }
+
+    /// Tells whether no rule of the user is against a run of a file on sample calls. One that has it asked about is: so
+    /// many questions for one edit would help nobody.
+    fn rules_let_probe(&self, path: &str) -> bool {
+        let Some(spec) = &self.prober else {
+            return false;
+        };
+        let call = ToolCall {
+            id: CallId(0),
+            server: spec.server.clone(),
+            tool: spec.tool.clone(),
+            arguments: super::with("path", path.to_owned()),
+        };
+        let rule = self.policy.rule_for(Subject {
+            call: &call,
+            risk: Risk::Command,
+            targets: &Target::of(&call),
+        });
+        rule.is_none_or(|rule| rule.ruling == Ruling::Allow)
     }
 
     /// Looks what the version that was just drawn does: first sample calls are asked for.

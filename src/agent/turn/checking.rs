@@ -6,17 +6,18 @@ use super::super::CHECKING_SERVER;
 use super::super::calls::Stage;
 use super::super::input::Effect;
 use super::super::policy::Verdict;
-use super::Agent;
 use super::searching::Search;
+use super::{Agent, notice};
 use crate::protocol::{
-    CallId, CheckResult, Decision, Event, Mechanism, Message, Mode, Outcome, Risk, SearchEnd,
-    ToolCall, TrialOf, Why,
+    CallId, CheckResult, Decision, Event, Level, Mechanism, Message, Mode, Outcome, Risk, Rule,
+    Ruling, SearchEnd, Subject, ToolCall, TrialOf, Why,
 };
 
 /// The tool of the check.
 const CHECK: &str = "check";
 
-/// Whether a check that nobody named may run where every change is asked about. It is asked once a session.
+/// Whether the check may run where that is asked about: nobody named it and every change is asked about, or a rule of the
+/// user has it asked about. It is asked once a session.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(in crate::agent) enum Leave {
     #[default]
@@ -40,8 +41,8 @@ pub(super) enum Checking {
 }
 
 impl Agent {
-    /// Tells whether the check may be run: the user named it, lets edits be made without a question, or was asked about
-    /// it and said yes. It changes nothing but a copy and reaches no network.
+    /// Tells whether the check may be run: no rule of the user is against it, and the user named it, lets edits be made
+    /// without a question, or was asked about it and said yes. It changes nothing but a copy and reaches no network.
     pub(super) fn may_check(&self) -> bool {
         let is_let = match self.policy.mode() {
             Mode::Plan => false,
@@ -49,18 +50,85 @@ impl Agent {
             Mode::Ask => self.check_leave == Leave::Given,
             Mode::Edit | Mode::Auto => self.check_leave != Leave::Refused,
         };
-        is_let && self.checker.is_some() && self.helps(Mechanism::Check)
+        is_let && self.has_check() && self.rules_let_check()
     }
 
-    /// Tells whether the user is to be asked now if the check may run: a change was made, every change is asked about,
-    /// and this was not asked in this session.
+    /// Tells whether there is a check, and it is of use.
+    fn has_check(&self) -> bool {
+        self.checker.is_some() && self.helps(Mechanism::Check)
+    }
+
+    /// Tells whether no rule of the user is against the check, whatever the mode lets be done without a question.
+    pub(super) fn rules_let_check(&self) -> bool {
+        match self.check_rule().map(|rule| rule.ruling) {
+            Some(Ruling::Deny) => false,
+            Some(Ruling::Ask) => self.check_leave == Leave::Given,
+            Some(Ruling::Allow) | None => true,
+        }
+    }
+
+    /// Returns the rule of the user that counts for the check.
+    fn check_rule(&self) -> Option<&Rule> {
+        let words = Some(self.settings.check.clone());
+        let call = self.check_call(CallId(0), "the project", words)?;
+        self.policy.rule_for(Subject {
+            call: &call,
+            risk: Risk::Command,
+            targets: &[],
+        })
+    }
+
+    /// Takes note of a new rule of the user: one that has the check asked about is newer than the answer.
+    pub(in crate::agent) fn ask_for_check_again(&mut self, rule: &Rule) {
+        let asks = rule.ruling == Ruling::Ask && self.check_rule() == Some(rule);
+        if asks && self.check_leave == Leave::Given {
+            self.check_leave = Leave::NotAsked;
+        }
+    }
+
+    /// Says once for each rule that the project is not checked because of it, in a turn that is to change something or
+    /// has.
+    pub(super) fn tell_unchecked(&mut self, out: &mut Vec<Effect>) {
+        let changes = |turn: &super::Turn| turn.wants_change || !turn.changed.is_empty();
+        if !self.turn.as_ref().is_some_and(changes)
+            || self.policy.mode() == Mode::Plan
+            || !self.has_check()
+        {
+            return;
+        }
+        let Some(rule) = self.check_rule() else {
+            return;
+        };
+        let why = match rule.ruling {
+            Ruling::Deny => "refuses it",
+            Ruling::Ask if !self.settings.asks_check => {
+                "has it asked about, and nobody is there to be asked"
+            }
+            Ruling::Ask | Ruling::Allow => return,
+        };
+        let rule = rule.to_string();
+        if self.unchecked_by.as_ref() == Some(&rule) {
+            return;
+        }
+        let text = format!("The project is not checked: the rule `{rule}` {why}.");
+        notice(Level::Warning, &text, out);
+        self.unchecked_by = Some(rule);
+    }
+
+    /// Tells whether the user is to be asked now if the check may run: a change was made, every change or the check is
+    /// asked about, and this was not asked in this session.
     pub(super) fn is_to_ask_for_check(&self) -> bool {
-        let is_asked_about = self.policy.mode() == Mode::Ask
+        let ruling = self.check_rule().map(|rule| rule.ruling);
+        let is_of_mode = match (self.policy.mode(), ruling) {
+            (Mode::Plan, _) | (_, Some(Ruling::Deny)) => false,
+            (_, Some(Ruling::Ask)) => true,
+            (Mode::Ask, Some(Ruling::Allow) | None) => !self.settings.check_is_named,
+            (Mode::Edit | Mode::Auto, Some(Ruling::Allow) | None) => false,
+        };
+        let is_asked_about = is_of_mode
             && self.check_leave == Leave::NotAsked
-            && self.settings.asks_check.is_some()
-            && !self.settings.check_is_named
-            && self.checker.is_some()
-            && self.helps(Mechanism::Check);
+            && self.settings.asks_check
+            && self.has_check();
         let has_changed = |turn: &super::Turn| {
             !turn.changed.is_empty() && turn.checking == Checking::Off && turn.search.is_none()
         };
@@ -70,11 +138,12 @@ impl Agent {
     /// Asks whether the check may run, as for any other program; the answer holds for the session.
     pub(super) fn ask_for_check(&mut self, out: &mut Vec<Effect>) {
         self.check_leave = Leave::Refused;
-        let words = self.settings.asks_check.clone().unwrap_or_default();
-        let Some(call) = self.check_call("the project, after this change", Some(words)) else {
+        let words = self.settings.check.clone();
+        let id = self.calls.mint();
+        let what = "the project, after this change";
+        let Some(call) = self.check_call(id, what, Some(words)) else {
             return self.advance(out);
         };
-        let id = call.id;
         self.calls
             .open(call.clone(), Risk::Command, Stage::Previewing);
         let proposed = Effect::Emit(Event::CallProposed {
@@ -196,8 +265,8 @@ impl Agent {
         trial: Option<TrialOf>,
         out: &mut Vec<Effect>,
     ) -> Option<CallId> {
-        let call = self.check_call(what, None)?;
-        let id = call.id;
+        let id = self.calls.mint();
+        let call = self.check_call(id, what, None)?;
         if let Some(trial) = trial {
             self.tell_trial(id, trial, out);
         }
@@ -211,14 +280,14 @@ impl Agent {
     }
 
     /// Makes a call of the check that says what it is for, and to whom it matters in which words it runs.
-    fn check_call(&mut self, what: &str, words: Option<Vec<String>>) -> Option<ToolCall> {
-        let spec = self.checker.clone()?;
+    fn check_call(&self, id: CallId, what: &str, words: Option<Vec<String>>) -> Option<ToolCall> {
+        let spec = self.checker.as_ref()?;
         let mut arguments = Map::from_iter([("name".to_owned(), what.into())]);
         arguments.extend(words.map(|words| ("argv".to_owned(), words.into())));
         Some(ToolCall {
-            id: self.calls.mint(),
-            server: spec.server,
-            tool: spec.tool,
+            id,
+            server: spec.server.clone(),
+            tool: spec.tool.clone(),
             arguments,
         })
     }

@@ -269,6 +269,8 @@ impl Agent {
         if !self.calls.is_empty() || turn.generation.is_some() || turn.reading.is_some() {
             return;
         }
+        self.tell_unchecked(out);
+        let Some(turn) = &mut self.turn else { return };
         if let Some((name, arguments)) = turn.opening.pop_front() {
             let written = self.form().write(&name, &spaced(&arguments));
             self.remember(Message::Assistant { raw: written }, out);

@@ -16,7 +16,10 @@ impl Agent {
             .as_ref()
             .map_or((0, 0), |search| (search.tried, search.drawn));
         let most = self.tries();
+        // The user may have made a rule meanwhile.
+        let is_kept_from = matches!(turn.checking, Checking::Known(_)) && !self.rules_let_check();
         turn.time_is_up
+            || is_kept_from
             || turn.drawn + tried >= most
             || drawn >= most.saturating_mul(DRAWS_A_TRY)
             || turn.spent() >= self.most_tokens()

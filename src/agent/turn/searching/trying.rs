@@ -176,6 +176,10 @@ impl Agent {
             }
             return self.adopt_current(SearchEnd::Undecided, out);
         }
+        if !self.rules_let_check() {
+            self.drop_candidate();
+            return self.end_search(out);
+        }
         let syntax = self.helps(Mechanism::Syntax);
         let base = self
             .passages
