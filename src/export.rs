@@ -279,7 +279,7 @@ mod tests {
         let news = SearchNews::Ended { end, wall_ms };
         transcript.apply(&Event::Searched { news });
         let text = export(&transcript, "a session", Format::Markdown);
-        let head = "**Tried 1 version of `a.py` on sample calls · 1.5 s · the likeliest is made**";
+        let head = "**Tried 1 version of `a.py` on sample calls · 1.5 s · the likeliest is made unchecked**";
         assert!(text.contains(head), "{text}");
         assert!(text.contains("f(1) gives 2"), "{text}");
     }

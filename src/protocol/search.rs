@@ -114,12 +114,18 @@ impl Search {
         results.rev().max_by_key(|result| rank(result))
     }
 
+    /// Tells whether the project's check chooses between the edits. Where it passes on the file as it is, nothing names
+    /// its command.
+    fn is_checked(&self) -> bool {
+        self.command.is_some() || self.base.is_some()
+    }
+
     /// Says what is tried, of what, and against what, in a few words.
     pub fn title(&self) -> String {
         let tried = self.tried();
-        let noun = match &self.command {
-            Some(_) => "edit",
-            None => "version",
+        let noun = match self.is_checked() {
+            true => "edit",
+            false => "version",
         };
         let verb = match (&self.end, tried) {
             (None, 0) => format!("Trying {noun}s"),
@@ -129,15 +135,21 @@ impl Search {
         };
         let against = match &self.command {
             Some(command) => format!(" against `{command}`"),
+            None if self.is_checked() => " against the check".to_owned(),
             None => " on sample calls".to_owned(),
         };
         format!("{verb} of `{}`{against}", self.path)
     }
 
-    /// Says what came of it, or how far the best one came until now.
+    /// Says what came of it, or how far the best one came until now. What is made where nothing checks the project is
+    /// said to be unchecked.
     pub fn outcome(&self) -> Option<String> {
         let Some(end) = self.end else {
             return self.best().and_then(|best| self.progress(best));
+        };
+        let made = match self.is_checked() {
+            true => "made",
+            false => "made unchecked",
         };
         Some(match end {
             SearchEnd::Passes if self.tried() > 1 => "the last one passes".to_owned(),
@@ -147,19 +159,17 @@ impl Search {
                 let best = best.unwrap_or_else(|| "the best gets no further".to_owned());
                 format!("none passes, {best}")
             }
-            SearchEnd::Undecided if self.command.is_some() => {
-                "the check says the same of all, the first is made".to_owned()
+            SearchEnd::Undecided if self.is_checked() => {
+                format!("the check says the same of all, the first is {made}")
             }
-            SearchEnd::Undecided => "nothing tells them apart, one is made".to_owned(),
-            SearchEnd::Agreed { of: 1, .. } => "it runs, and is made".to_owned(),
+            SearchEnd::Undecided => format!("nothing tells them apart, one is {made}"),
+            SearchEnd::Agreed { of: 1, .. } => format!("it runs, and is {made}"),
             SearchEnd::Agreed { alike, of } => {
-                format!("{alike} of {of} give the same, one of those is made")
+                format!("{alike} of {of} give the same, one of those is {made}")
             }
-            SearchEnd::Likeliest => "the likeliest is made".to_owned(),
-            SearchEnd::Faulty => "none runs as it should, the best is made".to_owned(),
-            SearchEnd::Nothing if self.command.is_some() => {
-                "none passes, nothing is changed".to_owned()
-            }
+            SearchEnd::Likeliest => format!("the likeliest is {made}"),
+            SearchEnd::Faulty => format!("none runs as it should, the best is {made}"),
+            SearchEnd::Nothing if self.is_checked() => "none passes, nothing is changed".to_owned(),
             SearchEnd::Nothing => "none is made".to_owned(),
             SearchEnd::Stopped => "stopped".to_owned(),
         })
@@ -361,6 +371,50 @@ mod tests {
             let transcript = searched(reached, end);
             assert_eq!(transcript.items.len(), 1, "{:?}", transcript.items);
             assert_eq!(sentence(&transcript), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_made_where_nothing_checks_the_project_is_said_to_be_unchecked() {
+        let said = |command: Option<&str>, base, end| {
+            let mut search = Search {
+                path: "a.py".to_owned(),
+                command: command.map(str::to_owned),
+                base,
+                ..Search::default()
+            };
+            search.hear(&SearchNews::Ended { end, wall_ms: 0 });
+            (search.title(), search.outcome().unwrap_or_default())
+        };
+        let agreed = |alike, of| SearchEnd::Agreed { alike, of };
+        for (end, expected) in [
+            (SearchEnd::Likeliest, "the likeliest is made unchecked"),
+            (agreed(1, 1), "it runs, and is made unchecked"),
+            (
+                agreed(3, 4),
+                "3 of 4 give the same, one of those is made unchecked",
+            ),
+            (
+                SearchEnd::Undecided,
+                "nothing tells them apart, one is made unchecked",
+            ),
+            (
+                SearchEnd::Faulty,
+                "none runs as it should, the best is made unchecked",
+            ),
+            (SearchEnd::Nothing, "none is made"),
+        ] {
+            let (title, outcome) = said(None, None, end);
+            assert_eq!(title, "Tried 0 versions of `a.py` on sample calls");
+            assert_eq!(outcome, expected);
+        }
+        for (command, base) in [(Some("pytest"), None), (None, Some(result(3, 0)))] {
+            let (title, outcome) = said(command, base, SearchEnd::Undecided);
+            assert!(
+                title.starts_with("Tried 0 edits of `a.py` against "),
+                "{title}"
+            );
+            assert_eq!(outcome, "the check says the same of all, the first is made");
         }
     }
 

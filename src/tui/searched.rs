@@ -51,3 +51,30 @@ pub(super) fn rows(search: &Search, look: Look<'_>) -> Vec<Row> {
     }
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::SearchNews;
+    use crate::tui::highlight::Highlighter;
+
+    #[test]
+    fn an_edit_that_nothing_checks_is_said_to_be_unchecked() {
+        let highlighter = Highlighter::default();
+        let look = Look {
+            limit: 80,
+            details: false,
+            streaming: false,
+            highlighter: &highlighter,
+        };
+        let mut search = Search::from(&SearchNews::Began {
+            path: "a.py".to_owned(),
+            command: None,
+            base: None,
+        });
+        search.end = Some(SearchEnd::Likeliest);
+        let rows = rows(&search, look);
+        let text: String = rows.iter().map(Row::plain).collect::<Vec<_>>().join(" ");
+        assert!(text.contains("the likeliest is made unchecked"), "{text}");
+    }
+}

@@ -1,6 +1,8 @@
 use serde_json::json;
 
-use crate::protocol::{CallId, ChangeKind, Field, FieldKind, Hunk, Line, Question, Risk, ToolCall};
+use crate::protocol::{
+    CallId, ChangeKind, Field, FieldKind, Hunk, Line, Question, Risk, SearchEnd, ToolCall,
+};
 
 use super::*;
 
@@ -241,13 +243,13 @@ proptest::proptest! {
     }
 }
 
-/// A search of so many edits, as events.
-fn searched(edits: u64) -> Vec<Event> {
-    use crate::protocol::{CheckResult, SearchEnd, SearchNews, TrialOf};
+/// A search of so many edits against a command or none, as events.
+fn searched(edits: u64, command: Option<&str>, end: SearchEnd) -> Vec<Event> {
+    use crate::protocol::{CheckResult, SearchNews, TrialOf};
     let told = |news| Event::Searched { news };
     let mut events = vec![told(SearchNews::Began {
         path: "a.py".to_owned(),
-        command: Some("pytest".to_owned()),
+        command: command.map(str::to_owned),
         base: None,
     })];
     for id in 1..=edits {
@@ -273,23 +275,34 @@ fn searched(edits: u64) -> Vec<Event> {
         let result = CheckResult::default();
         events.push(told(SearchNews::Tried { call, result }));
     }
-    let (end, wall_ms) = (SearchEnd::Nothing, 65_400);
+    let wall_ms = 65_400;
     events.push(told(SearchNews::Ended { end, wall_ms }));
     events
 }
 
 #[test]
 fn a_search_is_told_of_when_it_begins_and_when_it_is_over() {
-    let mut plain = Plain::default();
-    let said: Vec<String> = searched(20)
-        .iter()
-        .flat_map(|event| plain.hear(event))
-        .collect();
-    assert_eq!(
-        said,
-        [
-            "Trying edits of `a.py` against `pytest`",
-            "Tried 20 edits of `a.py` against `pytest` · 65 s · none passes, nothing is changed"
-        ]
-    );
+    for (command, end, expected) in [
+        (
+            Some("pytest"),
+            SearchEnd::Nothing,
+            [
+                "Trying edits of `a.py` against `pytest`",
+                "Tried 20 edits of `a.py` against `pytest` · 65 s · none passes, nothing is changed",
+            ],
+        ),
+        (
+            None,
+            SearchEnd::Likeliest,
+            [
+                "Trying versions of `a.py` on sample calls",
+                "Tried 20 versions of `a.py` on sample calls · 65 s · the likeliest is made unchecked",
+            ],
+        ),
+    ] {
+        let mut plain = Plain::default();
+        let events = searched(20, command, end);
+        let said: Vec<String> = events.iter().flat_map(|event| plain.hear(event)).collect();
+        assert_eq!(said, expected);
+    }
 }
