@@ -209,6 +209,19 @@ impl Index {
             .map_or(0, |segment| segment.start(layout))
     }
 
+    /// Returns the last row of the change that a row is part of; the row itself where nothing is changed.
+    pub(in crate::tui) fn change_end(&self, layout: Layout, row: usize) -> usize {
+        let after = |segment: &Segment| segment.start(layout) <= row;
+        let last = self.segments.partition_point(after).checked_sub(1);
+        match last.map(|last| &self.segments[last]) {
+            Some(segment) if matches!(segment.kind, Kind::Changed { .. }) => {
+                (segment.start(layout) + segment.kind.rows(layout)).saturating_sub(1)
+            }
+            _ => row,
+        }
+        .max(row)
+    }
+
     /// Returns the row at which a hunk begins.
     pub(in crate::tui) fn start(&self, layout: Layout, hunk: usize) -> usize {
         let first = self.of_hunk(hunk).first();

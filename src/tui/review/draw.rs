@@ -65,7 +65,8 @@ impl Review {
         });
     }
 
-    /// Finds what stands at the top: the cursor is in sight, and no room is left empty below the end.
+    /// Finds what stands at the top: the cursor is in sight, with the rest of the change that it is in as far as there
+    /// is room, and no room is left empty below the end.
     pub(super) fn visible_top(
         &self,
         source: Source<'_>,
@@ -100,14 +101,24 @@ impl Review {
             // A line that is taller than the pane is scrolled by rows.
             return (cursor, top.1.min(own - high));
         }
-        // Down to the cursor, as far as a screen reaches.
+        // What was there is read together with what comes in its place.
+        let (mut end, mut wanted) = (cursor, own);
+        while end < source.index.change_end(source.layout, cursor) {
+            wanted += height(end + 1);
+            if wanted > high {
+                wanted -= height(end + 1);
+                break;
+            }
+            end += 1;
+        }
+        // Down to there, as far as a screen reaches.
         let (mut at, mut rows) = (top.0, 0_usize);
-        while at <= cursor && rows < high + top.1 {
+        while at <= end && rows < high + top.1 {
             rows += height(at);
             at += 1;
         }
-        if at <= cursor || rows.saturating_sub(top.1) > high {
-            top = back(cursor, high - own.min(high));
+        if at <= end || rows.saturating_sub(top.1) > high {
+            top = back(cursor, high - wanted.min(high));
         }
         let last = match high.saturating_sub(ends.len()) {
             0 => (total.saturating_sub(1), 0),

@@ -169,6 +169,24 @@ fn a_hunk_that_is_left_out_is_marked_and_the_next_one_is_gone_to() {
 }
 
 #[test]
+fn a_low_pane_shows_what_comes_rather_than_what_stays() {
+    // The cursor stands at the line that goes; there is room for one line more.
+    let mut desk = Desk::new(change(1), (40, 2));
+    let shown = desk.shown();
+    assert!(
+        shown.contains("- let number = 0;") && shown.contains("+ let number = 0 + 1;"),
+        "{shown}"
+    );
+    // With room for all of it, it begins at its beginning.
+    desk.high = 4;
+    assert!(
+        desk.shown().starts_with("   1   fn before"),
+        "{}",
+        desk.shown()
+    );
+}
+
+#[test]
 fn chosen_lines_alone_are_left_out() {
     let mut desk = Desk::new(created(5), (44, 12));
     desk.scroll(Scroll::LineDown);
