@@ -711,6 +711,7 @@ fn where_a_model_doubts_a_text_it_says_what_it_would_write_instead() {
             within: vec![within],
             skip,
             most,
+            rivals: Vec::new(),
         });
         let mut heard = Vec::new();
         let answer = play(&model, request, |event| {
@@ -753,6 +754,7 @@ fn departures_that_are_written_side_by_side_are_those_that_are_written_alone() {
             within: std::iter::once(0..text.len()).collect(),
             skip,
             most,
+            rivals: Vec::new(),
         });
         let mut heard = Vec::new();
         play(&model, request, |event| {
@@ -778,6 +780,57 @@ fn departures_that_are_written_side_by_side_are_those_that_are_written_alone() {
 }
 
 #[test]
+fn of_lines_that_could_stand_in_each_other_s_place_the_likelier_is_told() {
+    let model = small();
+    let weigh = |model: &Model, lines: [&str; 3], others: [&str; 2]| {
+        let mut rivals = Vec::new();
+        let (mut text, mut at) = (String::new(), [0..0, 0..0]);
+        for (number, line) in lines.iter().enumerate() {
+            let start = text.len();
+            text.push_str(line);
+            if let Some(place) = number.checked_sub(1) {
+                at[place] = start..text.len();
+            }
+        }
+        for (at, other) in at.into_iter().zip(others) {
+            let other = other.to_owned();
+            rivals.push(walden::protocol::Rival { at, other });
+        }
+        let mut request = request(vec![user("Tell what is known.")], 64);
+        request.doubts = Some(Doubts {
+            lead: "It is known:\n".to_owned(),
+            text: text.into(),
+            within: Vec::new(),
+            skip: 0,
+            most: 0,
+            rivals,
+        });
+        let mut heard = [f32::NAN; 2];
+        let answer = play(model, request, |event| {
+            if let ModelEvent::Weighed { rival, likelier } = event {
+                heard[*rival] = *likelier;
+            }
+            false
+        });
+        let answer = answer.expect("it answers");
+        assert!(answer.raw.is_empty() && answer.usage.generated == 0);
+        heard
+    };
+    let first = "The sky is blue, and the grass is green.\n";
+    let [east, west] = [
+        "The sun rises in the east.\n",
+        "The sun rises in the west.\n",
+    ];
+    let [seven, nine] = ["A week has seven days.\n", "A week has nine days.\n"];
+    let wrong = weigh(&model, [first, west, nine], [east, seven]);
+    assert!(wrong.iter().all(|it| *it > 0.3), "{wrong:?}");
+    let right = weigh(&model, [first, east, seven], [west, nine]);
+    assert!(right.iter().all(|it| *it < -0.3), "{right:?}");
+    // The first place has the same lines around it both times: it is the same ratio, the other way round.
+    assert!((wrong[0] + right[0]).abs() < 1.0, "{wrong:?} {right:?}");
+}
+
+#[test]
 fn a_text_that_does_not_fit_is_not_doubted() {
     let (model, _) = small_with(512);
     let mut request = request(vec![user("Go on.")], 64);
@@ -788,6 +841,7 @@ fn a_text_that_does_not_fit_is_not_doubted() {
         text: text.into(),
         skip: 0,
         most: 1,
+        rivals: Vec::new(),
     });
     let failure = play(&model, request, |_| false).expect_err("it does not fit");
     assert!(

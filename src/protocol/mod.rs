@@ -55,8 +55,8 @@ pub use mechanism::Mechanism;
 pub use mode::Mode;
 pub use model::{
     Departure, Doubts, Finish, GenerationId, KNOWN_KEYWORD, Known, KnownKind, KvType, Lane,
-    Message, ModelEvent, ModelFailure, ModelInfo, ModelMemory, ModelRequest, Passages, Sampling,
-    ToolChoice, Usage, WeightLayout,
+    Message, ModelEvent, ModelFailure, ModelInfo, ModelMemory, ModelRequest, Passages, Rival,
+    Sampling, ToolChoice, Usage, WeightLayout,
 };
 pub use op::{Decision, Op, Scope};
 pub use part::{AllowedPart, Instead, Passage};

@@ -76,6 +76,18 @@ pub struct Doubts {
     /// How many of the likeliest departures are passed over, and how many are wanted after them.
     pub skip: usize,
     pub most: usize,
+    /// Texts to be weighed against what stands in the text, in its order; then no departures are looked for.
+    #[serde(default)]
+    pub rivals: Vec<Rival>,
+}
+
+/// Lines that could stand in the place of others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rival {
+    /// The lines of the text, in bytes.
+    pub at: Range<usize>,
+    /// What could stand there: whole lines.
+    pub other: String,
 }
 
 /// What a model would write instead of the rest of a text.
@@ -259,6 +271,12 @@ pub enum ModelEvent {
     /// Where the model would depart from the text that a request's [`Doubts`] name. The likeliest come first.
     Departed {
         departure: Departure,
+    },
+    /// By how much one of a request's rivals, counted from 0, is likelier than what stands there: the natural logarithm
+    /// of how many times.
+    Weighed {
+        rival: usize,
+        likelier: f32,
     },
     /// The generation ended; `raw` is all that the model wrote, for the next request's history.
     Done {

@@ -50,6 +50,15 @@ pub(super) fn look(piece: &Piece) -> (Vec<Message>, ToolSpec) {
     (messages(text), tool(REPORT, schema))
 }
 
+/// Asks for the lines of a piece as they are, to see what is expected of them.
+pub(super) fn part_of(piece: &Piece) -> String {
+    let within = match piece.within.as_str() {
+        "" => String::new(),
+        within => format!(", from `{within}` on"),
+    };
+    format!("Write a part of `{}`{within}.", piece.path)
+}
+
 /// Asks whether a finding is right.
 pub(super) fn question(piece: &Piece, finding: &Finding) -> (Vec<Message>, ToolSpec) {
     let text = format!(
@@ -110,6 +119,12 @@ pub(super) fn findings(piece: &Piece, given: &Map<String, Value>) -> Vec<Finding
 /// Tells whether a finding that was questioned stands.
 pub(super) fn stands(given: &Map<String, Value>) -> bool {
     given.get("wrong_code").and_then(Value::as_bool) == Some(true)
+}
+
+/// Returns what was said of a finding that was questioned.
+pub(super) fn why(given: &Map<String, Value>) -> &str {
+    let why = given.get("why").and_then(Value::as_str);
+    why.unwrap_or_default().trim()
 }
 
 /// Writes a finding on one line.

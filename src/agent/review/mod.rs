@@ -3,16 +3,19 @@
 //! The host cuts the change into pieces that fit a small model, asks about each beside the conversation (the pieces
 //! have their prompt's beginning in common, and so the cache), and lets the model answer only with findings whose lines
 //! the change shows. Where the model is small several passes are made, what only one of them found is dropped, and each
-//! finding that is left is questioned once more before it is told.
+//! finding that is left is questioned once more before it is told. Before that, lines that came in the place of others are
+//! weighed against them: where the old ones are far likelier to the model, that is told whatever it says when asked.
 
 mod ask;
 mod pieces;
+mod unexpected;
 
 use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 
 use self::pieces::Piece;
+use self::unexpected::Replaced;
 use super::input::Effect;
 use super::turn::Turn;
 use super::{Agent, notice};
@@ -54,11 +57,23 @@ pub(super) struct Review {
     pass: u32,
     passes: u32,
     candidates: Vec<Finding>,
+    /// The places of the piece that are being weighed, with what came of it so far.
+    weighing: Option<Vec<(Replaced, f32)>>,
+    /// What the model would not have expected in the piece.
+    unexpected: Vec<Finding>,
     /// Findings that wait to be questioned, and the one that is.
-    doubted: VecDeque<Finding>,
-    questioned: Option<Finding>,
+    doubted: VecDeque<Doubted>,
+    questioned: Option<Doubted>,
     found: Vec<Finding>,
     missed: u32,
+}
+
+/// A finding that is questioned before it is told.
+#[derive(Debug)]
+struct Doubted {
+    finding: Finding,
+    /// It is told whatever the model says of it: only the words are the model's.
+    is_told: bool,
 }
 
 impl Review {
@@ -71,6 +86,8 @@ impl Review {
             pass: 0,
             passes: PASSES,
             candidates: Vec::new(),
+            weighing: None,
+            unexpected: Vec::new(),
             doubted: VecDeque::new(),
             questioned: None,
             found: Vec::new(),
@@ -164,7 +181,37 @@ impl Agent {
             path: piece.path.clone(),
         };
         out.push(Effect::Emit(Event::Reviewed { news }));
-        self.look(out);
+        self.weigh(out);
+    }
+
+    /// Has the lines that came weighed against those that went, before the model is asked about them.
+    fn weigh(&mut self, out: &mut Vec<Effect>) {
+        let Some(review) = self.reviewing() else {
+            return;
+        };
+        let Some((piece, (doubts, places))) = review
+            .piece
+            .as_ref()
+            .and_then(|piece| Some((piece, unexpected::doubts(piece)?)))
+        else {
+            return self.look(out);
+        };
+        let prompt = ask::part_of(piece);
+        review.weighing = Some(places.into_iter().map(|place| (place, 0.0)).collect());
+        let mut request = self.request_beside(prompt);
+        request.doubts = Some(doubts);
+        if let Some(turn) = &mut self.turn {
+            turn.asking_beside(request.id);
+        }
+        out.push(Effect::Generate(request));
+    }
+
+    /// Takes by how much the lines that went are likelier than those that came in their place.
+    pub(super) fn weighed(&mut self, place: usize, likelier: f32) {
+        let places = self.reviewing().and_then(|review| review.weighing.as_mut());
+        if let Some((_, known)) = places.and_then(|places| places.get_mut(place)) {
+            *known = likelier;
+        }
     }
 
     /// Looks at the piece once more.
@@ -190,7 +237,7 @@ impl Agent {
             .piece
             .as_ref()
             .zip(review.questioned.as_ref())
-            .map(|(piece, finding)| ask::question(piece, finding))
+            .map(|(piece, doubted)| ask::question(piece, &doubted.finding))
         else {
             return;
         };
@@ -236,9 +283,24 @@ impl Agent {
             return;
         };
         let Some(piece) = &review.piece else { return };
-        if let Some(finding) = review.questioned.take() {
-            let stands = given.is_some_and(|given| ask::stands(&given));
-            if stands && !is_known(&review.found, &finding) {
+        if let Some(places) = review.weighing.take() {
+            review.unexpected = places
+                .iter()
+                .filter_map(|(place, likelier)| unexpected::finding(piece, place, *likelier))
+                .collect();
+            return self.look_on(out);
+        }
+        if let Some(Doubted {
+            mut finding,
+            is_told,
+        }) = review.questioned.take()
+        {
+            let stands = given.as_ref().is_some_and(ask::stands);
+            if is_told && stands {
+                let why = given.as_ref().map(ask::why).unwrap_or_default();
+                unexpected::explain(&mut finding, why);
+            }
+            if (stands || is_told) && !is_known(&review.found, &finding) {
                 review.found.push(finding.clone());
                 let news = ReviewNews::Found { finding };
                 out.push(Effect::Emit(Event::Reviewed { news }));
@@ -259,7 +321,16 @@ impl Agent {
                 finding.passes = passes;
             }
             kept.sort_by_key(|finding| std::cmp::Reverse((finding.severity, finding.votes)));
-            review.doubted = kept.into();
+            let unexpected = std::mem::take(&mut review.unexpected);
+            let unexpected = unexpected.into_iter().map(|finding| Doubted {
+                finding,
+                is_told: true,
+            });
+            let kept = kept.into_iter().map(|finding| Doubted {
+                finding,
+                is_told: false,
+            });
+            review.doubted = unexpected.chain(kept).collect();
         }
         self.look_on(out);
     }
@@ -275,6 +346,8 @@ impl Agent {
         }
         review.missed += 1;
         review.questioned = None;
+        review.weighing = None;
+        review.unexpected.clear();
         review.doubted.clear();
         review.pass = review.passes;
         let path = review.piece.as_ref().map(|piece| piece.path.clone());

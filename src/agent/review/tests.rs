@@ -9,10 +9,24 @@ use crate::protocol::{ModelEvent, ToolChoice};
 
 const DIFF: &str = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,2 @@\n def f():\n-    return 1\n+    return 2\n";
 
-fn reading(agent: &mut Agent) -> Vec<Effect> {
+/// Lets a review read its change, and the model say how much likelier what stood there before is.
+fn weighing(agent: &mut Agent, likelier: f32) -> Vec<Effect> {
     let target = ReviewTarget::Uncommitted;
     agent.handle(Input::Op(Op::Review { target }));
-    agent.handle(Input::ChangeRead(Ok(DIFF.to_owned())))
+    let out = agent.handle(Input::ChangeRead(Ok(DIFF.to_owned())));
+    let request = asked(&out).expect("the lines are weighed");
+    let rivals = request.doubts.as_ref().map(|doubts| &doubts.rivals[..]);
+    assert!(
+        matches!(rivals, Some([one]) if one.other == "    return 1\n"),
+        "{rivals:?}"
+    );
+    let rival = 0;
+    model(agent, ModelEvent::Weighed { rival, likelier });
+    done(agent, "", Finish::Stop)
+}
+
+fn reading(agent: &mut Agent) -> Vec<Effect> {
+    weighing(agent, 0.0)
 }
 
 fn say(agent: &mut Agent, name: &str, given: serde_json::Value) -> Vec<Effect> {
@@ -71,6 +85,24 @@ fn a_finding_is_questioned_before_it_is_told_and_the_conversation_hears_of_it() 
     let out = submit(&mut agent, "Fix it in the file a.py");
     let texts = format!("{:?}", agent.messages);
     assert!(texts.contains("wrong value"), "{texts} {out:?}");
+}
+
+#[test]
+fn what_the_model_would_not_have_expected_is_told_whatever_it_says_of_it() {
+    for (wrong, words) in [(true, "It gives two. After"), (false, "After")] {
+        let mut agent = agent(Mode::Ask);
+        let out = weighing(&mut agent, 5.0);
+        assert_eq!(asked(&out).expect("looked at").tools[0].name, "report");
+        let out = say(&mut agent, "report", json!({"findings": []}));
+        assert!(findings(&out).is_empty());
+        assert_eq!(asked(&out).expect("questioned").tools[0].name, "judge");
+        let given = json!({"why": "It gives two.", "wrong_code": wrong});
+        let out = say(&mut agent, "judge", given);
+        let told = findings(&out);
+        assert_eq!((told.len(), told[0].from), (1, 2));
+        assert!(told[0].explanation.starts_with(words), "{told:?}");
+        assert!(summary(&out).is_some());
+    }
 }
 
 #[test]

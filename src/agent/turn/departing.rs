@@ -103,6 +103,7 @@ pub(super) fn doubts(
         within: within.collect(),
         skip: (doubted / 2) as usize * most,
         most,
+        rivals: Vec::new(),
     };
     (doubts, part.start)
 }

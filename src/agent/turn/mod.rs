@@ -414,6 +414,7 @@ impl Agent {
                     search.departures.hear(departure);
                 }
             }
+            ModelEvent::Weighed { rival, likelier } => self.weighed(rival, likelier),
             ModelEvent::Done { raw, finish, usage } => {
                 turn.generation = None;
                 turn.usage.add(&usage);

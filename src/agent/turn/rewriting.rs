@@ -285,7 +285,7 @@ impl Agent {
     }
 
     /// Makes a request beside the conversation: for code, with this prompt alone before the model.
-    pub(super) fn request_beside(&mut self, prompt: String) -> Box<ModelRequest> {
+    pub(in crate::agent) fn request_beside(&mut self, prompt: String) -> Box<ModelRequest> {
         self.generations += 1;
         let mut request = self.request(ToolChoice::Auto);
         request.messages = vec![

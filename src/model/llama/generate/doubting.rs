@@ -53,6 +53,9 @@ impl Answer<'_, '_> {
         self.usage.prompt += count(lead.len() + text.len());
         let (cancel, events) = (self.cancel, self.events);
         let stop = || cancel.is_cancelled() || events.is_closed();
+        if !doubts.rivals.is_empty() {
+            return self.compare(&lead, doubts, &stop);
+        }
         self.engine.cache.feed(&lead, &stop)?;
         let begin = self.engine.cache.len();
         let pieces: Vec<Vec<u8>> = text.iter().map(|token| weights.piece(*token)).collect();

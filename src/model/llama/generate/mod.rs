@@ -5,6 +5,7 @@ mod calls;
 mod doubting;
 mod prepare;
 mod read;
+mod rivals;
 mod runaway;
 mod tell;
 mod words;
