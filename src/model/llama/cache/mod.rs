@@ -159,7 +159,7 @@ impl<'w> Cache<'w> {
                     (cached, place) = self.start(source, prompt, cutting);
                 }
             }
-            Lane::Side => {
+            Lane::Side | Lane::Client => {
                 for side in Sequence::sides() {
                     let found = self.start(side, prompt, cutting);
                     // Working in it takes away what else it holds, so that it has to be worth more than a fork.
@@ -173,12 +173,12 @@ impl<'w> Cache<'w> {
         let total = cached + rest.0.len();
         let (target, needed) = match lane {
             Lane::Main => (Sequence::MAIN, total),
-            Lane::Side if source == Sequence::MAIN => {
+            Lane::Side | Lane::Client if source == Sequence::MAIN => {
                 let oldest = Sequence::sides().min_by_key(|side| self.held(*side).used);
                 let target = oldest.unwrap_or(Sequence::MAIN);
                 (target, self.length(Sequence::MAIN) + total - cached)
             }
-            Lane::Side => {
+            Lane::Side | Lane::Client => {
                 let shared = self.held(source).shared.min(cached);
                 (source, self.length(Sequence::MAIN) + total - shared)
             }
