@@ -1,5 +1,4 @@
-//! What clients ask, answered side by side: a step evaluates a token of every answer, and costs little more than a token
-//! of one.
+//! What clients ask, answered side by side: a step evaluates a token of every answer, and reads the weights once for all.
 //!
 //! A question that comes while others are answered joins them at the next step. Its prompt is evaluated in parts,
 //! between the tokens of the others, so that none waits for long. Where the window has no room for all,
