@@ -16,7 +16,7 @@ use crate::model::llama::measure::{self, Gauge};
 use crate::model::speculate::Speculation;
 use crate::protocol::{Message, ModelRequest};
 
-pub use report::{Ahead, Call, FirstToken, Report, Session, Speed};
+pub use report::{Ahead, Call, Clients, FirstToken, Report, Session, Speed};
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Part {
     Batches,
     /// Constrained calls and their masks
     Calls,
+    /// Several clients' questions, answered at once
+    Clients,
     /// What a session evaluates again
     Session,
     /// The first token, cold and from a kept state
@@ -47,6 +49,9 @@ pub enum Part {
 
 /// The batches whose cost is measured.
 const BATCHES: [usize; 6] = [2, 4, 8, 16, 32, 64];
+
+/// How many clients ask at once.
+const CLIENTS: [usize; 3] = [2, 4, 8];
 
 /// Measures a model: the parts asked for, or all of them where none is. `told` hears what is measured next.
 pub fn run(
@@ -81,6 +86,9 @@ pub fn run(
         }
         if wanted(Part::Calls, "calls") {
             report.calls = Some(calls(gauge, extent)?);
+        }
+        if wanted(Part::Clients, "clients at once") {
+            report.clients = clients(gauge, extent)?;
         }
         if wanted(Part::Session, "a session of ten turns") {
             report.session = Some(session(gauge, extent)?);
@@ -171,6 +179,39 @@ fn calls(gauge: &mut Gauge<'_>, extent: Extent) -> Result<Call, String> {
         masks.extend(answered.masks.iter().map(Duration::as_micros));
     }
     Ok(Call::new(calls, complete, masks))
+}
+
+/// Measures how fast several clients' questions are answered at once beside one, taking turns. Reading the questions is
+/// a part of it.
+fn clients(gauge: &mut Gauge<'_>, extent: Extent) -> Result<Vec<Clients>, String> {
+    let (rounds, length) = match extent {
+        Extent::Full => (3, 128),
+        Extent::Quick => (1, 48),
+    };
+    let requests = workload::clients(length);
+    let mut rate = |count: usize| -> Result<f64, String> {
+        gauge.forget();
+        let beside = gauge.answer_together(&requests[..count])?;
+        let tokens: u32 = beside.answers.iter().map(|(_, it)| it.generated).sum();
+        Ok(f64::from(tokens) / beside.took.as_secs_f64())
+    };
+    // The first evaluation touches all weights for the first time.
+    rate(1)?;
+    let mut found: Vec<Clients> = std::iter::once(1)
+        .chain(CLIENTS)
+        .map(Clients::new)
+        .collect();
+    for _ in 0..rounds {
+        let one = rate(1)?;
+        for clients in &mut found {
+            let all = match clients.clients {
+                1 => one,
+                count => rate(count)?,
+            };
+            clients.add(all, one);
+        }
+    }
+    Ok(found.into_iter().map(Clients::summed_up).collect())
 }
 
 /// Plays a session, and measures how much of its prompts was evaluated more than once.

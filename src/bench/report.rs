@@ -22,6 +22,8 @@ pub struct Report {
     /// Batch sizes, and what each costs relative to one token.
     pub batch_costs: Vec<(usize, f64)>,
     pub calls: Option<Call>,
+    /// One client, and several at once.
+    pub clients: Vec<Clients>,
     pub session: Option<Session>,
     /// `None` where no states are kept.
     pub first_token: Option<FirstToken>,
@@ -48,6 +50,20 @@ pub struct Call {
     pub masks: usize,
     pub mask_median_us: f64,
     pub mask_p99_us: f64,
+}
+
+/// Clients whose questions are answered at once.
+#[derive(Debug, Serialize)]
+pub struct Clients {
+    pub clients: usize,
+    /// Of all their answers together.
+    pub tokens_per_second: f64,
+    /// How much more that is than for one client.
+    pub ratio: f64,
+    #[serde(skip)]
+    rates: Vec<f64>,
+    #[serde(skip)]
+    ratios: Vec<f64>,
 }
 
 /// A session after its first turn.
@@ -142,6 +158,33 @@ impl Call {
             mask_median_us: at(0.5),
             mask_p99_us: at(0.99),
         }
+    }
+}
+
+impl Clients {
+    /// Begins with no rounds of so many clients.
+    pub fn new(clients: usize) -> Self {
+        Self {
+            clients,
+            tokens_per_second: 0.0,
+            ratio: 0.0,
+            rates: Vec::new(),
+            ratios: Vec::new(),
+        }
+    }
+
+    /// Adds a round: tokens a second of all, and of one client in the same round.
+    pub fn add(&mut self, all: f64, one: f64) {
+        self.rates.push(all);
+        self.ratios.push(all / one);
+    }
+
+    /// Takes the middle one of the rounds.
+    #[must_use]
+    pub fn summed_up(mut self) -> Self {
+        self.tokens_per_second = median(&mut self.rates);
+        self.ratio = median(&mut self.ratios);
+        self
     }
 }
 
@@ -252,6 +295,20 @@ impl Report {
                 ),
             );
         }
+        if let [one, more @ ..] = &self.clients[..] {
+            let more = more.iter();
+            let more: Vec<String> = more
+                .map(|it| format!("{}: {:.2}", it.clients, it.ratio))
+                .collect();
+            row(
+                "clients at once, of one",
+                format!(
+                    "{} ({:.1} tokens/s for one)",
+                    more.join("  "),
+                    one.tokens_per_second
+                ),
+            );
+        }
         if let Some(session) = &self.session {
             row(
                 "prompt evaluated again",
@@ -338,6 +395,21 @@ mod tests {
         assert!((call.mask_median_us - 10.0).abs() < 0.1);
         assert!((call.mask_p99_us - 900.0).abs() < 0.1);
         assert!(Call::new(0, 0, Vec::new()).mask_p99_us < 0.1);
+    }
+
+    #[test]
+    fn clients_are_compared_with_one_of_the_same_round() {
+        let mut two = Clients::new(2);
+        for (all, one) in [(20.0, 10.0), (30.0, 10.0), (6.0, 4.0)] {
+            two.add(all, one);
+        }
+        let mut one = Clients::new(1);
+        one.add(10.0, 10.0);
+        let mut report = Report::default();
+        assert!(!report.table().contains("clients"));
+        report.clients = vec![one.summed_up(), two.summed_up()];
+        let table = report.table();
+        assert!(table.contains("2: 2.00 (10.0 tokens/s for one)"), "{table}");
     }
 
     #[test]

@@ -76,6 +76,27 @@ pub(super) fn long(lines: usize) -> ModelRequest {
     request(vec![system(), user(text)], 1)
 }
 
+/// What eight clients ask, who all have the same system text.
+pub(super) fn clients(max_tokens: u32) -> Vec<ModelRequest> {
+    let subjects = [
+        "a hash table",
+        "a binary search tree",
+        "quicksort",
+        "a bloom filter",
+        "a linked list",
+        "garbage collection",
+        "a compiler",
+        "a file system",
+    ];
+    let asked = subjects.map(|subject| {
+        let text = format!("Explain in three paragraphs how {subject} works and when it is slow.");
+        let mut request = request(vec![system(), user(text)], max_tokens);
+        request.lane = Lane::Client;
+        request
+    });
+    asked.into()
+}
+
 /// Answers that copy, and answers that do not: their names, and whether they edit.
 pub(super) fn ahead() -> Vec<(&'static str, ModelRequest, bool)> {
     let about = |text: &str| request(vec![system(), user(text.to_owned())], 200);

@@ -111,6 +111,9 @@ pub enum Lane {
     /// Something beside it, a title or a summary: it uses what it has in common with the conversation, and takes
     /// nothing from it. Where the window has no room for both, it fails with [`ModelFailure::ContextFull`].
     Side,
+    /// A client's own question, that has nothing in common with a conversation; those that wait together are answered
+    /// side by side.
+    Client,
 }
 
 /// The text of a file that the model has seen and may quote in an edit.

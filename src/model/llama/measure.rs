@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::channel;
 
-use super::generate::Engine;
+use super::generate::{Asked, Engine, Together};
 use super::native::Token;
 use super::queue::Queue;
 use super::sample::Sampler;
@@ -21,7 +21,7 @@ const EVENTS: usize = 1 << 16;
 
 /// A loaded model.
 pub struct Gauge<'w> {
-    engine: Engine<'w>,
+    pub(super) engine: Engine<'w>,
     queue: Queue,
     /// Kept, so that nobody seems to have dropped the model.
     _commands: mpsc::Sender<Command>,
@@ -45,6 +45,17 @@ pub struct Answered {
     pub masks: Vec<Duration>,
     /// How many batches the answer was evaluated in.
     pub batches: u32,
+}
+
+/// Answers that were written side by side.
+#[derive(Debug)]
+pub struct Beside {
+    /// What was written, in the order of the requests.
+    pub answers: Vec<(String, Usage)>,
+    /// From the requests to the last token of all.
+    pub took: Duration,
+    /// How often tokens were evaluated.
+    pub evaluations: u64,
 }
 
 /// Loads a model and measures with it.
@@ -170,6 +181,41 @@ impl Gauge<'_> {
             }
         }
         Err("the answer did not end".to_owned())
+    }
+
+    /// Answers clients' requests side by side.
+    pub fn answer_together(&mut self, requests: &[ModelRequest]) -> Result<Beside, String> {
+        let started = Instant::now();
+        let before = self.engine.cache.context().evaluations;
+        let mut together = Together::new(&mut self.engine);
+        let mut told = Vec::new();
+        for request in requests {
+            let (events, receiver) = channel(EVENTS);
+            told.push(receiver);
+            together.take(Asked {
+                request: Box::new(request.clone()),
+                events,
+                cancel: Cancel::default(),
+            });
+        }
+        while together.step() {}
+        together.finish();
+        let took = started.elapsed();
+        let mut answers = Vec::new();
+        for mut told in told {
+            while let Ok(event) = told.try_recv() {
+                match event {
+                    ModelEvent::Failed { failure } => return Err(failure.to_string()),
+                    ModelEvent::Done { raw, usage, .. } => answers.push((raw, usage)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(Beside {
+            answers,
+            took,
+            evaluations: self.engine.cache.context().evaluations - before,
+        })
     }
 
     /// Forgets everything that is evaluated.

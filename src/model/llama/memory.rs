@@ -9,7 +9,7 @@ use super::native::{Context, Cuts};
 /// How many sequences hold something from one request to the next: the conversation, and two for side requests.
 const LASTING: usize = 3;
 
-/// How many more there are that go on from one of these side by side, for a moment.
+/// How many more there are that go on side by side: from one of these for a moment, or with what clients ask.
 pub(super) const BRANCHES: usize = 8;
 
 /// Returns how many sequences a context is made for. A recurrent model keeps a state for each, whether it is used or not.
@@ -32,6 +32,11 @@ impl Sequence {
     /// Returns the sequences of side requests.
     pub(super) fn sides() -> impl Iterator<Item = Self> {
         (1..LASTING).map(Self)
+    }
+
+    /// Returns the sequences of clients' questions: the same ones that branches are begun in.
+    pub(super) fn clients() -> impl Iterator<Item = Self> {
+        (0..BRANCHES).map(Self::branch)
     }
 
     /// Returns one of the sequences that go on for a moment, counted from 0.

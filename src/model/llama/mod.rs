@@ -45,7 +45,7 @@ use crate::protocol::{
 
 use cache::Cache;
 use draft::Drafter;
-use generate::Engine;
+use generate::{Asked, Engine};
 use native::{Context, Weights};
 use queue::{Next, Queue};
 use snapshots::{Key, Moment, Snapshots};
@@ -405,7 +405,18 @@ fn serve(engine: &mut Engine<'_>, queue: &mut Queue) {
                 request,
                 events,
                 cancel,
-            }) => engine.answer(&request, &events, &cancel, queue),
+            }) => {
+                if engine.answers_together(&request) {
+                    let asked = Asked {
+                        request,
+                        events,
+                        cancel,
+                    };
+                    engine.answer_together(asked, queue);
+                } else {
+                    engine.answer(&request, &events, &cancel, queue);
+                }
+            }
             Next::Command(Command::Prepare {
                 request,
                 cancel,

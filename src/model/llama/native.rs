@@ -313,6 +313,8 @@ pub(super) struct Context<'w> {
     /// Workers that outlive a graph: without them ggml starts and ends threads for every token.
     pools: Vec<NonNull<sys::ggml_threadpool>>,
     batch: usize,
+    /// How often tokens were evaluated, for measuring.
+    pub(super) evaluations: u64,
 }
 
 impl<'w> Context<'w> {
@@ -347,6 +349,7 @@ impl<'w> Context<'w> {
             cuts: weights.cuts(options),
             pools: Vec::new(),
             batch: options.batch as usize,
+            evaluations: 0,
         };
         this.attach_threads(options);
         Ok(this)
@@ -458,6 +461,7 @@ impl<'w> Context<'w> {
         if count == 0 {
             return Ok(Decoded::Done);
         }
+        self.evaluations += 1;
         let position = |position| sys::llama_pos::try_from(position).unwrap_or(sys::llama_pos::MAX);
         let mut token: Vec<Token> = places.iter().map(|place| place.token).collect();
         let mut positions: Vec<sys::llama_pos> = places

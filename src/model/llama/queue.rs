@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use crate::model::Command;
+use crate::protocol::ModelRequest;
 
 /// Commands in order. Looking whether the model is still wanted does not lose any.
 #[derive(Debug)]
@@ -61,6 +62,21 @@ impl Queue {
             // A preparation that waits before it is of a prompt that is overtaken.
             Some(index) => self.waiting.drain(..=index).next_back(),
             None => self.waiting.drain(..).next_back(),
+        }
+    }
+
+    /// Takes the next generation if it is of a kind, and only if it is the next one: none is overtaken.
+    pub(super) fn next_if(&mut self, wanted: impl Fn(&ModelRequest) -> bool) -> Option<Command> {
+        self.is_abandoned();
+        let found = self.waiting.iter().enumerate().find_map(|it| match it {
+            (index, Command::Generate { request, .. }) => Some((index, wanted(request))),
+            (_, Command::Prepare { .. }) => None,
+        });
+        let (index, is_wanted) = found?;
+        if is_wanted {
+            self.waiting.remove(index)
+        } else {
+            None
         }
     }
 
@@ -143,6 +159,25 @@ mod tests {
             vec![prepare(1), generate(2), generate(3), prepare(4), prepare(5)],
             &[2, 3, 5],
         );
+    }
+
+    #[test]
+    fn only_the_next_generation_is_taken_and_only_if_it_is_wanted() {
+        let (sender, receiver) = channel();
+        for command in [prepare(1), generate(2), generate(4), generate(3)] {
+            assert!(sender.send(command).is_ok());
+        }
+        let mut queue = Queue::new(receiver);
+        let small = |request: &ModelRequest| request.id.0 < 4;
+        assert!(queue.next_if(small).is_some());
+        assert!(queue.next_if(small).is_none(), "4 comes before 3");
+        let mut taken = Vec::new();
+        while let Next::Command(Command::Generate { request, .. }) =
+            queue.next(Some(Duration::ZERO))
+        {
+            taken.push(request.id.0);
+        }
+        assert_eq!(taken, [4, 3]);
     }
 
     #[test]

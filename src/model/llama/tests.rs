@@ -12,7 +12,7 @@ use crate::protocol::{
     ModelInfo, ModelRequest, Passages, Risk, Sampling, ToolChoice, ToolSpec, Usage, WeightLayout,
 };
 
-fn options() -> LlamaOptions {
+pub(super) fn options() -> LlamaOptions {
     let path = std::env::var_os("WALDEN_TEST_SMALL_MODEL")
         .unwrap_or_else(|| panic!("run `make test`, which names a small model"));
     LlamaOptions {
@@ -22,7 +22,7 @@ fn options() -> LlamaOptions {
     }
 }
 
-fn load(options: LlamaOptions) -> Result<(Model, ModelInfo), ModelFailure> {
+pub(super) fn load(options: LlamaOptions) -> Result<(Model, ModelInfo), ModelFailure> {
     let (state, mut states) = mpsc::unbounded_channel();
     let model = spawn(options, state);
     loop {
@@ -34,7 +34,7 @@ fn load(options: LlamaOptions) -> Result<(Model, ModelInfo), ModelFailure> {
     }
 }
 
-fn request(text: &str, sampling: Sampling) -> ModelRequest {
+pub(super) fn request(text: &str, sampling: Sampling) -> ModelRequest {
     ModelRequest {
         id: GenerationId(1),
         messages: vec![Message::User {
@@ -51,14 +51,17 @@ fn request(text: &str, sampling: Sampling) -> ModelRequest {
     }
 }
 
-fn few(max_tokens: u32) -> Sampling {
+pub(super) fn few(max_tokens: u32) -> Sampling {
     Sampling {
         max_tokens,
         ..Sampling::default()
     }
 }
 
-fn answer(model: &Model, request: ModelRequest) -> Result<(String, Finish, Usage), ModelFailure> {
+pub(super) fn answer(
+    model: &Model,
+    request: ModelRequest,
+) -> Result<(String, Finish, Usage), ModelFailure> {
     let mut generation = model.generate(request);
     loop {
         match generation.events.blocking_recv().unwrap() {

@@ -72,7 +72,8 @@ impl Cache<'_> {
         if sequence == Sequence::MAIN {
             self.saved = self.saved.min(kept);
             // The cells that the others have beyond it are theirs alone now.
-            for held in &mut self.held {
+            for side in Sequence::sides() {
+                let held = self.held_mut(side);
                 held.shared = held.shared.min(kept);
             }
         }
@@ -87,8 +88,8 @@ impl Cache<'_> {
     pub(in crate::model::llama) fn clear_all(&mut self) {
         self.context.forget_all();
         self.truncate(Sequence::MAIN, 0);
-        for side in Sequence::sides() {
-            self.truncate(side, 0);
+        for other in Sequence::sides().chain(Sequence::clients()) {
+            self.truncate(other, 0);
         }
     }
 }

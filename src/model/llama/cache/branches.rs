@@ -20,10 +20,11 @@ impl Cache<'_> {
         room.min(BRANCHES).min(self.context.batch())
     }
 
-    /// Begins a branch anew after the first tokens of the request's sequence.
+    /// Begins a branch anew after the first tokens of the request's sequence. What a client left there is forgotten.
     pub(in crate::model::llama) fn begin_branch(&mut self, branch: usize, kept: usize) {
-        self.context
-            .fork(self.active, Sequence::branch(branch), kept);
+        let sequence = Sequence::branch(branch);
+        self.truncate(sequence, 0);
+        self.context.fork(self.active, sequence, kept);
     }
 
     /// Evaluates a token on each of some branches. There are logits for each, the last branch's last.
@@ -61,10 +62,13 @@ impl Cache<'_> {
         }
     }
 
-    /// Forgets all branches. They are to be ended whatever happened to them.
+    /// Forgets all branches. They are to be ended whatever happened to them. What clients left stays: a sequence that
+    /// holds something was no branch.
     pub(in crate::model::llama) fn end_branches(&mut self) {
-        for branch in 0..BRANCHES {
-            self.context.forget(Sequence::branch(branch));
+        for sequence in Sequence::clients() {
+            if self.length(sequence) == 0 {
+                self.context.forget(sequence);
+            }
         }
     }
 }

@@ -2,11 +2,13 @@
 //! prompt they cover.
 //!
 //! The conversation has the main sequence. A side request works in another one, which begins as a fork of what it has
-//! in common with the conversation; it never takes a cell from it.
+//! in common with the conversation; it never takes a cell from it. A client's question has a sequence of its own, which
+//! begins as what an earlier one left.
 
 mod back;
 mod branches;
 mod checkpoints;
+mod clients;
 mod keep;
 
 use std::time::Instant;
@@ -20,6 +22,7 @@ use crate::protocol::Lane;
 
 pub(super) use branches::Step;
 use checkpoints::Checkpoints;
+pub(super) use clients::{ClientPlan, Part};
 
 /// How far a prompt is evaluated, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +36,16 @@ pub(super) struct Progress {
 #[derive(Debug, Default)]
 struct Held {
     tokens: Tokens,
-    /// How many of the first tokens have their cells in common with the main sequence.
+    /// How many of the first tokens have their cells in common with the main sequence; of a client's, with another
+    /// client's that was being answered when this one began.
     shared: usize,
     checkpoints: Checkpoints,
     /// When it was last used, in requests.
     used: u64,
+    /// How many tokens the client's question had that was asked here last.
+    asked: usize,
+    /// That question is still being answered.
+    is_busy: bool,
 }
 
 /// A context together with what is in it. The two are in step after every call, failed ones too.
@@ -88,10 +96,10 @@ impl Plan {
 impl<'w> Cache<'w> {
     /// Takes a fresh context, and where its states are kept between runs.
     pub(super) fn new(context: Context<'w>, snapshots: Option<Snapshots>) -> Self {
-        let sides = Sequence::sides().count();
+        let others = Sequence::sides().chain(Sequence::clients()).count();
         Self {
             context,
-            held: (0..=sides).map(|_| Held::default()).collect(),
+            held: (0..=others).map(|_| Held::default()).collect(),
             active: Sequence::MAIN,
             requests: 0,
             snapshots,
@@ -159,7 +167,7 @@ impl<'w> Cache<'w> {
                     (cached, place) = self.start(source, prompt, cutting);
                 }
             }
-            Lane::Side => {
+            Lane::Side | Lane::Client => {
                 for side in Sequence::sides() {
                     let found = self.start(side, prompt, cutting);
                     // Working in it takes away what else it holds, so that it has to be worth more than a fork.
@@ -173,12 +181,12 @@ impl<'w> Cache<'w> {
         let total = cached + rest.0.len();
         let (target, needed) = match lane {
             Lane::Main => (Sequence::MAIN, total),
-            Lane::Side if source == Sequence::MAIN => {
+            Lane::Side | Lane::Client if source == Sequence::MAIN => {
                 let oldest = Sequence::sides().min_by_key(|side| self.held(*side).used);
                 let target = oldest.unwrap_or(Sequence::MAIN);
                 (target, self.length(Sequence::MAIN) + total - cached)
             }
-            Lane::Side => {
+            Lane::Side | Lane::Client => {
                 let shared = self.held(source).shared.min(cached);
                 (source, self.length(Sequence::MAIN) + total - shared)
             }
@@ -296,6 +304,7 @@ impl<'w> Cache<'w> {
             shared: cached,
             checkpoints,
             used,
+            ..Held::default()
         };
         *self.held_mut(plan.target) = forked;
         // What cannot be cut came over as it is at the main sequence's end.
@@ -427,15 +436,20 @@ impl<'w> Cache<'w> {
         }
     }
 
-    /// Returns how many cells are in use.
+    /// Returns how many cells are in use at most: what clients have in common with one another counts for each.
     fn taken(&self) -> usize {
         let sides = Sequence::sides().map(|side| self.own_cells(side));
-        self.length(Sequence::MAIN) + sides.sum::<usize>()
+        let clients = Sequence::clients().map(|client| self.length(client));
+        self.length(Sequence::MAIN) + sides.chain(clients).sum::<usize>()
     }
 
-    /// Forgets the side sequence that was not used for the longest time. Says no when there is none to forget.
+    /// Forgets the sequence beside the conversation that was not used for the longest time. Says no when there is none
+    /// to forget.
     fn give_up_a_side(&mut self) -> bool {
-        let idle = Sequence::sides().filter(|side| *side != self.active && self.length(*side) > 0);
+        let idle = Sequence::sides()
+            .chain(Sequence::clients())
+            .filter(|side| *side != self.active && !self.held(*side).is_busy)
+            .filter(|side| self.length(*side) > 0);
         let oldest = idle.min_by_key(|side| self.held(*side).used);
         oldest.is_some_and(|side| {
             self.clear(side);

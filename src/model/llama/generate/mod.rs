@@ -1,4 +1,5 @@
-//! One answer: the prompt is evaluated, tokens are drawn, and what they say is told.
+//! One answer: the prompt is evaluated, tokens are drawn, and what they say is told. Those of clients are written side by
+//! side: see [`together`].
 
 mod ahead;
 mod calls;
@@ -8,6 +9,7 @@ mod read;
 mod rivals;
 mod runaway;
 mod tell;
+mod together;
 mod words;
 
 use std::time::{Duration, Instant};
@@ -35,6 +37,8 @@ use ahead::Ahead;
 use calls::{Between, Draft, Step};
 use runaway::{RUNAWAY_CHECK, repeated_unit};
 use tell::text_of;
+
+pub(super) use together::{Asked, Together};
 
 /// A loaded model, ready to answer.
 pub(super) struct Engine<'w> {
@@ -303,7 +307,7 @@ impl Answer<'_, '_> {
             }
             let begins = self.raw.is_empty() && self.words_only();
             let mask = if begins {
-                Some(self.first_words())
+                Some(words::first_words(self.engine.cache.weights()))
             } else {
                 self.mask()
             };

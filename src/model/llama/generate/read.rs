@@ -4,19 +4,59 @@ use std::time::{Duration, Instant};
 
 use super::super::cache::Progress;
 use super::super::prompt::Prompt;
-use super::{Answer, Engine, Halt, count, failed, looked_for, names};
+use super::words::words_only;
+use super::{Answer, Engine, Halt, count, failed, looked_for, names, offered};
 use crate::model::constraint;
 use crate::model::parse::{self, StreamParser};
 use crate::model::template::TemplateError;
-use crate::protocol::{Message, ModelEvent, ModelFailure, ToolChoice, ToolSpec};
+use crate::protocol::{Message, ModelEvent, ModelFailure, ModelRequest, ToolChoice, ToolSpec};
 
 /// Room that must be left in the window for an answer.
-const RESERVE: usize = 64;
+pub(super) const RESERVE: usize = 64;
 
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// A prompt, with what an answer to it begins with.
+pub(super) struct Opened {
+    pub(super) prompt: Prompt,
+    /// The last of the template's texts: the model's thinking may begin there.
+    pub(super) ending: String,
+    /// What is written for the model at the end of the prompt.
+    pub(super) opening: String,
+}
+
 impl Engine<'_> {
+    /// Renders a request to the prompt of its answer.
+    pub(super) fn open(&self, request: &ModelRequest) -> Result<Opened, Halt> {
+        let (mut prompt, ending) = self
+            .prompt(&request.messages, self.listed(request))
+            .map_err(|error| failed(error.to_string()))?;
+        let leave = parse::closing_of_thinking(&ending).unwrap_or_default();
+        let opening = match request.choice {
+            ToolChoice::Required { .. } => {
+                if offered(request).is_empty() {
+                    return Err(failed("no tool has the name that is required".to_owned()));
+                }
+                format!("{leave}{}", constraint::opening(self.form))
+            }
+            ToolChoice::None if words_only(request) => match self.form.words_begin() {
+                "" => String::new(),
+                words => format!("{leave}{words}"),
+            },
+            ToolChoice::None | ToolChoice::Auto => String::new(),
+        };
+        prompt.push_template(&opening, &self.template.controls);
+        if prompt.text.is_empty() {
+            return Err(failed("there is nothing to answer".to_owned()));
+        }
+        Ok(Opened {
+            prompt,
+            ending,
+            opening,
+        })
+    }
+
     /// Renders messages to what is evaluated, and returns the last of the template's texts, too: the model's thinking
     /// may begin there.
     pub(super) fn prompt(
@@ -43,27 +83,11 @@ impl Answer<'_, '_> {
     /// Evaluates the prompt.
     pub(super) fn read(&mut self) -> Result<(), Halt> {
         let engine = &mut *self.engine;
-        let (mut prompt, ending) = engine
-            .prompt(&self.request.messages, engine.listed(self.request))
-            .map_err(|error| failed(error.to_string()))?;
-        let leave = parse::closing_of_thinking(&ending).unwrap_or_default();
-        let opening = match self.request.choice {
-            ToolChoice::Required { .. } => {
-                if self.tools.is_empty() {
-                    return Err(failed("no tool has the name that is required".to_owned()));
-                }
-                format!("{leave}{}", constraint::opening(engine.form))
-            }
-            ToolChoice::None => match engine.form.words_begin() {
-                "" => String::new(),
-                words => format!("{leave}{words}"),
-            },
-            ToolChoice::Auto => String::new(),
-        };
-        prompt.push_template(&opening, &engine.template.controls);
-        if prompt.text.is_empty() {
-            return Err(failed("there is nothing to answer".to_owned()));
-        }
+        let Opened {
+            prompt,
+            ending,
+            opening,
+        } = engine.open(self.request)?;
         let plan = engine.cache.plan(&prompt, self.request.lane);
         let window = engine.cache.context().window();
         if plan.needed() + RESERVE > window {
