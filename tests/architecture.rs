@@ -286,6 +286,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["rustix", "serde", "serde_json", "tokio"],
     ),
     ("serve", &[], &["rmcp", "tokio", "thiserror"]),
+    ("serve/message.rs", &[], &["serde", "serde_json"]),
     ("serve/room.rs", &[], &["tokio", "tokio_util"]),
     ("serve/token.rs", &[], &["rustix", "sha2"]),
     ("serve/clients.rs", &[], &["serde", "thiserror", "toml"]),

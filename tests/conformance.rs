@@ -60,6 +60,7 @@ async fn every_scored_scenario_for_servers_passes_in_both_eras() {
         reach: Reach::Loopback,
         clients: Clients::one(token),
         witness: Arc::new(|_, _| Ok(0)),
+        largest: 32 << 20,
         hosts: Vec::new(),
         // One scenario calls as a page of this machine does, which walden lets in where it is named.
         origins: vec![origin.clone()],

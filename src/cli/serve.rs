@@ -23,7 +23,7 @@ pub enum Serve {
 #[command(next_help_heading = "Over HTTP")]
 pub struct ServeHttp {
     /// Listen for clients over streamable HTTP, at http://ADDR:PORT/mcp (127.0.0.1 if only a port is given). At most 64
-    /// sessions with 32 requests at once each, of 32 MiB, sent within a minute; connections that do nothing give way.
+    /// sessions with 32 requests at once each, sent within a minute; connections that do nothing give way.
     /// `GET /healthz` says without the token that it is there, `GET /metrics` with it what it does, for Prometheus
     #[arg(long = "http", value_name = "[ADDR:]PORT", value_parser = http_address)]
     pub address: Option<std::net::SocketAddr>,
@@ -43,6 +43,15 @@ pub struct ServeHttp {
         conflicts_with = "token_file"
     )]
     pub clients: Option<PathBuf>,
+    /// The largest request
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = 32,
+        requires = "address",
+        value_parser = clap::value_parser!(u16).range(1..=1024)
+    )]
+    pub max_request: u16,
     /// A name besides localhost by which clients may call this machine
     #[arg(long, value_name = "HOST", requires = "address")]
     pub allow_host: Vec<String>,

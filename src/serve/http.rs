@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,6 +30,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::gauges::{Gauges, HEALTH, METRICS, Now};
+use super::message::Message;
 use super::room::{Desk, Guest, Room, Work};
 use super::watched::Watched;
 use super::{Clients, ServeError, Witness};
@@ -51,9 +53,6 @@ const SESSIONS: usize = 64;
 /// How long a session may be silent: a person may think, or be at lunch.
 const SESSION_IDLE: Duration = Duration::from_secs(3_600);
 
-/// The largest request, in bytes.
-const REQUEST: usize = 32 * 1024 * 1024;
-
 /// How long a client may take for a request's head, and for its body.
 const HEAD_TIME: Duration = Duration::from_secs(15);
 const BODY_TIME: Duration = Duration::from_secs(60);
@@ -68,6 +67,8 @@ pub struct HttpOptions {
     /// Other machines may connect.
     pub reach: Reach,
     pub clients: Clients,
+    /// The largest request, in bytes.
+    pub largest: usize,
     /// Names besides its own by which a client may call this machine.
     pub hosts: Vec<String>,
     /// Web pages that may call, as `https://host:port`.
@@ -191,13 +192,14 @@ impl Http {
             .with_allowed_hosts(hosts)
             .with_allowed_origins(self.options.origins.iter().cloned())
             .enforce_origin_validation()
-            .with_max_request_body_bytes(REQUEST)
+            .with_max_request_body_bytes(self.options.largest)
             .with_cancellation_token(ending);
         let mut sessions = LocalSessionManager::default();
         sessions.session_config.keep_alive = Some(SESSION_IDLE);
         let sessions = Arc::new(sessions);
         Gate {
             clients: self.options.clients.clone(),
+            largest: self.options.largest,
             owners: Mutex::default(),
             gauges: Gauges::new(),
             service: StreamableHttpService::new(
@@ -216,6 +218,7 @@ impl Http {
 /// What stands between a connection and the server.
 struct Gate<S> {
     clients: Clients,
+    largest: usize,
     /// Which client began which session: nobody else goes on with it.
     owners: Mutex<HashMap<Vec<u8>, String>>,
     gauges: Gauges,
@@ -311,14 +314,11 @@ impl<S: ServerHandler> Gate<S> {
                 "no such method here",
             );
         }
-        let body = match tokio::time::timeout(BODY_TIME, read(body)).await {
+        let body = match tokio::time::timeout(BODY_TIME, read(body, self.largest)).await {
             Ok(Ok(body)) => body,
             Ok(Err(TooLarge)) => {
-                return refusal(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    None,
-                    "the request is larger than 32 MiB",
-                );
+                let text = format!("the request is larger than {} MiB", self.largest >> 20);
+                return plain(StatusCode::PAYLOAD_TOO_LARGE, text.into());
             }
             Err(_) => {
                 return refusal(
@@ -328,7 +328,18 @@ impl<S: ServerHandler> Gate<S> {
                 );
             }
         };
-        if self.sessions.sessions.read().await.len() >= SESSIONS && begins_a_session(&body) {
+        let message = match brings_json(&head).then(|| Message::read(&body)) {
+            Some(Err(answer)) => {
+                let mut answer = plain(StatusCode::BAD_REQUEST, answer.into());
+                let json = HeaderValue::from_static("application/json");
+                answer.headers_mut().insert(CONTENT_TYPE, json);
+                return answer;
+            }
+            Some(Ok(message)) => Some(message),
+            None => None,
+        };
+        let begins = message.as_ref().is_some_and(begins_a_session);
+        if begins && self.sessions.sessions.read().await.len() >= SESSIONS {
             let later = (RETRY_AFTER, "60");
             return refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -346,7 +357,8 @@ impl<S: ServerHandler> Gate<S> {
             );
         };
         let session = session.map(<[u8]>::to_vec);
-        if session.is_some_and(|id| self.is_of_another(&id, &client.name)) {
+        let is_gone = head.method == Method::DELETE && !self.is_open(session.as_deref()).await;
+        if is_gone || session.is_some_and(|id| self.is_of_another(&id, &client.name)) {
             return refusal(StatusCode::NOT_FOUND, None, "there is no such session");
         }
         let name = client.name.clone();
@@ -361,6 +373,13 @@ impl<S: ServerHandler> Gate<S> {
 }
 
 impl<S> Gate<S> {
+    /// Tells whether a session is there; one that is not named is for others to miss.
+    async fn is_open(&self, session: Option<&[u8]>) -> bool {
+        let Some(session) = session else { return true };
+        let open = self.sessions.sessions.read().await;
+        open.keys().any(|id| id.as_bytes() == session)
+    }
+
     /// Tells whether a session is not this client's.
     fn is_of_another(&self, session: &[u8], client: &str) -> bool {
         let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
@@ -378,12 +397,15 @@ impl<S> Gate<S> {
     }
 }
 
-fn begins_a_session(body: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Message {
-        method: String,
-    }
-    serde_json::from_slice(body).is_ok_and(|message: Message| message.method == "initialize")
+fn begins_a_session(message: &Message) -> bool {
+    message.method() == Some("initialize")
+}
+
+/// Tells whether a request says that it brings JSON; one that brings something else is refused for that.
+fn brings_json(head: &Parts) -> bool {
+    let kind = head.headers.get(CONTENT_TYPE);
+    head.method == Method::POST
+        && kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 fn refusal<B>(
@@ -394,7 +416,7 @@ fn refusal<B>(
     let mut response = plain(status, Bytes::from_static(text.as_bytes()));
     response
         .headers_mut()
-        .extend(header.map(|(name, value)| (name, hyper::header::HeaderValue::from_static(value))));
+        .extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
     response
 }
 
@@ -403,7 +425,7 @@ fn plain<B>(status: StatusCode, text: Bytes) -> Response<Content<B>> {
     *response.status_mut() = status;
     response.headers_mut().insert(
         CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static("text/plain"),
+        HeaderValue::from_static("text/plain"),
     );
     response
 }
@@ -411,12 +433,12 @@ fn plain<B>(status: StatusCode, text: Bytes) -> Response<Content<B>> {
 struct TooLarge;
 
 /// Reads a request's body to its end. One that breaks off is as good as ended: it will be no message.
-async fn read(mut body: Incoming) -> Result<Bytes, TooLarge> {
+async fn read(mut body: Incoming, largest: usize) -> Result<Bytes, TooLarge> {
     let mut bytes = Vec::new();
     while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
     {
         if let Ok(data) = frame.into_data() {
-            if bytes.len() + data.len() > REQUEST {
+            if bytes.len() + data.len() > largest {
                 return Err(TooLarge);
             }
             bytes.extend_from_slice(&data);

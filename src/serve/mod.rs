@@ -10,6 +10,7 @@ mod clients;
 mod gauges;
 #[cfg(feature = "net")]
 mod http;
+mod message;
 #[cfg(feature = "net")]
 mod room;
 mod stdio;

@@ -38,6 +38,7 @@ pub(super) fn over_http<S: rmcp::ServerHandler>(
         reach,
         clients,
         witness: witness(name, named.told())?,
+        largest: usize::from(http.max_request) << 20,
         hosts: http.allow_host.clone(),
         origins: http.allow_origin.clone(),
     };
