@@ -34,8 +34,9 @@ pub struct ServeHttp {
     #[arg(long, value_name = "FILE", requires = "address")]
     pub token_file: Option<PathBuf>,
     /// A file of clients, each with a token and rights of its own, in place of one token: a table `[NAME]` for each,
-    /// with `token` or its `sha256`, and `tools`: "all" (by default), "read", or a list of names. Every call is in the
-    /// audit log with the client's name: `walden audit show serve`
+    /// with `token` or its `sha256`, and `tools`: "all" (by default), "read", or a list of names; `roots`: a list of the
+    /// only folders, of those that are served, that the client may touch; `rate`: how many calls it may make a minute.
+    /// Every call is in the audit log with the client's name: `walden audit show serve`
     #[arg(
         long,
         value_name = "FILE",

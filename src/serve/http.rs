@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{
@@ -31,9 +31,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::gauges::{Gauges, HEALTH, METRICS, Now};
 use super::message::Message;
+use super::rate::Rate;
 use super::room::{Desk, Guest, Room, Work};
-use super::watched::Watched;
-use super::{Clients, ServeError, Witness};
+use super::watched::{Make, Watched};
+use super::{Client, Clients, ServeError, Served, ServedCall, Witness};
 
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
@@ -52,6 +53,14 @@ const SESSIONS: usize = 64;
 
 /// How long a session may be silent: a person may think, or be at lunch.
 const SESSION_IDLE: Duration = Duration::from_secs(3_600);
+
+/// The methods that a client's rate counts.
+const CALLS: [&str; 4] = [
+    "tools/call",
+    "resources/read",
+    "prompts/get",
+    "completion/complete",
+];
 
 /// How long a client may take for a request's head, and for its body.
 const HEAD_TIME: Duration = Duration::from_secs(15);
@@ -129,10 +138,11 @@ impl Http {
     }
 
     /// Serves clients until it is told to stop. Each session gets a server of its own; so does, in the newer era, each
-    /// request.
+    /// request. `make` is asked for the server of a client by its name where the client has folders of its own, and
+    /// without a name for all others.
     pub async fn serve<S: ServerHandler>(
         self,
-        make: impl Fn() -> S + Send + Sync + 'static,
+        make: impl Fn(Option<&str>) -> S + Send + Sync + 'static,
         stop: impl Future<Output = ()>,
     ) {
         let ending = CancellationToken::new();
@@ -173,7 +183,7 @@ impl Http {
 
     fn gate<S: ServerHandler>(
         &self,
-        make: impl Fn() -> S + Send + Sync + 'static,
+        make: impl Fn(Option<&str>) -> S + Send + Sync + 'static,
         ending: CancellationToken,
     ) -> Gate<S> {
         let mut hosts = vec![
@@ -202,10 +212,12 @@ impl Http {
             largest: self.options.largest,
             owners: Mutex::default(),
             gauges: Gauges::new(),
+            witness: Arc::clone(&self.options.witness),
             service: StreamableHttpService::new(
                 {
                     let witness = Arc::clone(&self.options.witness);
-                    move || Ok(Watched::new(make(), Arc::clone(&witness)))
+                    let make: Make<S> = Arc::new(make);
+                    move || Ok(Watched::new(Arc::clone(&make), Arc::clone(&witness)))
                 },
                 sessions.clone(),
                 config,
@@ -222,6 +234,7 @@ struct Gate<S> {
     /// Which client began which session: nobody else goes on with it.
     owners: Mutex<HashMap<Vec<u8>, String>>,
     gauges: Gauges,
+    witness: Witness,
     sessions: Arc<LocalSessionManager>,
     service: StreamableHttpService<Watched<S>, LocalSessionManager>,
 }
@@ -347,6 +360,22 @@ impl<S: ServerHandler> Gate<S> {
                 "too many sessions are open",
             );
         }
+        if message.as_ref().is_some_and(is_call)
+            && let Some(rate) = &client.rate
+            && let Err(beyond) = rate.call(Instant::now())
+        {
+            self.over_rate(&client, rate, beyond.is_first).await;
+            let text = format!(
+                "`{}` has made its {} calls of this minute",
+                client.name,
+                rate.calls()
+            );
+            let mut answer = plain(StatusCode::TOO_MANY_REQUESTS, text.into());
+            answer
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(beyond.seconds()));
+            return answer;
+        }
         // Not before all of it is there: one that sends slowly does nothing yet.
         let session = head.headers.get(SESSION).map(|id| id.as_bytes());
         let Some(work) = desk.begin(session.unwrap_or_default()) else {
@@ -373,6 +402,26 @@ impl<S: ServerHandler> Gate<S> {
 }
 
 impl<S> Gate<S> {
+    /// Notes that a client calls more often than it may: in the audit log when it comes to that, as each call of a client
+    /// that goes on would only fill it.
+    async fn over_rate(&self, client: &Client, rate: &Rate, is_first: bool) {
+        self.gauges.over_rate();
+        if !is_first {
+            return;
+        }
+        let witness = Arc::clone(&self.witness);
+        let call = ServedCall {
+            client: client.name.clone(),
+            tool: String::new(),
+            arguments: serde_json::Map::new(),
+            served: Served::OverRate { rate: rate.calls() },
+        };
+        let noted = tokio::task::spawn_blocking(move || witness(None, call)).await;
+        if let Err(problem) = noted.unwrap_or_else(|error| Err(error.to_string())) {
+            tracing::error!("a client's rate cannot be written down: {problem}");
+        }
+    }
+
     /// Tells whether a session is there; one that is not named is for others to miss.
     async fn is_open(&self, session: Option<&[u8]>) -> bool {
         let Some(session) = session else { return true };
@@ -401,6 +450,13 @@ fn begins_a_session(message: &Message) -> bool {
     message.method() == Some("initialize")
 }
 
+/// Tells whether a message counts as a call: it has work done, and is no part of beginning or of looking around.
+fn is_call(message: &Message) -> bool {
+    message
+        .method()
+        .is_some_and(|method| CALLS.contains(&method))
+}
+
 /// Tells whether a request says that it brings JSON; one that brings something else is refused for that.
 fn brings_json(head: &Parts) -> bool {
     let kind = head.headers.get(CONTENT_TYPE);
@@ -423,10 +479,9 @@ fn refusal<B>(
 fn plain<B>(status: StatusCode, text: Bytes) -> Response<Content<B>> {
     let mut response = Response::new(Content::Text(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain"),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
 }
 

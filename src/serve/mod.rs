@@ -12,6 +12,8 @@ mod gauges;
 mod http;
 mod message;
 #[cfg(feature = "net")]
+mod rate;
+#[cfg(feature = "net")]
 mod room;
 mod stdio;
 #[cfg(feature = "net")]
