@@ -1,5 +1,6 @@
 //! Building a built-in server for another host.
 
+mod chat;
 mod git;
 #[cfg(feature = "net")]
 mod http;
@@ -9,13 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use crate::cli::{Serve, ServeFilesystem, ServeHttp, ServeMemory};
+use crate::cli::{Options, Serve, ServeFilesystem, ServeHttp, ServeMemory};
 use crate::error::{ExitCode, UserError};
 use crate::serve;
 use crate::servers::filesystem::{ClientRoots, Filesystem, Permits};
 use crate::servers::memory::{Memory, Store};
 use crate::session::SessionFiles;
 use crate::workspace::{self, Roots};
+
+pub(super) use chat::configured as chat_config;
 
 /// Returns what `walden serve differences` prints.
 pub fn differences() -> String {
@@ -46,7 +49,7 @@ trait Served: Send + Sync + 'static {
 ///
 /// # Errors
 /// When the server cannot be built, or the client does not speak MCP.
-pub fn serve(command: &Serve) -> Result<ExitCode, UserError> {
+pub fn serve(options: &Options, command: &Serve) -> Result<ExitCode, UserError> {
     log_to_stderr();
     match command {
         Serve::Filesystem(options) => {
@@ -56,6 +59,7 @@ pub fn serve(command: &Serve) -> Result<ExitCode, UserError> {
         }
         Serve::Git(options) => over(&options.http, "git", git::git(options)?),
         Serve::Memory(options) => over(&options.http, "memory", memory(options)?),
+        Serve::Chat(chat) => chat::serve(options, chat),
         // Text, which was printed before.
         Serve::Differences => Ok(ExitCode::Success),
     }
