@@ -17,6 +17,7 @@
 //!  |       |   | llama.cpp    |   |             |    | diff, undo  |   import each other)
 //!  +---+---+   +---+----------+   +------+------+    +------^------+
 //!      |           |              | servers: filesystem git run | (servers -> workspace, git -> workspace)
+//!      |           |              |   memory chat               | (chat asks a model that compose hands in)
 //!      |           |              | sandbox  Landlock, seccomp    | (servers/run -> sandbox)
 //!  +---v-----------v---------------------v-------------------------+
 //!  | protocol   plain data + Transcript::apply                     |  vocabulary
@@ -38,7 +39,8 @@
 //!   [`protocol::Ask`]. A result that holds a secret is asked about before the model has it, and blacked out otherwise.
 //!   `tests/attacks.rs` plays a model that obeys every order it reads.
 //! - Another host's way: [`serve`] gives it the same servers with all their tools; [`servers::filesystem`] says where
-//!   they differ from the reference ones.
+//!   they differ from the reference ones. [`servers::chat`] gives it the model: what it asks goes as [`protocol::Lane`]
+//!   `Client`, beside nothing of a session.
 //!
 //! - A call's arguments: the driver tells the model what files and folders there are ([`protocol::Known`]) and what
 //!   the files that were read hold now ([`protocol::Passages`]); [`model::constraint`] lets a model write only calls

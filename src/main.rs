@@ -131,7 +131,7 @@ fn launch(cli: &Cli) -> Result<(), UserError> {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, UserError> {
-    if cli.session_options().is_some() {
+    if cli.runs_model() {
         launch(&cli)?;
     }
     // Before the log and everything else that may start a thread: a thread that is there already stays free.
@@ -212,7 +212,7 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             say(&compose::differences());
             Ok(ExitCode::Success)
         }
-        Some(Command::Serve(serve)) => compose::serve(&serve),
+        Some(Command::Serve(serve)) => compose::serve(&cli.options, &serve),
         #[cfg(feature = "net")]
         Some(Command::McpConformance { url }) => compose::conformance(&url),
         Some(Command::Completions { shell }) => {

@@ -111,7 +111,8 @@
 //!   `walden audit verify` prints.
 //! - **`walden model pull`, `walden doctor` and the like** are not sealed: they run no model on any code.
 //!   `walden serve` has no network either, unless `--http` asks for it; its files are bounded by its roots in the
-//!   program, and by the kernel only with `--ignore-client-roots`: a client may name others.
+//!   program, and by the kernel only with `--ignore-client-roots`: a client may name others. `walden serve chat`
+//!   has no files to give: the kernel keeps it to the model's and to walden's own.
 //! - **Which server a connection is for**, the process with the model says. The broker enforces what is allowed to all
 //!   together; that one server leads nowhere but where its own entry says is enforced beside it, in the worker. A token for
 //!   each server, handed to the worker, would be no tighter: a server is on another machine and never speaks to the

@@ -60,6 +60,7 @@ async fn every_scored_scenario_for_servers_passes_in_both_eras() {
         reach: Reach::Loopback,
         clients: Clients::one(token),
         witness: Arc::new(|_, _| Ok(0)),
+        largest: 32 << 20,
         hosts: Vec::new(),
         // One scenario calls as a page of this machine does, which walden lets in where it is named.
         origins: vec![origin.clone()],
@@ -72,7 +73,7 @@ async fn every_scored_scenario_for_servers_passes_in_both_eras() {
         .parse()
         .expect("an address");
     let fixture = Fixture::new();
-    let serving = tokio::spawn(server.serve(move || fixture.clone(), std::future::pending()));
+    let serving = tokio::spawn(server.serve(move |_| fixture.clone(), std::future::pending()));
     let url = format!("{origin}/mcp");
     let relaying = tokio::spawn(relay::relay(listener, address, shown));
     for (revision, scored) in [("2025-11-25", 30), ("2026-07-28", 37)] {

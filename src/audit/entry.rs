@@ -132,6 +132,13 @@ pub enum Entry {
         arguments: Value,
         allowed: bool,
     },
+    /// A client of a server that walden serves calls more often than it may, so many times a minute. Told when it comes to
+    /// that, and not of each call until it may call again.
+    OverRate {
+        client: String,
+        server: String,
+        rate: u32,
+    },
     Undone {
         turn: u32,
         paths: Vec<String>,

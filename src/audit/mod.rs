@@ -158,6 +158,18 @@ impl ServedLog {
         Ok(self.calls)
     }
 
+    /// Writes that a client calls more often than it may, so many times a minute.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn over_rate(&mut self, client: &str, rate: u32) -> Result<(), ChainError> {
+        self.audit.write(Entry::OverRate {
+            client: client.to_owned(),
+            server: self.server.clone(),
+            rate,
+        })
+    }
+
     /// Writes how a call ended.
     ///
     /// # Errors

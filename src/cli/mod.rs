@@ -16,7 +16,7 @@ pub use guard::{
     AuditCommand, RuleArguments, RulesCommand, RulingName, SandboxCommand, TrustArguments,
 };
 pub use options::{Kv, ModeName, Options, Weights};
-pub use serve::{Serve, ServeFilesystem, ServeGit, ServeHttp, ServeMemory};
+pub use serve::{Serve, ServeChat, ServeFilesystem, ServeGit, ServeHttp, ServeMemory};
 use work::exec_help;
 pub use work::{
     Auto, Doctor, Exec, Export, FailOn, Map, Refactor, Resume, ReviewArguments, SessionsCommand,
@@ -33,6 +33,12 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// Tells whether the model runs in this process: the engine's libraries read the environment before `main`.
+    pub fn runs_model(&self) -> bool {
+        let serves = matches!(&self.command, Some(Command::Serve(Serve::Chat(_))));
+        serves || self.session_options().is_some()
+    }
+
     /// Returns the options of a command that runs the model on a repository: those are the sealed ones.
     pub fn session_options(&self) -> Option<Options> {
         let under = |over: &Options| Some(self.options.clone().under(over.clone()));
@@ -110,7 +116,7 @@ pub enum Command {
     Refactor(Refactor),
     /// Show where in the code a request may be about: the files and symbols that a model is told of
     Map(Map),
-    /// Serve a built-in MCP server to another host, over standard input and output or HTTP
+    /// Serve a built-in MCP server, or the model itself, to another host, over standard input and output or HTTP
     #[command(subcommand)]
     Serve(Serve),
     /// Measure what this machine and the model do, beside `llama-bench` where that is installed

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Cli, Command, Options, Serve, ServeHttp};
+use crate::cli::{Cli, Command, Options, Serve, ServeChat, ServeHttp};
 use crate::config::{self, Config};
 use crate::door::Harmless;
 use crate::error::UserError;
@@ -12,6 +12,7 @@ use crate::protocol::{Event, Level};
 use crate::sandbox::{self, Files, Network, Seal, program_folders};
 use crate::session::SessionFiles;
 
+use super::serve::chat_config;
 use super::{configure, find_root, locate_draft, locate_model};
 
 /// Files of the user's home that programs of a session read: git's settings, and how an editor is set up.
@@ -124,7 +125,7 @@ pub(super) fn tell_weaker() -> Vec<Event> {
 /// Says what a command keeps; `None` for one that is not sealed.
 fn wanted(cli: &Cli) -> Result<Option<Seal>, UserError> {
     let mut seal = match &cli.command {
-        Some(Command::Serve(serve)) => serving(serve),
+        Some(Command::Serve(serve)) => serving(&cli.options, serve)?,
         _ => match cli.session_options() {
             None => return Ok(None),
             Some(options) => {
@@ -181,7 +182,7 @@ fn session(options: &Options) -> Result<Seal, UserError> {
 }
 
 /// A server for another host: what a client's own roots are is not known before it says so.
-fn serving(serve: &Serve) -> Seal {
+fn serving(options: &Options, serve: &Serve) -> Result<Seal, UserError> {
     let (http, fixed) = match serve {
         Serve::Filesystem(options) => (
             &options.http,
@@ -189,21 +190,53 @@ fn serving(serve: &Serve) -> Seal {
         ),
         Serve::Git(options) => (&options.http, None),
         Serve::Memory(options) => (&options.http, None),
+        Serve::Chat(chat) => return chatting(options, chat),
         Serve::Differences => (&ServeHttp::default(), None),
     };
-    let network = match http.is_asked_for() {
-        true => Network::Open,
-        false => Network::Off,
-    };
+    let network = network_of(http);
     let files = match (fixed, state_folder()) {
         (Some(roots), Ok(state)) => Files::Kept {
             roots: roots.len(),
-            read: readable(&Config::default()),
+            read: readable(&Config::default())
+                .into_iter()
+                .chain(named(http))
+                .collect(),
             write: roots.into_iter().chain([state]).collect(),
         },
         _ => Files::Free,
     };
-    Seal { files, network }
+    Ok(Seal { files, network })
+}
+
+/// The model as a server: it has no folders, and reads the model's file.
+fn chatting(options: &Options, chat: &ServeChat) -> Result<Seal, UserError> {
+    let config = chat_config(options, chat)?;
+    let mut read: Vec<PathBuf> = named(&chat.http).collect();
+    read.extend(config::folder());
+    read.extend(std::env::current_exe().ok());
+    read.extend(crate::model::store::Store::open(None).map(|store| store.dir().to_owned()));
+    read.extend(parts_of(&locate_model(&config)?));
+    read.retain(|path| path.is_absolute());
+    Ok(Seal {
+        files: Files::Kept {
+            roots: 0,
+            read,
+            write: vec![state_folder()?],
+        },
+        network: network_of(&chat.http),
+    })
+}
+
+/// Names the files that say who may call: what is named on the command line is meant.
+fn named(http: &ServeHttp) -> impl Iterator<Item = PathBuf> {
+    http.files().filter_map(|path| path.canonicalize().ok())
+}
+
+fn network_of(http: &ServeHttp) -> Network {
+    match http.is_asked_for() {
+        true => Network::Open,
+        false => Network::Off,
+    }
 }
 
 /// Returns the folder that holds what walden keeps.

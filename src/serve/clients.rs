@@ -1,10 +1,12 @@
 //! Who may call over HTTP, by a token each, and what each of them may use.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::Token;
+use super::rate::{MOST, Rate};
 use super::token::bearer;
 
 /// The most clients, and bytes of a name: a name stands in every line of the audit log.
@@ -17,6 +19,9 @@ pub struct Client {
     pub name: String,
     token: Token,
     pub rights: Rights,
+    /// The only folders that it may touch, of those that are served; all of them where there are none.
+    pub roots: Option<Vec<PathBuf>>,
+    pub(super) rate: Option<Rate>,
 }
 
 /// What a client may use.
@@ -43,6 +48,8 @@ struct Written {
     token: Option<String>,
     sha256: Option<String>,
     tools: Option<Tools>,
+    roots: Option<Vec<PathBuf>>,
+    rate: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +78,8 @@ impl Clients {
             name: "token".to_owned(),
             token,
             rights: Rights::All,
+            roots: None,
+            rate: None,
         };
         Self([Arc::new(client)].into())
     }
@@ -118,10 +127,25 @@ impl Clients {
                 let problem = format!("it has the token of `{}`", other.name);
                 return Err(wrong(&problem));
             }
+            if written.roots.as_ref().is_some_and(Vec::is_empty) {
+                return Err(wrong(
+                    "`roots` names no folder; without it, all of them are meant",
+                ));
+            }
+            let rate = match written.rate {
+                None => None,
+                Some(calls @ 1..=MOST) => Some(Rate::new(calls)),
+                Some(_) => {
+                    let problem = format!("`rate` is from 1 to {MOST} calls a minute");
+                    return Err(wrong(&problem));
+                }
+            };
             clients.push(Arc::new(Client {
                 name,
                 token,
                 rights,
+                roots: written.roots,
+                rate,
             }));
         }
         Ok(ReadClients {
@@ -146,12 +170,14 @@ impl Clients {
 
     /// Tells each client with what it may use.
     pub fn told(&self) -> Vec<String> {
-        let told = |client: &Arc<Client>| match &client.rights {
-            Rights::All => format!("{}: all", client.name),
-            Rights::Read => format!("{}: read", client.name),
-            Rights::Tools(names) => format!("{}: {}", client.name, names.join(", ")),
-        };
-        self.0.iter().map(told).collect()
+        self.0.iter().map(|client| client.told()).collect()
+    }
+
+    /// Lists the clients that have folders of their own, with these.
+    pub fn folders(&self) -> impl Iterator<Item = (&str, &[PathBuf])> {
+        self.0
+            .iter()
+            .filter_map(|client| Some((client.name.as_str(), client.roots.as_deref()?)))
     }
 
     /// Lists the tools that a client was given by name, each with the client's name.
@@ -165,6 +191,25 @@ impl Clients {
                 .iter()
                 .map(|name| (client.name.as_str(), name.as_str()))
         })
+    }
+}
+
+impl Client {
+    /// Tells on a line what it may use.
+    fn told(&self) -> String {
+        let mut told = match &self.rights {
+            Rights::All => format!("{}: all", self.name),
+            Rights::Read => format!("{}: read", self.name),
+            Rights::Tools(names) => format!("{}: {}", self.name, names.join(", ")),
+        };
+        for (at, root) in self.roots.iter().flatten().enumerate() {
+            told.push_str(if at == 0 { " in " } else { ", " });
+            told.push_str(&root.display().to_string());
+        }
+        if let Some(rate) = &self.rate {
+            told.push_str(&format!(", {} calls a minute", rate.calls()));
+        }
+        told
     }
 }
 
@@ -240,6 +285,19 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_told_with_its_folders_and_its_rate() {
+        let text = "[ci]\ntoken = \"0123456789abcdef\"\ntools = \"read\"\nroots = [\"/a\", \"/b\"]\nrate = 60\n";
+        let read = read(text).expect("clients");
+        assert_eq!(
+            read.clients.told(),
+            ["ci: read in /a, /b, 60 calls a minute"]
+        );
+        let folders: Vec<_> = read.clients.folders().collect();
+        let own = [PathBuf::from("/a"), PathBuf::from("/b")];
+        assert_eq!(folders, [("ci", own.as_slice())]);
+    }
+
+    #[test]
     fn a_file_that_is_not_understood_lets_nobody_in() {
         let token = "token = \"0123456789abcdef\"";
         for (text, words) in [
@@ -250,6 +308,9 @@ mod tests {
             ("[ci]\ntoken = \"short\"\n".to_owned(), "too weak"),
             (format!("[ci]\n{token}\ntools = \"some\"\n"), "\"read\""),
             (format!("[ci]\n{token}\ntool = \"read\"\n"), "tool"),
+            (format!("[ci]\n{token}\nroots = []\n"), "names no folder"),
+            (format!("[ci]\n{token}\nrate = 0\n"), "calls a minute"),
+            (format!("[ci]\n{token}\nrate = -1\n"), "u32"),
             (format!("[\"a b\"]\n{token}\n"), "a name has"),
             (format!("[a]\n{token}\n[b]\n{token}\n"), "the token of `a`"),
         ] {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -18,6 +19,8 @@ pub(super) struct Gauges {
     began: Instant,
     /// Answers by their status.
     answers: Mutex<BTreeMap<u16, u64>>,
+    /// Calls that were refused because their client had made as many as it may.
+    over_rate: AtomicU64,
 }
 
 /// What goes on at the moment.
@@ -33,7 +36,13 @@ impl Gauges {
         Self {
             began: Instant::now(),
             answers: Mutex::default(),
+            over_rate: AtomicU64::new(0),
         }
+    }
+
+    /// Counts a call that a client made beyond its rate.
+    pub(super) fn over_rate(&self) {
+        self.over_rate.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts an answer.
@@ -69,6 +78,13 @@ impl Gauges {
         ] {
             gauge(name, "gauge", about, "", value as u64);
         }
+        gauge(
+            "calls_over_rate_total",
+            "counter",
+            "Calls that were refused beyond a client's rate.",
+            "",
+            self.over_rate.load(Ordering::Relaxed),
+        );
         text.push_str("# HELP walden_answers_total Answers, by their status.\n");
         text.push_str("# TYPE walden_answers_total counter\n");
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,12 +12,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,9 +30,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::gauges::{Gauges, HEALTH, METRICS, Now};
+use super::message::Message;
+use super::rate::Rate;
 use super::room::{Desk, Guest, Room, Work};
-use super::watched::Watched;
-use super::{Clients, ServeError, Witness};
+use super::watched::{Make, Watched};
+use super::{Client, Clients, ServeError, Served, ServedCall, Witness};
 
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
@@ -51,8 +54,13 @@ const SESSIONS: usize = 64;
 /// How long a session may be silent: a person may think, or be at lunch.
 const SESSION_IDLE: Duration = Duration::from_secs(3_600);
 
-/// The largest request, in bytes.
-const REQUEST: usize = 32 * 1024 * 1024;
+/// The methods that a client's rate counts.
+const CALLS: [&str; 4] = [
+    "tools/call",
+    "resources/read",
+    "prompts/get",
+    "completion/complete",
+];
 
 /// How long a client may take for a request's head, and for its body.
 const HEAD_TIME: Duration = Duration::from_secs(15);
@@ -68,6 +76,8 @@ pub struct HttpOptions {
     /// Other machines may connect.
     pub reach: Reach,
     pub clients: Clients,
+    /// The largest request, in bytes.
+    pub largest: usize,
     /// Names besides its own by which a client may call this machine.
     pub hosts: Vec<String>,
     /// Web pages that may call, as `https://host:port`.
@@ -128,10 +138,11 @@ impl Http {
     }
 
     /// Serves clients until it is told to stop. Each session gets a server of its own; so does, in the newer era, each
-    /// request.
+    /// request. `make` is asked for the server of a client by its name where the client has folders of its own, and
+    /// without a name for all others.
     pub async fn serve<S: ServerHandler>(
         self,
-        make: impl Fn() -> S + Send + Sync + 'static,
+        make: impl Fn(Option<&str>) -> S + Send + Sync + 'static,
         stop: impl Future<Output = ()>,
     ) {
         let ending = CancellationToken::new();
@@ -172,7 +183,7 @@ impl Http {
 
     fn gate<S: ServerHandler>(
         &self,
-        make: impl Fn() -> S + Send + Sync + 'static,
+        make: impl Fn(Option<&str>) -> S + Send + Sync + 'static,
         ending: CancellationToken,
     ) -> Gate<S> {
         let mut hosts = vec![
@@ -191,19 +202,22 @@ impl Http {
             .with_allowed_hosts(hosts)
             .with_allowed_origins(self.options.origins.iter().cloned())
             .enforce_origin_validation()
-            .with_max_request_body_bytes(REQUEST)
+            .with_max_request_body_bytes(self.options.largest)
             .with_cancellation_token(ending);
         let mut sessions = LocalSessionManager::default();
         sessions.session_config.keep_alive = Some(SESSION_IDLE);
         let sessions = Arc::new(sessions);
         Gate {
             clients: self.options.clients.clone(),
+            largest: self.options.largest,
             owners: Mutex::default(),
             gauges: Gauges::new(),
+            witness: Arc::clone(&self.options.witness),
             service: StreamableHttpService::new(
                 {
                     let witness = Arc::clone(&self.options.witness);
-                    move || Ok(Watched::new(make(), Arc::clone(&witness)))
+                    let make: Make<S> = Arc::new(make);
+                    move || Ok(Watched::new(Arc::clone(&make), Arc::clone(&witness)))
                 },
                 sessions.clone(),
                 config,
@@ -216,9 +230,11 @@ impl Http {
 /// What stands between a connection and the server.
 struct Gate<S> {
     clients: Clients,
+    largest: usize,
     /// Which client began which session: nobody else goes on with it.
     owners: Mutex<HashMap<Vec<u8>, String>>,
     gauges: Gauges,
+    witness: Witness,
     sessions: Arc<LocalSessionManager>,
     service: StreamableHttpService<Watched<S>, LocalSessionManager>,
 }
@@ -311,14 +327,11 @@ impl<S: ServerHandler> Gate<S> {
                 "no such method here",
             );
         }
-        let body = match tokio::time::timeout(BODY_TIME, read(body)).await {
+        let body = match tokio::time::timeout(BODY_TIME, read(body, self.largest)).await {
             Ok(Ok(body)) => body,
             Ok(Err(TooLarge)) => {
-                return refusal(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    None,
-                    "the request is larger than 32 MiB",
-                );
+                let text = format!("the request is larger than {} MiB", self.largest >> 20);
+                return plain(StatusCode::PAYLOAD_TOO_LARGE, text.into());
             }
             Err(_) => {
                 return refusal(
@@ -328,13 +341,40 @@ impl<S: ServerHandler> Gate<S> {
                 );
             }
         };
-        if self.sessions.sessions.read().await.len() >= SESSIONS && begins_a_session(&body) {
+        let message = match brings_json(&head).then(|| Message::read(&body)) {
+            Some(Err(answer)) => {
+                let mut answer = plain(StatusCode::BAD_REQUEST, answer.into());
+                let json = HeaderValue::from_static("application/json");
+                answer.headers_mut().insert(CONTENT_TYPE, json);
+                return answer;
+            }
+            Some(Ok(message)) => Some(message),
+            None => None,
+        };
+        let begins = message.as_ref().is_some_and(begins_a_session);
+        if begins && self.sessions.sessions.read().await.len() >= SESSIONS {
             let later = (RETRY_AFTER, "60");
             return refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Some(later),
                 "too many sessions are open",
             );
+        }
+        if message.as_ref().is_some_and(is_call)
+            && let Some(rate) = &client.rate
+            && let Err(beyond) = rate.call(Instant::now())
+        {
+            self.over_rate(&client, rate, beyond.is_first).await;
+            let text = format!(
+                "`{}` has made its {} calls of this minute",
+                client.name,
+                rate.calls()
+            );
+            let mut answer = plain(StatusCode::TOO_MANY_REQUESTS, text.into());
+            answer
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(beyond.seconds()));
+            return answer;
         }
         // Not before all of it is there: one that sends slowly does nothing yet.
         let session = head.headers.get(SESSION).map(|id| id.as_bytes());
@@ -346,7 +386,8 @@ impl<S: ServerHandler> Gate<S> {
             );
         };
         let session = session.map(<[u8]>::to_vec);
-        if session.is_some_and(|id| self.is_of_another(&id, &client.name)) {
+        let is_gone = head.method == Method::DELETE && !self.is_open(session.as_deref()).await;
+        if is_gone || session.is_some_and(|id| self.is_of_another(&id, &client.name)) {
             return refusal(StatusCode::NOT_FOUND, None, "there is no such session");
         }
         let name = client.name.clone();
@@ -361,6 +402,33 @@ impl<S: ServerHandler> Gate<S> {
 }
 
 impl<S> Gate<S> {
+    /// Notes that a client calls more often than it may: in the audit log when it comes to that, as each call of a client
+    /// that goes on would only fill it.
+    async fn over_rate(&self, client: &Client, rate: &Rate, is_first: bool) {
+        self.gauges.over_rate();
+        if !is_first {
+            return;
+        }
+        let witness = Arc::clone(&self.witness);
+        let call = ServedCall {
+            client: client.name.clone(),
+            tool: String::new(),
+            arguments: serde_json::Map::new(),
+            served: Served::OverRate { rate: rate.calls() },
+        };
+        let noted = tokio::task::spawn_blocking(move || witness(None, call)).await;
+        if let Err(problem) = noted.unwrap_or_else(|error| Err(error.to_string())) {
+            tracing::error!("a client's rate cannot be written down: {problem}");
+        }
+    }
+
+    /// Tells whether a session is there; one that is not named is for others to miss.
+    async fn is_open(&self, session: Option<&[u8]>) -> bool {
+        let Some(session) = session else { return true };
+        let open = self.sessions.sessions.read().await;
+        open.keys().any(|id| id.as_bytes() == session)
+    }
+
     /// Tells whether a session is not this client's.
     fn is_of_another(&self, session: &[u8], client: &str) -> bool {
         let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
@@ -378,12 +446,22 @@ impl<S> Gate<S> {
     }
 }
 
-fn begins_a_session(body: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Message {
-        method: String,
-    }
-    serde_json::from_slice(body).is_ok_and(|message: Message| message.method == "initialize")
+fn begins_a_session(message: &Message) -> bool {
+    message.method() == Some("initialize")
+}
+
+/// Tells whether a message counts as a call: it has work done, and is no part of beginning or of looking around.
+fn is_call(message: &Message) -> bool {
+    message
+        .method()
+        .is_some_and(|method| CALLS.contains(&method))
+}
+
+/// Tells whether a request says that it brings JSON; one that brings something else is refused for that.
+fn brings_json(head: &Parts) -> bool {
+    let kind = head.headers.get(CONTENT_TYPE);
+    head.method == Method::POST
+        && kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 fn refusal<B>(
@@ -394,29 +472,28 @@ fn refusal<B>(
     let mut response = plain(status, Bytes::from_static(text.as_bytes()));
     response
         .headers_mut()
-        .extend(header.map(|(name, value)| (name, hyper::header::HeaderValue::from_static(value))));
+        .extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
     response
 }
 
 fn plain<B>(status: StatusCode, text: Bytes) -> Response<Content<B>> {
     let mut response = Response::new(Content::Text(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static("text/plain"),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
 }
 
 struct TooLarge;
 
 /// Reads a request's body to its end. One that breaks off is as good as ended: it will be no message.
-async fn read(mut body: Incoming) -> Result<Bytes, TooLarge> {
+async fn read(mut body: Incoming, largest: usize) -> Result<Bytes, TooLarge> {
     let mut bytes = Vec::new();
     while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
     {
         if let Ok(data) = frame.into_data() {
-            if bytes.len() + data.len() > REQUEST {
+            if bytes.len() + data.len() > largest {
                 return Err(TooLarge);
             }
             bytes.extend_from_slice(&data);

@@ -10,6 +10,9 @@ mod clients;
 mod gauges;
 #[cfg(feature = "net")]
 mod http;
+mod message;
+#[cfg(feature = "net")]
+mod rate;
 #[cfg(feature = "net")]
 mod room;
 mod stdio;

@@ -6,7 +6,7 @@
 )]
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hyper::http::request::Parts;
 use rmcp::ErrorData;
@@ -25,6 +25,8 @@ pub enum Served {
     Refused,
     /// It is about to be made.
     Begins,
+    /// It is one more than the client may make in a minute.
+    OverRate { rate: u32 },
     /// It ended like this; the answer as text.
     Ended { is_error: bool, answer: String },
 }
@@ -41,9 +43,16 @@ pub struct ServedCall {
 /// Writes down what becomes of calls, and returns a number for each that begins. It may block.
 pub type Witness = Arc<dyn Fn(Option<u64>, ServedCall) -> Result<u64, String> + Send + Sync>;
 
+/// Makes a server: for the client of this name, which has folders of its own, or for all others.
+pub(super) type Make<S> = Arc<dyn Fn(Option<&str>) -> S + Send + Sync>;
+
 /// A server behind its clients' rights.
 pub(super) struct Watched<S> {
-    inner: S,
+    /// For who has no folders of their own, and for what nobody asks.
+    whole: S,
+    /// For the client that this one serves, where it has.
+    bounded: OnceLock<(String, S)>,
+    make: Make<S>,
     witness: Witness,
 }
 
@@ -54,12 +63,12 @@ macro_rules! pass {
     )*};
     (@one $name:ident [$first:ty, $second:ty] $out:ty) => {
         async fn $name(&self, first: $first, second: $second) -> $out {
-            self.inner.$name(first, second).await
+            self.of_sender(&second.extensions).$name(first, second).await
         }
     };
     (@one $name:ident [$only:ty] $out:ty) => {
         async fn $name(&self, only: $only) -> $out {
-            self.inner.$name(only).await
+            self.of_sender(&only.extensions).$name(only).await
         }
     };
 }
@@ -68,19 +77,58 @@ macro_rules! pass {
 macro_rules! pass_where_allowed {
     ($($name:ident($request:ty) -> $out:ty;)*) => {$(
         async fn $name(&self, request: $request, context: Context) -> Result<$out, ErrorData> {
-            allowed(&context)?;
-            self.inner.$name(request, context).await
+            let client = allowed(&context)?;
+            self.of(&client)?.$name(request, context).await
         }
     )*};
 }
 
 impl<S: ServerHandler> Watched<S> {
-    pub(super) fn new(inner: S, witness: Witness) -> Self {
-        Self { inner, witness }
+    pub(super) fn new(make: Make<S>, witness: Witness) -> Self {
+        Self {
+            whole: make(None),
+            bounded: OnceLock::new(),
+            make,
+            witness,
+        }
+    }
+
+    /// Returns the server of a client: one of its own where it has folders of its own.
+    ///
+    /// # Errors
+    /// When this one serves another client, which has: nobody goes on with another's session, and this holds without
+    /// that.
+    fn of(&self, client: &Client) -> Result<&S, ErrorData> {
+        if client.roots.is_none() {
+            return Ok(&self.whole);
+        }
+        let (name, server) = self
+            .bounded
+            .get_or_init(|| (client.name.clone(), (self.make)(Some(&client.name))));
+        match *name == client.name {
+            true => Ok(server),
+            false => Err(ErrorData::invalid_request(
+                "this session is another client's",
+                None,
+            )),
+        }
+    }
+
+    /// Returns the server of who sends something that touches nothing.
+    fn of_sender(&self, extensions: &Extensions) -> &S {
+        let client = sender(extensions);
+        client
+            .and_then(|client| self.of(&client).ok())
+            .unwrap_or_else(|| self.current())
+    }
+
+    /// Returns the server of the client that is served at the moment.
+    fn current(&self) -> &S {
+        self.bounded.get().map_or(&self.whole, |(_, server)| server)
     }
 
     fn only_reads(&self, name: &str) -> bool {
-        let annotations = self.inner.get_tool(name).and_then(|tool| tool.annotations);
+        let annotations = self.whole.get_tool(name).and_then(|tool| tool.annotations);
         annotations.and_then(|own| own.read_only_hint) == Some(true)
     }
 
@@ -99,15 +147,15 @@ impl<S: ServerHandler> Watched<S> {
 
 impl<S: ServerHandler> ServerHandler for Watched<S> {
     fn get_info(&self) -> ServerConfig {
-        self.inner.get_info()
+        self.whole.get_info()
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.inner.get_tool(name)
+        self.whole.get_tool(name)
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        self.inner.supported_protocol_versions()
+        self.whole.supported_protocol_versions()
     }
 
     async fn list_tools(
@@ -116,7 +164,7 @@ impl<S: ServerHandler> ServerHandler for Watched<S> {
         context: Context,
     ) -> Result<ListToolsResult, ErrorData> {
         let client = client(&context)?;
-        let mut listed = self.inner.list_tools(request, context).await?;
+        let mut listed = self.of(&client)?.list_tools(request, context).await?;
         listed.tools.retain(|tool| {
             let reads = tool.annotations.as_ref().and_then(|own| own.read_only_hint);
             client.rights.allow(&tool.name, reads == Some(true))
@@ -143,8 +191,9 @@ impl<S: ServerHandler> ServerHandler for Watched<S> {
             self.note(None, call).await?;
             return Err(ErrorData::invalid_request(text, None));
         }
+        let server = self.of(&client)?;
         let number = self.note(None, call.clone()).await?;
-        let answer = self.inner.call_tool(request, context).await;
+        let answer = server.call_tool(request, context).await;
         let (is_error, text) = match &answer {
             Ok(CallToolResponse::Complete(result)) => (
                 result.is_error == Some(true),
@@ -186,7 +235,7 @@ impl<S: ServerHandler> ServerHandler for Watched<S> {
         if context.accepted().resource_subscriptions.is_some() {
             allowed(context.request_context())?;
         }
-        self.inner.listen(context).await
+        self.current().listen(context).await
     }
 
     async fn set_level(
@@ -194,34 +243,39 @@ impl<S: ServerHandler> ServerHandler for Watched<S> {
         request: SetLevelRequestParams,
         context: Context,
     ) -> Result<(), ErrorData> {
-        self.inner.set_level(request, context).await
+        self.of_sender(&context.extensions)
+            .set_level(request, context)
+            .await
     }
 
     async fn on_roots_list_changed(&self, context: NotificationContext<RoleServer>) {
-        self.inner.on_roots_list_changed(context).await;
+        self.of_sender(&context.extensions)
+            .on_roots_list_changed(context)
+            .await;
     }
 
     fn accepted_subscription_filter(
         &self,
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        self.inner.accepted_subscription_filter(requested)
+        self.current().accepted_subscription_filter(requested)
     }
 }
 
 /// Finds who sends a request. Each came through the gate, which knows.
 fn client(context: &Context) -> Result<Arc<Client>, ErrorData> {
-    let parts = context.extensions.get::<Parts>();
-    let client = parts.and_then(|parts| parts.extensions.get::<Arc<Client>>());
-    client
-        .cloned()
-        .ok_or_else(|| ErrorData::internal_error("nobody sent this", None))
+    sender(&context.extensions).ok_or_else(|| ErrorData::internal_error("nobody sent this", None))
 }
 
-fn allowed(context: &Context) -> Result<(), ErrorData> {
+fn sender(extensions: &Extensions) -> Option<Arc<Client>> {
+    let parts = extensions.get::<Parts>()?;
+    parts.extensions.get::<Arc<Client>>().cloned()
+}
+
+fn allowed(context: &Context) -> Result<Arc<Client>, ErrorData> {
     let client = client(context)?;
     if client.rights.allow_others() {
-        return Ok(());
+        return Ok(client);
     }
     let text = format!("`{}` may use some tools, and nothing else", client.name);
     Err(ErrorData::invalid_request(text, None))

@@ -1,5 +1,6 @@
 //! The built-in MCP servers.
 
+pub mod chat;
 pub mod differences;
 pub mod filesystem;
 pub mod git;

@@ -1,4 +1,4 @@
-//! The memory server over HTTP, as a real process, and what a client says to it.
+//! A served server over HTTP, as a real process, and what a client says to it.
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A server of the graph that is served over HTTP.
+/// A server that is served over HTTP: that of the graph unless another is asked for.
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) address: String,
@@ -21,21 +21,32 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::of("memory", arguments)
+    }
+
+    /// Starts one of the servers.
+    pub(crate) fn of(name: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut child = Command::new(env!("CARGO_BIN_EXE_walden"))
-            .args(["serve", "memory", "--http", "0"])
+            .args(["serve", name, "--http", "0"])
             .args(arguments)
             .env("MEMORY_FILE_PATH", folder.path().join("memory.jsonl"))
             .env("WALDEN_STATE", folder.path().join("state"))
+            .env("XDG_CONFIG_HOME", folder.path().join("config"))
             .env("WALDEN_SERVE_TOKEN", TOKEN)
             .stderr(Stdio::piped())
             .spawn()
             .expect("walden starts");
         let mut stderr = BufReader::new(child.stderr.take().expect("stderr"));
         let mut line = String::new();
-        stderr.read_line(&mut line).expect("a line");
+        // A sealed server first says what is weaker here.
+        while !line.starts_with("serving ") {
+            line.clear();
+            let read = stderr.read_line(&mut line).expect("a line");
+            assert_ne!(read, 0, "it ended without serving");
+        }
         let address = line
-            .strip_prefix("serving memory at http://")
+            .strip_prefix(&format!("serving {name} at http://"))
             .and_then(|rest| rest.strip_suffix("/mcp\n"))
             .unwrap_or_else(|| panic!("no address in {line:?}"));
         Self {

@@ -7,9 +7,42 @@ use crate::error::UserError;
 use crate::servers::git::{ClientRoots, Git};
 use crate::workspace::Roots;
 
-/// Returns what makes a server for each client: for the repositories that are named, or else for those in its roots, or
-/// else for that of the current folder.
-pub(super) fn git(options: &ServeGit) -> Result<impl Fn() -> Git + use<>, UserError> {
+use super::{Served, narrowed};
+
+/// Repositories: those that are named, or else those in the client's roots, or else that of the current folder.
+pub(super) struct Repositories {
+    roots: Roots,
+    client_roots: ClientRoots,
+    /// What all clients' calls take turns in.
+    server: Git,
+}
+
+impl Served for Repositories {
+    type Server = Git;
+
+    fn for_a_client(&self) -> Git {
+        self.server.for_another_client()
+    }
+
+    fn within(&self, folders: &[PathBuf]) -> Result<Self, String> {
+        let roots = narrowed(&self.roots, folders)?;
+        let is_none = |dir: &&Path| !dir.join(".git").exists();
+        if let Some(dir) = roots.dirs().into_iter().find(is_none) {
+            return Err(format!(
+                "`{}` is no repository: name the folder that `.git` is in",
+                dir.display()
+            ));
+        }
+        Ok(Self {
+            server: self.server.bounded(roots.clone(), self.client_roots),
+            client_roots: self.client_roots,
+            roots,
+        })
+    }
+}
+
+/// Finds the repositories that are served.
+pub(super) fn git(options: &ServeGit) -> Result<Repositories, UserError> {
     let given = match options.repository.as_slice() {
         [] => vec![PathBuf::from(".")],
         given => given.to_vec(),
@@ -32,6 +65,9 @@ pub(super) fn git(options: &ServeGit) -> Result<impl Fn() -> Git + use<>, UserEr
         (false, true) => ClientRoots::Narrow,
         (false, false) => ClientRoots::Replace,
     };
-    let server = Git::full(roots, client_roots);
-    Ok(move || server.for_another_client())
+    Ok(Repositories {
+        server: Git::full(roots.clone(), client_roots),
+        roots,
+        client_roots,
+    })
 }

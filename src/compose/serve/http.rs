@@ -5,20 +5,26 @@
     reason = "reads the file of the token, or of the clients"
 )]
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::ServerHandler as _;
 
 use crate::cli::ServeHttp;
 use crate::error::{ExitCode, UserError};
 use crate::serve;
 
+use super::Served;
+
 /// Serves over streamable HTTP, and says where and with which token.
-pub(super) fn over_http<S: rmcp::ServerHandler>(
+pub(super) fn over_http<T: Served>(
     http: &ServeHttp,
     address: std::net::SocketAddr,
     name: &str,
-    make: impl Fn() -> S + Send + Sync + 'static,
+    served: T,
 ) -> Result<ExitCode, UserError> {
     let reach = match http.listen_any {
         true => serve::Reach::Any,
@@ -26,18 +32,20 @@ pub(super) fn over_http<S: rmcp::ServerHandler>(
     };
     let (clients, shown) = clients(http)?;
     let named = clients.clone();
-    let server = make();
+    let server = served.for_a_client();
     for (client, tool) in named.named_tools() {
         if server.get_tool(tool).is_none() {
             tracing::warn!("`{client}` may use `{tool}`, which this server does not have");
         }
     }
     drop(server);
+    let bounded = bounded(http, &named, &served)?;
     let options = serve::HttpOptions {
         address,
         reach,
         clients,
         witness: witness(name, named.told())?,
+        largest: usize::from(http.max_request) << 20,
         hosts: http.allow_host.clone(),
         origins: http.allow_origin.clone(),
     };
@@ -60,6 +68,11 @@ pub(super) fn over_http<S: rmcp::ServerHandler>(
             );
         }
         drop(stderr);
+        served.begin();
+        let make = move |client: Option<&str>| {
+            let own = client.and_then(|client| bounded.get(client));
+            own.unwrap_or(&served).for_a_client()
+        };
         server.serve(make, stopped()).await;
         Ok(())
     });
@@ -72,6 +85,26 @@ pub(super) fn over_http<S: rmcp::ServerHandler>(
         UserError::from_error(error).hint(hint)
     })?;
     Ok(ExitCode::Success)
+}
+
+/// Opens the folders of each client that has its own.
+fn bounded<T: Served>(
+    http: &ServeHttp,
+    clients: &serve::Clients,
+    served: &T,
+) -> Result<HashMap<String, T>, UserError> {
+    let own = clients.folders().map(|(client, folders)| {
+        let part = served.within(folders).map_err(|problem| {
+            let file = http.clients.as_deref().unwrap_or(Path::new(""));
+            UserError::usage(format!(
+                "cannot use the clients in `{}`: `roots` of `{client}`: {problem}",
+                file.display()
+            ))
+            .hint("a client's folders lie in those that are served")
+        })?;
+        Ok((client.to_owned(), part))
+    });
+    own.collect()
 }
 
 /// Finds who may call; or makes a token, which is then to be shown.
@@ -112,6 +145,7 @@ fn witness(name: &str, clients: Vec<String>) -> Result<serve::Witness, UserError
             served,
         } = call;
         let written = match (served, number) {
+            (serve::Served::OverRate { rate }, _) => log.over_rate(&client, rate).map(|()| 0),
             (serve::Served::Ended { is_error, answer }, Some(number)) => {
                 let outcome = if is_error { "failed" } else { "done" };
                 log.ended(number, outcome, &answer).map(|()| number)

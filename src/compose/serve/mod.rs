@@ -1,5 +1,6 @@
 //! Building a built-in server for another host.
 
+mod chat;
 mod git;
 #[cfg(feature = "net")]
 mod http;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use crate::cli::{Serve, ServeFilesystem, ServeHttp, ServeMemory};
+use crate::cli::{Options, Serve, ServeFilesystem, ServeHttp, ServeMemory};
 use crate::error::{ExitCode, UserError};
 use crate::serve;
 use crate::servers::filesystem::{ClientRoots, Filesystem, Permits};
@@ -17,45 +18,130 @@ use crate::servers::memory::{Memory, Store};
 use crate::session::SessionFiles;
 use crate::workspace::{self, Roots};
 
+pub(super) use chat::configured as chat_config;
+
 /// Returns what `walden serve differences` prints.
 pub fn differences() -> String {
     crate::servers::differences::text()
+}
+
+/// What is served, and to whom how much of it.
+trait Served: Send + Sync + 'static {
+    type Server: rmcp::ServerHandler;
+
+    /// Makes a server for a client that came.
+    fn for_a_client(&self) -> Self::Server;
+
+    /// Returns the part of it that lies in some folders, for a client that may touch nothing else.
+    ///
+    /// # Errors
+    /// When one of them is not served.
+    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "one client has all"))]
+    fn within(&self, folders: &[PathBuf]) -> Result<Self, String>
+    where
+        Self: Sized;
+
+    /// Is told that clients can come.
+    fn begin(&self) {}
 }
 
 /// Runs `walden serve …`.
 ///
 /// # Errors
 /// When the server cannot be built, or the client does not speak MCP.
-pub fn serve(command: &Serve) -> Result<ExitCode, UserError> {
+pub fn serve(options: &Options, command: &Serve) -> Result<ExitCode, UserError> {
     log_to_stderr();
     match command {
         Serve::Filesystem(options) => {
             let roots = open(&options.roots)?;
             let _sweep = Sweep::start(roots.clone());
-            over(&options.http, "filesystem", filesystem(roots, options))
+            over(&options.http, "filesystem", Folders::new(roots, options))
         }
         Serve::Git(options) => over(&options.http, "git", git::git(options)?),
-        Serve::Memory(options) => {
-            let server = memory(options)?;
-            over(&options.http, "memory", move || server.clone())
-        }
+        Serve::Memory(options) => over(&options.http, "memory", memory(options)?),
+        Serve::Chat(chat) => chat::serve(options, chat),
         // Text, which was printed before.
         Serve::Differences => Ok(ExitCode::Success),
     }
 }
 
-/// Returns what makes a server for each client: each has roots of its own.
-fn filesystem(roots: Roots, options: &ServeFilesystem) -> impl Fn() -> Filesystem + use<> {
-    let permits = Permits {
-        executable_data: options.allow_executable_data,
-        read_only: options.allow_read_only,
-    };
-    let client_roots = match (options.ignore_client_roots, options.http.is_asked_for()) {
-        (true, _) => ClientRoots::Ignore,
-        (false, true) => ClientRoots::Narrow,
-        (false, false) => ClientRoots::Replace,
-    };
-    move || Filesystem::full(roots.clone(), permits, client_roots)
+/// Folders, of which each client may have roots of its own.
+struct Folders {
+    roots: Roots,
+    permits: Permits,
+    client_roots: ClientRoots,
+}
+
+impl Folders {
+    fn new(roots: Roots, options: &ServeFilesystem) -> Self {
+        let permits = Permits {
+            executable_data: options.allow_executable_data,
+            read_only: options.allow_read_only,
+        };
+        let client_roots = match (options.ignore_client_roots, options.http.is_asked_for()) {
+            (true, _) => ClientRoots::Ignore,
+            (false, true) => ClientRoots::Narrow,
+            (false, false) => ClientRoots::Replace,
+        };
+        Self {
+            roots,
+            permits,
+            client_roots,
+        }
+    }
+}
+
+impl Served for Folders {
+    type Server = Filesystem;
+
+    fn for_a_client(&self) -> Filesystem {
+        Filesystem::full(self.roots.clone(), self.permits, self.client_roots)
+    }
+
+    fn within(&self, folders: &[PathBuf]) -> Result<Self, String> {
+        Ok(Self {
+            roots: narrowed(&self.roots, folders)?,
+            ..*self
+        })
+    }
+}
+
+impl Served for Memory {
+    type Server = Self;
+
+    fn for_a_client(&self) -> Self {
+        self.clone()
+    }
+
+    fn within(&self, _folders: &[PathBuf]) -> Result<Self, String> {
+        Err("this server has no folders: leave `roots` out".to_owned())
+    }
+}
+
+/// Opens folders inside of those that are served.
+///
+/// # Errors
+/// When one of them is not there, or lies outside.
+fn narrowed(roots: &Roots, folders: &[PathBuf]) -> Result<Roots, String> {
+    let (narrowed, refused) = roots.narrowed(folders);
+    match refused.first() {
+        None => Ok(narrowed),
+        Some(folder) => {
+            let served: Vec<String> = roots
+                .dirs()
+                .iter()
+                .map(|dir| format!("`{}`", dir.display()))
+                .collect();
+            let served = match served.is_empty() {
+                true => "no folder".to_owned(),
+                false => served.join(", "),
+            };
+            Err(format!(
+                "`{}` is no folder in what is served ({served})",
+                folder.display()
+            ))
+        }
+    }
 }
 
 /// Clears away what an earlier server left when its host killed it, beside the first calls. Dropping it stops it.
@@ -132,26 +218,23 @@ fn open(dirs: &[PathBuf]) -> Result<Roots, UserError> {
     Roots::open(&usable).map_err(UserError::from_error)
 }
 
-/// Serves over what the user chose. A server is made for each client.
-fn over<S: rmcp::ServerHandler>(
-    options: &ServeHttp,
-    name: &str,
-    make: impl Fn() -> S + Send + Sync + 'static,
-) -> Result<ExitCode, UserError> {
+/// Serves over what the user chose.
+fn over<T: Served>(options: &ServeHttp, name: &str, served: T) -> Result<ExitCode, UserError> {
     #[cfg(feature = "net")]
     if let Some(address) = options.address {
-        return http::over_http(options, address, name, make);
+        return http::over_http(options, address, name, served);
     }
     let _ = (options, name);
-    over_stdio(make())
+    over_stdio(&served)
 }
 
-fn over_stdio(server: impl rmcp::ServerHandler) -> Result<ExitCode, UserError> {
+fn over_stdio(served: &impl Served) -> Result<ExitCode, UserError> {
     let runtime = super::runtime()?;
-    let served = runtime.block_on(serve::stdio(server));
+    served.begin();
+    let ended = runtime.block_on(serve::stdio(served.for_a_client()));
     // Not dropped: that would wait for a read of standard input that may never end.
     runtime.shutdown_background();
-    served.map_err(UserError::from_error)?;
+    ended.map_err(UserError::from_error)?;
     Ok(ExitCode::Success)
 }
 

@@ -72,6 +72,15 @@ impl Git {
         }
     }
 
+    /// Returns the same server for other roots. Their calls take turns with those of this one.
+    #[must_use]
+    pub fn bounded(&self, roots: Roots, client_roots: ClientRoots) -> Self {
+        Self {
+            grants: Grants::new(roots, client_roots),
+            ..self.clone()
+        }
+    }
+
     /// Makes a server for a small model that works in the repository of the first root.
     pub fn new(roots: Roots) -> Self {
         Self::with_face(Grants::new(roots, ClientRoots::Ignore), Face::Compact)
