@@ -268,6 +268,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("export.rs", &["protocol"], &["serde_json"]),
+    // Told from what a session kept.
+    (
+        "spans",
+        &["protocol", "session"],
+        &["serde", "serde_json", "sha2"],
+    ),
     ("exec/answer.rs", &["error", "model"], &["serde_json"]),
     (
         "review.rs",
@@ -378,6 +384,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "serve",
             "servers",
             "session",
+            "spans",
             "tui",
             "workspace",
         ],
@@ -420,6 +427,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "serve",
             "servers",
             "session",
+            "spans",
             "tui",
             "workspace",
         ],

@@ -162,8 +162,13 @@ impl Transcript {
                     None => self.servers.push((server.clone(), state.clone())),
                 }
             }
-            // For the audit log.
-            Event::ServerLaunched { .. } | Event::Trusted { .. } | Event::Traced { .. } => {}
+            // For the audit log, and for who follows a session's hops.
+            Event::ServerLaunched { .. }
+            | Event::Trusted { .. }
+            | Event::Traced { .. }
+            | Event::RequestReceived { .. }
+            | Event::RequestEnded { .. }
+            | Event::Sampled { .. } => {}
             Event::ServersReported { servers } => {
                 // One that was removed is not there any more.
                 let is = |name: &str, all: &[ServerReport]| all.iter().any(|one| one.name == name);
