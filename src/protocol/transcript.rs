@@ -338,6 +338,7 @@ impl Transcript {
                 self.steps.push(Traced {
                     turn: self.turns,
                     usage: *usage,
+                    search: self.searching,
                     ..Traced::default()
                 });
             }
@@ -446,6 +447,11 @@ impl Transcript {
         if matches!(news, SearchNews::Began { .. }) {
             self.stop_search();
             self.searching = Some(self.items.len());
+            // What is tried first was written before it was said that edits are tried.
+            let turn = self.turns;
+            if let Some(first) = self.steps.last_mut().filter(|step| step.turn == turn) {
+                first.search = self.searching;
+            }
             let search = Box::new(Search::from(news));
             return self.items.push(Item::Search { search });
         }
