@@ -46,6 +46,8 @@
 //!   the files that were read hold now ([`protocol::Passages`]); [`model::constraint`] lets a model write only calls
 //!   that fit their tool's schema, name what is there and quote what a file holds once.
 //!
+//! - What a session did, hop by hop: the journal keeps each entry with its time, and [`spans`] tells a trace from it.
+//!
 //! - What the kernel keeps: `main` becomes a worker that [`sandbox::seal()`] takes the network and other files from, before
 //!   its first thread; what it may connect to, the [`broker`] connects; [`audit`] keeps what was done. [`threat_model`]
 //!   says what is promised, and what is not.
@@ -102,6 +104,7 @@ pub mod sandbox;
 pub mod serve;
 pub mod servers;
 pub mod session;
+pub mod spans;
 pub mod threat_model;
 pub mod tui;
 pub mod workspace;

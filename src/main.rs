@@ -146,6 +146,10 @@ fn run(cli: Cli) -> Result<ExitCode, UserError> {
             say(&compose::export_session(&cli.options, &asked)?);
             Ok(ExitCode::Success)
         }
+        Some(Command::Trace(asked)) => {
+            say(&compose::trace_session(&cli.options, &asked)?);
+            Ok(ExitCode::Success)
+        }
         Some(Command::Exec(exec)) => {
             compose::headless(&cli.options.under(exec.options.clone()), &exec)
         }

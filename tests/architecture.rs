@@ -274,6 +274,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("export.rs", &["protocol"], &["serde_json"]),
+    // Told from what a session kept.
+    (
+        "spans",
+        &["protocol", "session"],
+        &["serde", "serde_json", "sha2"],
+    ),
     ("exec/answer.rs", &["error", "model"], &["serde_json"]),
     (
         "review.rs",
@@ -385,6 +391,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "serve",
             "servers",
             "session",
+            "spans",
             "tui",
             "workspace",
         ],
@@ -427,6 +434,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "serve",
             "servers",
             "session",
+            "spans",
             "tui",
             "workspace",
         ],

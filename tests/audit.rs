@@ -137,9 +137,19 @@ fn a_server_that_is_started_is_noted_with_what_confines_it() {
     ]);
     let audit = user.audit();
     let find = |what: &str| audit.iter().find(|line| line["what"] == what);
-    let launched = find("launched").unwrap_or_else(|| panic!("{audit:?}"));
-    assert_eq!(launched["server"], "it");
-    let how = &launched["how"];
+    let launched = |server: &str| {
+        let is_it = |line: &&Value| line["what"] == "launched" && line["server"] == server;
+        let line = audit.iter().find(is_it);
+        line.unwrap_or_else(|| panic!("{server}: {audit:?}"))["how"].clone()
+    };
+    let own = launched("run");
+    assert!(
+        own["confined"]
+            .as_str()
+            .is_some_and(|to| to.contains("no network")),
+        "{own}"
+    );
+    let how = &launched("it");
     assert_eq!(
         (&how["network"], &how["writes"]),
         (&json!("none"), &json!([])),

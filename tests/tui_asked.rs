@@ -28,6 +28,7 @@ impl Desk {
         let question = Question {
             id: QuestionId(7),
             server: "tracker".to_owned(),
+            request: None,
             kind,
         };
         let at = desk.now;
@@ -301,6 +302,7 @@ fn type_ahead_goes_into_the_message_and_not_into_the_form() {
     let question = Question {
         id: QuestionId(8),
         server: "other".to_owned(),
+        request: None,
         kind: form(),
     };
     let at = desk.now;

@@ -34,7 +34,7 @@ pub enum Entry {
         server: String,
         state: Value,
     },
-    /// A third-party server is started or reached: how, and what it is confined to.
+    /// A server is started or reached: how, and what it is confined to.
     Launched {
         server: String,
         how: Value,
@@ -199,6 +199,7 @@ impl Entry {
                 server,
                 method,
                 trace,
+                ..
             } => Self::Traced {
                 call: call.map(|call| call.0),
                 server: server.clone(),

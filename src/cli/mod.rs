@@ -20,6 +20,7 @@ pub use serve::{Serve, ServeChat, ServeFilesystem, ServeGit, ServeHttp, ServeMem
 use work::exec_help;
 pub use work::{
     Auto, Doctor, Exec, Export, FailOn, Map, Refactor, Resume, ReviewArguments, SessionsCommand,
+    Trace,
 };
 
 /// Agentic coding in the terminal with a local model. Nothing leaves the machine.
@@ -57,6 +58,7 @@ impl Cli {
             Some(
                 Command::Sessions { .. }
                 | Command::Export(_)
+                | Command::Trace(_)
                 | Command::Model(_)
                 | Command::Doctor(_)
                 | Command::Sandbox(_)
@@ -89,6 +91,8 @@ pub enum Command {
     Resume(Resume),
     /// Print a kept session as a document (the last one of this repository by default)
     Export(Export),
+    /// Show what a kept session did, hop by hop, with times and sizes (the last one of this repository by default)
+    Trace(Trace),
     /// List the kept sessions
     Sessions {
         #[command(subcommand)]

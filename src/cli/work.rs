@@ -68,6 +68,15 @@ pub struct Export {
 }
 
 #[derive(Debug, Args)]
+pub struct Trace {
+    /// The session's id, or the beginning of it
+    pub id: Option<String>,
+    /// JSON lines as the OpenTelemetry file exporter writes them, a turn on each, for any program that reads OTLP
+    #[arg(long)]
+    pub otlp: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Resume {
     /// The session's id, or the beginning of it
     pub id: Option<String>,

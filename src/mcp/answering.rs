@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::desk::Desk;
 use super::event::{HostEvent, Sample, Speaker};
 use super::link::METHOD_NOT_FOUND;
+use super::received::Received;
 use super::text::short;
-use super::trace;
-use crate::protocol::{Answer, QuestionKind, clip};
+use crate::protocol::{Answer, QuestionKind, RequestId, clip};
 
 const INVALID: i64 = -32602;
 /// The user said no, as the specification numbers it for sampling.
@@ -31,6 +31,7 @@ pub(super) struct Answering {
     roots: Mutex<Vec<PathBuf>>,
     /// How often each server has asked the model.
     samples: Mutex<Vec<(String, u32)>>,
+    received: Received,
 }
 
 /// An answer, or an error's code and message.
@@ -47,6 +48,7 @@ impl Answering {
             events,
             roots: Mutex::new(roots),
             samples: Mutex::default(),
+            received: Received::default(),
         })
     }
 
@@ -67,24 +69,18 @@ impl Answering {
 
     /// Answers one request of a server. Dropping the future takes back what was asked of the user.
     pub(super) async fn answer(&self, server: &str, method: &str, params: &Value) -> Answered {
-        if self.desk.is_attended()
-            && matches!(method, "elicitation/create" | "sampling/createMessage")
-            && let Some(trace) = trace::of(params)
-        {
-            // As it says; a server can name any trace.
-            let _ = self.events.send(HostEvent::Traced {
-                call: None,
-                server: server.to_owned(),
-                method: short(method, 60),
-                trace: trace.to_owned(),
-            });
-        }
         match method {
             "ping" => Ok(json!({})),
             "roots/list" => Ok(self.roots()),
-            "elicitation/create" if self.desk.is_attended() => self.elicit(server, params).await,
-            "sampling/createMessage" if self.desk.is_attended() => {
-                self.sample(server, params).await
+            "elicitation/create" | "sampling/createMessage" if self.desk.is_attended() => {
+                let received = self.received.take(&self.events, server, method, params);
+                let request = received.id();
+                let answered = match method {
+                    "elicitation/create" => self.elicit(server, params, Some(request)).await,
+                    _ => self.sample(server, params, request).await,
+                };
+                received.end(&answered);
+                answered
             }
             _ => Err((
                 METHOD_NOT_FOUND,
@@ -105,7 +101,7 @@ impl Answering {
         json!({"roots": list})
     }
 
-    async fn elicit(&self, server: &str, params: &Value) -> Answered {
+    async fn elicit(&self, server: &str, params: &Value, request: Option<RequestId>) -> Answered {
         let message = clip(params["message"].as_str().unwrap_or_default(), MESSAGE);
         let kind = match params["mode"].as_str() {
             Some("url") => {
@@ -132,7 +128,7 @@ impl Answering {
             }
         };
         let is_form = matches!(kind, QuestionKind::Form { .. });
-        Ok(match self.desk.ask(server, kind).await {
+        Ok(match self.desk.ask_for(request, server, kind).await {
             Answer::Accept { values, .. } if is_form => {
                 json!({"action": "accept", "content": values})
             }
@@ -142,7 +138,7 @@ impl Answering {
         })
     }
 
-    async fn sample(&self, server: &str, params: &Value) -> Answered {
+    async fn sample(&self, server: &str, params: &Value, request: RequestId) -> Answered {
         if !params["tools"].is_null() {
             return Err((INVALID, "walden lends its model without tools".to_owned()));
         }
@@ -172,7 +168,7 @@ impl Answering {
         };
         let rejected = || (REJECTED, "the user rejected the request".to_owned());
         let mut messages = messages;
-        match self.desk.ask(server, kind).await {
+        match self.desk.ask_for(Some(request), server, kind).await {
             Answer::Accept {
                 text: Some(changed),
                 ..
@@ -187,6 +183,7 @@ impl Answering {
         }
         let (reply, written) = oneshot::channel();
         let _ = self.events.send(HostEvent::Sample(Sample {
+            request,
             system,
             messages,
             max_tokens,
@@ -210,7 +207,7 @@ impl Answering {
             reason = "stopSequence";
         }
         let kind = QuestionKind::Completion { text: text.clone() };
-        let text = match self.desk.ask(server, kind).await {
+        let text = match self.desk.ask_for(Some(request), server, kind).await {
             Answer::Accept { text: changed, .. } => changed.unwrap_or(text),
             Answer::Decline | Answer::Cancel => return Err(rejected()),
         };
@@ -244,7 +241,7 @@ impl Answering {
             params.insert("mode".to_owned(), json!("url"));
             params.insert("message".to_owned(), page["message"].clone());
             params.insert("url".to_owned(), page["url"].clone());
-            let answer = self.elicit(server, &Value::Object(params)).await;
+            let answer = self.elicit(server, &Value::Object(params), None).await;
             if !matches!(answer, Ok(answer) if answer["action"] == "accept") {
                 return false;
             }

@@ -71,6 +71,8 @@ pub(super) async fn call(shared: &Shared, answering: &Answering, call: &ToolCall
             server: call.server.clone(),
             method: "tools/call".to_owned(),
             trace: trace.id().to_owned(),
+            span: trace.span().to_owned(),
+            request: None,
         });
     }
     let mut result = ask(

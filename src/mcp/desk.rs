@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::event::HostEvent;
-use crate::protocol::{Answer, Question, QuestionId, QuestionKind};
+use crate::protocol::{Answer, Question, QuestionId, QuestionKind, RequestId};
 
 /// The most questions of one server that may wait at once.
 const WAITING: usize = 4;
@@ -45,8 +45,18 @@ impl Desk {
         self.attended == Attended::Yes
     }
 
-    /// Asks the user. Dropping the future takes the question back.
+    /// Asks the user for the host. Dropping the future takes the question back.
     pub(super) async fn ask(&self, server: &str, kind: QuestionKind) -> Answer {
+        self.ask_for(None, server, kind).await
+    }
+
+    /// Asks the user, for a server's request where it is for one. Dropping the future takes the question back.
+    pub(super) async fn ask_for(
+        &self,
+        request: Option<RequestId>,
+        server: &str,
+        kind: QuestionKind,
+    ) -> Answer {
         if !self.is_attended() {
             return Answer::Cancel;
         }
@@ -66,6 +76,7 @@ impl Desk {
         let question = Question {
             id,
             server: server.to_owned(),
+            request,
             kind,
         };
         let _ = self.events.send(HostEvent::Asked(question));

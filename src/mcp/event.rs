@@ -2,7 +2,9 @@
 
 use tokio::sync::oneshot;
 
-use crate::protocol::{Answer, CallId, Job, Level, Question, QuestionId, ServerState, ToolSpec};
+use crate::protocol::{
+    Answer, CallId, Job, Level, Question, QuestionId, RequestEnd, RequestId, ServerState, ToolSpec,
+};
 
 /// What the host tells a session.
 #[derive(Debug)]
@@ -25,7 +27,20 @@ pub enum HostEvent {
         server: String,
         method: String,
         trace: String,
+        /// The number in the trace that what it brings about hangs on.
+        span: String,
+        /// The server's request, where it is one.
+        request: Option<RequestId>,
     },
+    /// A server asks something of the user or of the model.
+    RequestReceived {
+        request: RequestId,
+        server: String,
+        method: String,
+        bytes: usize,
+    },
+    /// A server's request is over.
+    RequestEnded { request: RequestId, end: RequestEnd },
     /// A task of a server's is in another state.
     Job(Job),
     /// A server asks the user something.
@@ -44,6 +59,8 @@ pub enum HostEvent {
 /// A question of a server to the model.
 #[derive(Debug)]
 pub struct Sample {
+    /// The server's request that it is part of.
+    pub request: RequestId,
     pub system: Option<String>,
     /// The messages: whether the model said it, and what.
     pub messages: Vec<(Speaker, String)>,

@@ -285,6 +285,11 @@ impl Host {
         self.events.recv().await
     }
 
+    /// Returns what third-party servers brought about that was not taken yet, if anything.
+    pub fn brought(&mut self) -> Option<HostEvent> {
+        self.events.try_recv().ok()
+    }
+
     /// Takes the user's answer to a question. It counts once.
     pub fn answer(&self, question: QuestionId, answer: Answer) {
         self.answering.desk.answer(question, answer);

@@ -28,6 +28,7 @@ mod link;
 mod log;
 mod login;
 pub mod pins;
+mod received;
 mod registry;
 mod report;
 mod state_file;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, Ask, CallId, CompletionOf, Decision, Effort, FileChange, Job, KeptRule, Mode,
-    ModelFailure, ModelInfo, Outcome, Plan, Question, QuestionId, ReviewNews, Risk, SearchNews,
-    Sent, ServerReport, ToolCall, Usage,
+    ModelFailure, ModelInfo, Outcome, Plan, Question, QuestionId, RequestEnd, RequestId,
+    ReviewNews, Risk, SearchNews, Sent, ServerReport, ToolCall, Usage,
 };
 
 /// What a session reports. Unbounded and in order; [`super::Transcript`] is rebuilt from these alone.
@@ -33,7 +33,7 @@ pub enum Event {
         server: String,
         state: ServerState,
     },
-    /// A third-party server is started or reached: how, and what it is confined to.
+    /// A server is started or reached: how, and what it is confined to.
     ServerLaunched {
         server: String,
         how: serde_json::Value,
@@ -45,6 +45,30 @@ pub enum Event {
         server: String,
         method: String,
         trace: String,
+        /// The number in the trace that what it brings about hangs on; older journals have none.
+        #[serde(default)]
+        span: Option<String>,
+        /// The server's request, where it is one.
+        #[serde(default)]
+        request: Option<RequestId>,
+    },
+    /// A server asks something of the user or of the model, mostly on the way of a call.
+    RequestReceived {
+        request: RequestId,
+        server: String,
+        method: String,
+        bytes: usize,
+    },
+    /// A server's request is over.
+    RequestEnded {
+        request: RequestId,
+        end: RequestEnd,
+    },
+    /// The model wrote for a server. Nothing is used where it failed.
+    Sampled {
+        request: RequestId,
+        usage: Usage,
+        wall_ms: u64,
     },
     /// The user trusts these files of the repository to instruct the model.
     Trusted {

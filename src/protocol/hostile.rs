@@ -64,6 +64,7 @@ fn question(id: u64, text: &str, kind: QuestionKind) -> Event {
         question: Question {
             id: QuestionId(id),
             server: text.to_owned(),
+            request: None,
             kind,
         },
     }

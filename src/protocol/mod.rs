@@ -62,7 +62,8 @@ pub use op::{Decision, Op, Scope};
 pub use part::{AllowedPart, Instead, Passage};
 pub use plan::{Plan, Step, StepState};
 pub use question::{
-    Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, TextFormat,
+    Answer, Choice, Field, FieldKind, Question, QuestionId, QuestionKind, RequestEnd, RequestId,
+    TextFormat,
 };
 pub use quoted::{quoted_secret, redact_quoted};
 pub use review::{Finding, ReviewNews, ReviewTarget, Severity};

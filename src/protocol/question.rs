@@ -8,12 +8,32 @@ use serde_json::{Map, Number, Value};
 #[serde(transparent)]
 pub struct QuestionId(pub u64);
 
+/// Identifies a request of a server within a session. Minted by the host, never taken from a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(pub u64);
+
+/// How a server's request to the host ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "end")]
+pub enum RequestEnd {
+    /// It has its answer, of so many bytes.
+    Answered { bytes: usize },
+    /// It was answered with an error of this number.
+    Refused { code: i64 },
+    /// Nobody waits for the answer any more.
+    TakenBack,
+}
+
 /// A question of a server, waiting for the user's answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Question {
     pub id: QuestionId,
     /// The server's name in the configuration: the user's name for it, not its own.
     pub server: String,
+    /// The server's request that it is part of, where it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
     pub kind: QuestionKind,
 }
 

@@ -18,6 +18,9 @@ pub struct Traced {
     /// A call of it has ended: what is proposed next is not its own.
     #[serde(default)]
     pub settled: bool,
+    /// The place in the transcript of the search that it was part of.
+    #[serde(default)]
+    pub search: Option<usize>,
 }
 
 /// A request's conversation, as it was given to the model.

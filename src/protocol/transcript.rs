@@ -162,8 +162,13 @@ impl Transcript {
                     None => self.servers.push((server.clone(), state.clone())),
                 }
             }
-            // For the audit log.
-            Event::ServerLaunched { .. } | Event::Trusted { .. } | Event::Traced { .. } => {}
+            // For the audit log, and for who follows a session's hops.
+            Event::ServerLaunched { .. }
+            | Event::Trusted { .. }
+            | Event::Traced { .. }
+            | Event::RequestReceived { .. }
+            | Event::RequestEnded { .. }
+            | Event::Sampled { .. } => {}
             Event::ServersReported { servers } => {
                 // One that was removed is not there any more.
                 let is = |name: &str, all: &[ServerReport]| all.iter().any(|one| one.name == name);
@@ -333,6 +338,7 @@ impl Transcript {
                 self.steps.push(Traced {
                     turn: self.turns,
                     usage: *usage,
+                    search: self.searching,
                     ..Traced::default()
                 });
             }
@@ -441,6 +447,11 @@ impl Transcript {
         if matches!(news, SearchNews::Began { .. }) {
             self.stop_search();
             self.searching = Some(self.items.len());
+            // What is tried first was written before it was said that edits are tried.
+            let turn = self.turns;
+            if let Some(first) = self.steps.last_mut().filter(|step| step.turn == turn) {
+                first.search = self.searching;
+            }
             let search = Box::new(Search::from(news));
             return self.items.push(Item::Search { search });
         }

@@ -13,7 +13,7 @@ use super::journal::{Entry, Journal, VERSION};
 use super::known::Catalog;
 use super::locating::Locator;
 use super::rules::{RuleFiles, RulesError};
-use super::serving::Fetched;
+use super::serving::{Fetched, Sampled};
 use super::sweep::Sweep;
 use super::targets::Targets;
 use super::{Recovered, SessionId, files};
@@ -105,7 +105,7 @@ pub(super) struct Driver {
     unsure: HashSet<CallId>,
     pub(super) running: JoinSet<Done>,
     /// What the model writes for servers.
-    pub(super) samples: JoinSet<()>,
+    pub(super) samples: JoinSet<Option<Sampled>>,
     pub(super) sampled: u64,
     /// Messages whose attachments are being fetched.
     pub(super) fetching: JoinSet<Result<Fetched, String>>,
@@ -147,6 +147,7 @@ impl Driver {
             resumed,
         };
         let search_time = Duration::from_secs(setup.settings.search_seconds.into());
+        let confined = setup.settings.confined.clone();
         let sweep = Sweep::start(
             setup.roots.clone(),
             setup.checkpoints.clone(),
@@ -157,6 +158,10 @@ impl Driver {
         opening.extend(setup.notices.into_iter().map(|text| Event::Notice {
             level: Level::Info,
             text,
+        }));
+        opening.extend(confined.into_iter().map(|(server, to)| {
+            let how = serde_json::json!({"from": "walden", "confined": to});
+            Event::ServerLaunched { server, how }
         }));
         if resumed || !setup.settings.rules.is_empty() {
             let rules = setup.settings.rules.clone();
@@ -256,8 +261,16 @@ impl Driver {
                 },
                 (id, event) = generating => self.model_spoke(id, event),
                 Some(event) = self.host.event() => self.host_told(event),
-                Some(_) = self.samples.join_next(), if !self.samples.is_empty() => {}
+                Some(sampled) = self.samples.join_next(), if !self.samples.is_empty() => {
+                    if let Ok(Some(sampled)) = sampled {
+                        self.sampled(sampled);
+                    }
+                }
                 Some(done) = self.running.join_next(), if !self.running.is_empty() => {
+                    // What a call brought about comes before its end.
+                    while let Some(event) = self.host.brought() {
+                        self.host_told(event);
+                    }
                     // A task that was aborted on purpose has nothing to report; the agent settled its call.
                     if let Ok(Done(input)) = done {
                         self.feed(input);

@@ -237,6 +237,12 @@ pub(super) fn seconds_now() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
+pub(super) fn milliseconds_now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}
+
 /// Writes a time as `20261121-093012`, in UTC (days to a civil date after Hinnant, "chrono-Compatible Low-Level Date
 /// Algorithms").
 fn stamp(seconds: u64) -> String {

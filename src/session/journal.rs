@@ -1,10 +1,12 @@
 //! The journal: a [chain] of what a session did. Intents are fsynced before their effect; streamed text
-//! is not, so that a crash loses at most the token that was being written.
+//! is not, so that a crash loses at most the token that was being written. Each entry is kept with its time; those of
+//! older journals have none.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::files;
 use crate::audit::Audit;
 use crate::chain::{self, Chain, ChainError, Check};
 use crate::protocol::{Event, FileChange, Message, ToolCall};
@@ -31,6 +33,36 @@ pub enum Entry {
     },
     /// A generation is about to start.
     Generate,
+}
+
+/// An entry, and when it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timed {
+    /// Milliseconds since 1970; none in older journals.
+    pub at: Option<u64>,
+    pub entry: Entry,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    at: u64,
+    entry: &'a Entry,
+}
+
+/// A record as it may stand in a journal.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Timed { at: u64, entry: Entry },
+    Plain(Entry),
+}
+
+impl Kept {
+    fn entry(self) -> Entry {
+        match self {
+            Self::Timed { entry, .. } | Self::Plain(entry) => entry,
+        }
+    }
 }
 
 /// The format's version.
@@ -77,7 +109,8 @@ impl Journal {
     /// # Errors
     /// When the file cannot be opened, or another process has it open for writing.
     pub fn open(path: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
-        let (chain, entries) = Chain::open(path, Check::Short)?;
+        let (chain, kept) = Chain::open(path, Check::Short)?;
+        let entries = kept.into_iter().map(Kept::entry).collect();
         Ok((Self { chain, audit: None }, entries))
     }
 
@@ -93,7 +126,8 @@ impl Journal {
     /// # Errors
     /// When it cannot be written; the journal then still ends with the last whole record.
     pub fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        self.chain.append(entry)?;
+        let at = files::milliseconds_now();
+        self.chain.append(&Written { at, entry })?;
         let Some(audit) = &mut self.audit else {
             return Ok(());
         };
@@ -124,5 +158,22 @@ impl Journal {
 /// # Errors
 /// When the file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Entry>, JournalError> {
-    Ok(chain::read(path)?)
+    let kept: Vec<Kept> = chain::read(path)?;
+    Ok(kept.into_iter().map(Kept::entry).collect())
+}
+
+/// Reads the whole records of a journal with their times, without locking or changing it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_timed(path: &Path) -> Result<Vec<Timed>, JournalError> {
+    let kept: Vec<Kept> = chain::read(path)?;
+    let timed = kept.into_iter().map(|kept| match kept {
+        Kept::Timed { at, entry } => Timed {
+            at: Some(at),
+            entry,
+        },
+        Kept::Plain(entry) => Timed { at: None, entry },
+    });
+    Ok(timed.collect())
 }

@@ -29,7 +29,7 @@ mod tests;
 
 pub use driver::{ChangeReader, Handle, Setup, Truster, start};
 pub use files::{SessionFiles, SessionId, SessionInfo, StateError};
-pub use journal::{Entry, Journal, JournalError, read};
+pub use journal::{Entry, Journal, JournalError, Timed, read, read_timed};
 pub use recover::{Recovered, recover};
 pub use rules::{RuleFiles, RulesError};
 pub use trust::{Trust, Trusted};

@@ -1,16 +1,29 @@
 //! What third-party servers bring about: their states, tools and questions, and what the model writes for them.
 
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
 use super::attach;
 use super::driver::Driver;
 use crate::agent::Input;
 use crate::mcp::{Completed, HostEvent, Sample, Speaker};
 use crate::protocol::{
     CompletionOf, Event, GenerationId, Lane, Level, Message, ModelEvent, ModelRequest, Op,
-    Sampling, ToolChoice, ToolSpec,
+    RequestId, Sampling, ToolChoice, ToolSpec, Usage,
 };
 
 /// Generations for servers are numbered from here on, apart from the conversation's own.
 const SAMPLES: u64 = 1 << 62;
+
+/// What the model wrote for a server, or why it wrote nothing.
+pub(super) struct Sampled {
+    request: RequestId,
+    usage: Usage,
+    took: Duration,
+    reply: oneshot::Sender<Result<String, String>>,
+    result: Result<String, String>,
+}
 
 /// A message with what it names of servers.
 pub(super) struct Fetched {
@@ -44,12 +57,30 @@ impl Driver {
                 server,
                 method,
                 trace,
+                span,
+                request,
             } => self.emit(Event::Traced {
                 call,
                 server,
                 method,
                 trace,
+                span: Some(span),
+                request,
             }),
+            HostEvent::RequestReceived {
+                request,
+                server,
+                method,
+                bytes,
+            } => self.emit(Event::RequestReceived {
+                request,
+                server,
+                method,
+                bytes,
+            }),
+            HostEvent::RequestEnded { request, end } => {
+                self.emit(Event::RequestEnded { request, end });
+            }
             HostEvent::Asked(question) => self.emit(Event::Asked { question }),
             HostEvent::Answered { question, answer } => {
                 self.emit(Event::Answered { question, answer });
@@ -115,6 +146,7 @@ impl Driver {
                         begun,
                         values,
                     });
+                    None
                 });
                 None
             }
@@ -170,6 +202,7 @@ impl Driver {
     /// Lets the model write for a server, beside the conversation.
     fn sample(&mut self, sample: Sample) {
         let Sample {
+            request: of,
             system,
             messages,
             max_tokens,
@@ -204,9 +237,10 @@ impl Driver {
             unlisted: 0,
             doubts: None,
         };
+        let began = Instant::now();
         let mut generation = self.model.generate(request);
         self.samples.spawn(async move {
-            let mut written = String::new();
+            let (mut written, mut usage) = (String::new(), Usage::default());
             let mut reply = reply;
             let result = loop {
                 let event = tokio::select! {
@@ -214,19 +248,39 @@ impl Driver {
                     // The server does not want it any more.
                     () = reply.closed() => {
                         generation.cancel.cancel();
-                        return;
+                        break Err("nobody waits for it".to_owned());
                     }
                 };
                 match event {
                     Some(ModelEvent::Text { text }) => written.push_str(&text),
-                    Some(ModelEvent::Done { .. }) => break Ok(written),
+                    Some(ModelEvent::Done { usage: used, .. }) => {
+                        usage = used;
+                        break Ok(written);
+                    }
                     Some(ModelEvent::Failed { failure }) => break Err(failure.to_string()),
                     Some(_) => {}
                     None => break Err("the model is gone".to_owned()),
                 }
             };
-            let _ = reply.send(result);
+            Some(Sampled {
+                request: of,
+                usage,
+                took: began.elapsed(),
+                reply,
+                result,
+            })
         });
+    }
+
+    /// Tells what writing for a server took, and then gives the server what was written.
+    pub(super) fn sampled(&mut self, sampled: Sampled) {
+        self.emit(Event::Sampled {
+            request: sampled.request,
+            usage: sampled.usage,
+            wall_ms: u64::try_from(sampled.took.as_millis()).unwrap_or(u64::MAX),
+        });
+        // Whoever asked may be gone.
+        let _ = sampled.reply.send(sampled.result);
     }
 
     /// Says something that went wrong with what the user wanted.

@@ -968,6 +968,40 @@ fn a_record_that_was_left_out_or_swapped_ends_a_journal() {
 }
 
 #[test]
+fn a_journal_without_times_is_read_and_goes_on_with_them() {
+    use crate::chain::{Chain, Check};
+    let world = World::new();
+    let old = [
+        Entry::Opened {
+            version: 1,
+            root: "/srv".to_owned(),
+            began: 7,
+        },
+        Entry::Generate,
+        Entry::Event(Event::TurnStarted {
+            turn: 1,
+            text: "go".to_owned(),
+        }),
+        Entry::Forget,
+    ];
+    let (mut chain, _) = Chain::open::<Entry>(&world.journal(), Check::Short).expect("a chain");
+    for entry in &old {
+        chain.append(entry).expect("appended");
+    }
+    drop(chain);
+    let (mut journal, held) = Journal::open(&world.journal()).expect("a journal");
+    assert_eq!(held, old);
+    journal.append(&Entry::Generate).expect("appended");
+    let timed = read_timed(&world.journal()).expect("a journal");
+    let (before, after) = timed.split_at(old.len());
+    assert!(before.iter().all(|timed| timed.at.is_none()), "{before:?}");
+    // Later than the day on which this was written.
+    let now = |timed: &Timed| timed.at.is_some_and(|at| at > 1_760_000_000_000);
+    assert!(matches!(after, [last] if now(last)), "{after:?}");
+    assert_eq!(world.entries().len(), old.len() + 1);
+}
+
+#[test]
 fn a_journal_has_one_writer() {
     let world = World::new();
     let first = Journal::open(&world.journal()).expect("a journal");

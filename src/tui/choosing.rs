@@ -157,6 +157,13 @@ impl App {
                 *page = Page::new(About::Prompt);
                 vec![Cmd::Send(Op::TellPrompt)]
             }
+            Some(Overlay::Page(page))
+                if page.subject == About::Trace
+                    && matches!(action, Some(Action::Expand | Action::Details)) =>
+            {
+                page.searches = page.searches.other();
+                Vec::new()
+            }
             Some(Overlay::Page(page)) if page.subject == About::Plan => {
                 let at = page.at;
                 match self.plan_key(action, typed, at) {

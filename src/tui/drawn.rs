@@ -296,6 +296,7 @@ fn events() -> impl Strategy<Value = Event> {
                 question: Question {
                     id: QuestionId(id),
                     server: text.clone(),
+                    request: None,
                     kind: QuestionKind::Page {
                         message: text,
                         url: "https://example.org/login".to_owned(),

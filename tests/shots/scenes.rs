@@ -463,6 +463,7 @@ fn asks(desk: &mut Desk, kind: QuestionKind) {
         question: Question {
             id: QuestionId(1),
             server: "tracker".to_owned(),
+            request: None,
             kind,
         },
     });

@@ -32,6 +32,7 @@ fn asked(fields: Vec<Field>) -> Asked {
     let question = Question {
         id: QuestionId(1),
         server: "desk".to_owned(),
+        request: None,
         kind,
     };
     Asked::new(&question, Duration::ZERO)

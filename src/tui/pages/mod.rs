@@ -10,6 +10,7 @@ mod trace;
 
 pub(super) use context::Cost;
 pub(super) use servers::Target;
+pub(super) use trace::Searches;
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
@@ -45,6 +46,8 @@ pub(super) struct Page {
     pub open: Option<String>,
     /// The server that is forgotten when its key is pressed once more.
     pub removing: Option<String>,
+    /// How searches are shown among the requests to the model.
+    pub searches: Searches,
 }
 
 impl Page {
@@ -55,6 +58,7 @@ impl Page {
             at: 0,
             open: None,
             removing: None,
+            searches: Searches::Folded,
         }
     }
 
@@ -64,7 +68,7 @@ impl Page {
             Subject::Servers => servers::rows(transcript, self.at, self.open.as_deref(), wide),
             Subject::Context => context::rows(transcript, wide),
             Subject::Queue => queue::rows(transcript, self.at, wide),
-            Subject::Trace => trace::rows(transcript, wide),
+            Subject::Trace => trace::rows(transcript, self.searches, wide),
             Subject::Prompt => trace::prompt(transcript, wide),
             Subject::Plan => plan::rows(transcript, self.at, wide),
         }

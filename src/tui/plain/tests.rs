@@ -134,6 +134,7 @@ fn a_form_is_filled_in_line_by_line() {
     let question = Question {
         id: QuestionId(4),
         server: "desk".to_owned(),
+        request: None,
         kind: QuestionKind::Form {
             message: "How many?".to_owned(),
             fields,
