@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::tests::{agent, answer, asked, call, done, info, model, spec, submit, succeed, summary};
 use super::*;
-use crate::protocol::{Finish, ModelEvent, ModelFailure, Risk, ToolChoice};
+use crate::protocol::{EndReason, Finish, Mode, ModelEvent, ModelFailure, Op, Risk, ToolChoice};
 
 fn formed_agent(max_steps: u32) -> Agent {
     let mut agent = Agent::new(Settings {

@@ -2,7 +2,7 @@
 
 use super::tests::*;
 use super::*;
-use crate::protocol::{CheckResult, Rule, Ruling, Scope, Why};
+use crate::protocol::{CheckResult, Decision, Mode, Op, Risk, Rule, Ruling, Scope, Why};
 
 /// An agent that asks about every change, in a project whose check was found.
 fn agent_with_a_check(mode: Mode) -> Agent {

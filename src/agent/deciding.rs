@@ -149,7 +149,7 @@ mod tests {
     use super::super::tests::{agent, answer, asked, spec, submit};
     use super::super::*;
     use super::*;
-    use crate::protocol::ToolSpec;
+    use crate::protocol::{Mode, Op, ToolSpec};
 
     fn remembering(mode: Mode) -> Agent {
         let mut agent = agent(mode);

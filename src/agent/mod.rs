@@ -16,13 +16,16 @@ mod intent;
 mod locating;
 mod meaning;
 mod narrowing;
+mod operating;
 mod planning;
 mod policy;
 mod prepare;
 mod prompt;
 mod repeats;
 mod review;
+mod settings;
 mod turn;
+mod undoing;
 
 #[cfg(test)]
 mod answer_tests;
@@ -43,13 +46,13 @@ pub use deciding::DECISIONS;
 pub use input::{Aim, Aims, CodeAnswer, CodeQuestion, Effect, Focus, Input, Located, Preview};
 pub use policy::{Facts, Policy, Verdict};
 pub use prompt::{system_text, told_as};
+pub use settings::{Memory, Settings};
 
 use crate::protocol::{
-    CallForm, CallId, Decision, EndReason, Event, FileChange, GenerationId, KeptRule, Lane, Level,
-    Mechanism, Message, Mode, ModelInfo, Op, Outcome, Passages, Plan, Risk, Sampling, ToolCall,
-    ToolList, ToolSpec, Undone, find_secret,
+    CallForm, CallId, Event, FileChange, GenerationId, Lane, Level, Mechanism, Message, ModelInfo,
+    Outcome, Passages, Plan, Sampling, ToolCall, ToolList, ToolSpec, find_secret,
 };
-use calls::{CallTable, Stage};
+use calls::CallTable;
 use turn::Turn;
 
 /// The longest file whose text constrains the edits of it, in bytes.
@@ -74,92 +77,6 @@ const HOST_TOOLS: [&str; 3] = [MOVING_TOOL, MOVING_FILES, MARKING_TOOL];
 const MOVING_TOOL: &str = "move_item";
 const MOVING_FILES: &str = "move_file";
 const MARKING_TOOL: &str = "set_executable";
-
-/// What bounds a turn, and how tokens are drawn.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The repository's name, for the system text.
-    pub repository: String,
-    pub mode: Mode,
-    /// The most generations in a turn.
-    pub max_steps: u32,
-    /// The most tokens in a turn, prompt tokens that had to be evaluated and generated ones together.
-    pub max_tokens: u32,
-    pub sampling: Sampling,
-    /// The words of the project's check; none where it has none.
-    pub check: Vec<String>,
-    /// The user named the check, so it may be run in every mode that changes files.
-    pub check_is_named: bool,
-    /// Somebody is there to be asked whether the check may run.
-    pub asks_check: bool,
-    /// The most edits that are tried in a turn before one passes the check, and for how long, in seconds. Whoever has
-    /// a clock says when that is over.
-    pub tries: u32,
-    pub search_seconds: u32,
-    /// The object schema of the answer, where it is to have a form.
-    pub answer: Option<serde_json::Value>,
-    /// What the user and a trusted repository tell the model.
-    pub guidance: crate::protocol::Guidance,
-    /// The rules that the user keeps.
-    pub rules: Vec<KeptRule>,
-    /// Decisions of earlier sessions are recalled when the session begins.
-    pub recalls: bool,
-    /// What is left out, to measure what it is worth.
-    pub without: Vec<Mechanism>,
-    /// What confines each server, as a question says it.
-    pub confined: Vec<(String, String)>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            repository: "project".to_owned(),
-            mode: Mode::Ask,
-            max_steps: 16,
-            max_tokens: 60_000,
-            sampling: Sampling::default(),
-            check: Vec::new(),
-            check_is_named: false,
-            asks_check: false,
-            tries: 200,
-            search_seconds: 240,
-            answer: None,
-            guidance: crate::protocol::Guidance::default(),
-            rules: Vec::new(),
-            recalls: false,
-            without: Vec::new(),
-            confined: Vec::new(),
-        }
-    }
-}
-
-/// What a journal keeps of an agent: enough to go on where a session stopped.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Memory {
-    pub messages: Vec<Message>,
-    pub turns: u32,
-    pub calls: u64,
-    /// The changes that stand, with the turns that made them.
-    pub changes: Vec<(u32, FileChange)>,
-    /// The files that the model has read or changed, each once, the latest at the end.
-    pub seen: Vec<String>,
-    /// What in the conversation the user did not write.
-    pub taints: Vec<String>,
-    pub plan: Option<Plan>,
-}
-
-impl Memory {
-    /// Takes note that the model knows a file's text.
-    pub fn see(&mut self, path: &str) {
-        self.overlook(path);
-        self.seen.push(path.to_owned());
-    }
-
-    /// Takes note that what the model knows of a file is not its text any more.
-    pub fn overlook(&mut self, path: &str) {
-        self.seen.retain(|seen| seen != path);
-    }
-}
 
 /// The state machine. See the module's documentation.
 #[derive(Debug)]
@@ -336,96 +253,6 @@ impl Agent {
         out
     }
 
-    fn operate(&mut self, op: Op, out: &mut Vec<Effect>) {
-        match op {
-            Op::Submit { text } => self.submit(text, Vec::new(), out),
-            Op::Drafted { text } => self.prepare(&text, out),
-            Op::Decide { call, decision } => self.decide(call, decision, out),
-            // The servers' questions are between them and the user.
-            Op::Answer { .. }
-            | Op::ReportServers
-            | Op::Server { .. }
-            | Op::CancelJob { .. }
-            | Op::Complete { .. } => {}
-            Op::Unqueue { text } => self.unqueue(&text, out),
-            Op::Interrupt => {
-                if self.turn.is_some() {
-                    self.end_turn(EndReason::Interrupted, out);
-                }
-            }
-            Op::SetMode { mode } => {
-                self.policy.set_mode(mode);
-                out.push(Effect::Emit(Event::ModeChanged { mode }));
-            }
-            Op::AddRule { scope, rule } => match rule.check() {
-                Ok(()) => self.add_rule(scope, rule, out),
-                Err(problem) => {
-                    notice(
-                        Level::Warning,
-                        &format!("The rule was not added: {problem}."),
-                        out,
-                    );
-                }
-            },
-            Op::ListRules => self.list_rules(out),
-            Op::RemoveRule { number } => self.remove_rule(number, out),
-            Op::Undo => self.undo(out),
-            Op::SetPlan { steps } => self.set_plan(steps, out),
-            Op::StartPlan { mode } => self.start_plan(mode, out),
-            Op::Review { target } => self.review(target, out),
-            // The driver reads what is to be trusted, and answers with what it tells.
-            Op::Trust => {}
-            // The driver has what was sent.
-            Op::TellPrompt => {}
-            Op::Shutdown => {
-                self.queued.clear();
-                self.queued_reviews.clear();
-                if self.turn.is_some() {
-                    self.end_turn(EndReason::Interrupted, out);
-                }
-                out.push(Effect::Emit(Event::SessionEnded));
-                out.push(Effect::Stop);
-            }
-        }
-    }
-
-    fn submit(&mut self, text: String, files: Vec<String>, out: &mut Vec<Effect>) {
-        if self.turn.is_some() || !self.is_ready() {
-            out.push(Effect::Emit(Event::Queued { text: text.clone() }));
-            self.queued.push_back((text, files));
-            return;
-        }
-        self.start_turn(text, files, out);
-    }
-
-    fn unqueue(&mut self, text: &str, out: &mut Vec<Effect>) {
-        if let Some(at) = self.queued.iter().position(|(queued, _)| queued == text) {
-            self.queued.remove(at);
-            self.step_taken_back(text, out);
-            let text = text.to_owned();
-            out.push(Effect::Emit(Event::Unqueued { text }));
-        }
-    }
-
-    /// A turn can start: the model is loaded and its tools are known.
-    fn is_ready(&self) -> bool {
-        self.model.is_some() && !self.tools.is_empty()
-    }
-
-    fn start_queued(&mut self, out: &mut Vec<Effect>) {
-        if self.turn.is_none()
-            && self.is_ready()
-            && let Some((text, files)) = self.queued.pop_front()
-        {
-            self.start_turn(text, files, out);
-        } else if self.turn.is_none()
-            && self.is_ready()
-            && let Some(target) = self.queued_reviews.pop_front()
-        {
-            self.review(target, out);
-        }
-    }
-
     /// Keeps the order of known tools, so that the prompt's prefix stays what it was.
     fn merge_tools(&mut self, tools: Vec<ToolSpec>) {
         for tool in tools {
@@ -470,97 +297,6 @@ impl Agent {
         self.model
             .as_ref()
             .map_or(ToolList::Text, |model| model.tools)
-    }
-
-    fn decide(&mut self, id: CallId, decision: Decision, out: &mut Vec<Effect>) {
-        let asks_for_check = self.asks_for_check(id);
-        let Some(open) = self.calls.get_mut(id) else {
-            return;
-        };
-        let waiting = match &mut open.stage {
-            Stage::Asking(change) => Ok(change.take()),
-            Stage::Holding(result) => Err((**result).clone()),
-            _ => return,
-        };
-        out.push(Effect::Emit(Event::Decided {
-            call: id,
-            decision: decision.clone(),
-        }));
-        if let Decision::Allow { scope } = decision {
-            open.cleared = open.risk == Risk::SensitiveRead;
-            self.keep_rule(id, scope, out);
-        }
-        let change = match waiting {
-            Ok(change) => change,
-            Err(result) => return self.release(id, result, &decision, out),
-        };
-        match decision {
-            decision if asks_for_check => self.decide_check(id, decision, out),
-            Decision::Allow { .. } => {
-                self.run_call(id, change, out);
-            }
-            Decision::AllowPart { part } => self.narrow(id, change, part, out),
-            Decision::Deny { reason } => {
-                let reason = match reason {
-                    Some(reason) => format!("The user refused this call and says: {reason}"),
-                    None => {
-                        "The user refused this call. Do not make it again; ask what to do instead."
-                            .to_owned()
-                    }
-                };
-                self.settle(id, Outcome::Denied { reason }, out);
-            }
-        }
-    }
-
-    fn undo(&mut self, out: &mut Vec<Effect>) {
-        if self.turn.is_some() {
-            notice(
-                Level::Warning,
-                "A turn is running: interrupt it first, then undo.",
-                out,
-            );
-            return;
-        }
-        let Some(turn) = self.changes.last().map(|(turn, _)| *turn) else {
-            notice(
-                Level::Info,
-                "There is nothing to undo: no change of this session stands.",
-                out,
-            );
-            return;
-        };
-        let changes = self
-            .changes
-            .iter()
-            .filter(|(of, _)| *of == turn)
-            .map(|(_, change)| change.clone())
-            .collect();
-        out.push(Effect::Undo { turn, changes });
-    }
-
-    fn undone(&mut self, turn: u32, undone: Vec<Undone>, out: &mut Vec<Effect>) {
-        let restored: Vec<&str> = undone
-            .iter()
-            .filter(|file| file.refused.is_none())
-            .map(|file| file.path.as_str())
-            .collect();
-        if !restored.is_empty() {
-            self.aside.push(format!(
-                "[The user undid your changes of: {}]",
-                restored.join(", ")
-            ));
-        }
-        for path in &restored {
-            self.passages.retain(|passage| passage.path != *path);
-        }
-        self.changes.retain(|(of, change)| {
-            *of != turn
-                || undone
-                    .iter()
-                    .any(|file| file.path == change.path && file.refused.is_some())
-        });
-        out.push(Effect::Emit(Event::ChangesUndone { turn, undone }));
     }
 
     /// Makes a request of everything said so far.

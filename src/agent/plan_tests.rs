@@ -6,7 +6,7 @@ use super::tests::{
     agent, answer, asked, call, change, done, model, preview, submit, succeed, summary,
 };
 use super::*;
-use crate::protocol::{Finish, ModelEvent, StepState, ToolChoice};
+use crate::protocol::{Decision, EndReason, Finish, Mode, ModelEvent, Op, StepState, ToolChoice};
 
 /// Lets the model answer with the call of a plan.
 fn give(agent: &mut Agent, steps: &[&str]) -> Vec<Effect> {

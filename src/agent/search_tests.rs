@@ -3,7 +3,7 @@
 use super::tests::*;
 use super::*;
 use crate::protocol::{
-    CheckResult, Departure, Finish, Hash, ModelEvent, Risk, SearchNews, ToolChoice,
+    CheckResult, Departure, Finish, Hash, Mode, ModelEvent, Op, Risk, SearchNews, ToolChoice,
 };
 
 /// An agent that lets edits be made without asking, and has a check.

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::protocol::ToolList;
 use crate::protocol::{
-    CallId, ChangeKind, Finish, Hash, LineKind, ModelEvent, ModelFailure, Risk, Scope, ToolChoice,
-    Usage,
+    CallId, ChangeKind, Decision, EndReason, Finish, Hash, LineKind, Mode, ModelEvent,
+    ModelFailure, Op, Risk, Scope, ToolChoice, Usage,
 };
 
 pub(super) fn spec(name: &str, risk: Risk) -> ToolSpec {

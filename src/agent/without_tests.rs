@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::tests::*;
 use super::*;
 use crate::protocol::{
-    BREAKS_SYNTAX, CheckResult, Finish, Hash, Hunk, Line, LineKind, Rule, Ruling, Scope, ToolChoice,
+    BREAKS_SYNTAX, CheckResult, Finish, Hash, Hunk, Line, LineKind, Mode, Op, Risk, Rule, Ruling,
+    Scope, ToolChoice,
 };
 
 /// What happens where a mechanism would help: whether it did.

@@ -33,6 +33,7 @@ mod keys;
 mod keys_file;
 mod markdown;
 mod mention;
+mod model_name;
 mod msg;
 mod overlay;
 mod pace;

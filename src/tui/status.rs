@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use crate::protocol::{CallState, Item, Mode, Transcript, TurnState};
 
+use super::model_name;
 use super::role::Role;
 use super::text::{Row, clean_line, short_count, take, thousands, width};
+
+/// The most columns of the model's name.
+const MODEL: usize = 32;
 
 /// What the status bar shows beside the transcript.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +37,12 @@ pub(super) fn row(facts: Facts<'_>, limit: usize) -> Row {
     let chip = format!(" {mode} ");
     let state = state(facts);
     let (tokens, speed) = cost(facts.transcript);
-    let model = clean_line(facts.model);
+    let title = facts
+        .transcript
+        .model
+        .as_ref()
+        .map(|model| model.title.as_str());
+    let model = model_name::fitted(facts.model, title, MODEL);
     let enforced = format!("● {}", clean_line(facts.enforced));
     // From everything down to the least; the first that fits is shown.
     let levels: [(&str, &[&str]); 6] = [

@@ -3,8 +3,9 @@
 use crate::protocol::Transcript;
 
 use super::keymap::{Action, Edit, key_of};
+use super::model_name;
 use super::role::Role;
-use super::text::{Row, clean_line, cut_middle, wrap};
+use super::text::{Row, clean_line, cut_middle, thousands, width, wrap};
 
 /// Things that work well as a first message.
 const EXAMPLES: [&str; 3] = [
@@ -36,7 +37,10 @@ pub(super) fn rows(
     let mode = format!("{}: {}", transcript.mode, transcript.mode.meaning());
     for (name, value) in [
         ("root", root),
-        ("model", model_state(transcript, model)),
+        (
+            "model",
+            model_state(transcript, model, limit.saturating_sub(7)),
+        ),
         ("mode", mode),
         ("bounds", clean_line(enforced)),
     ] {
@@ -94,26 +98,109 @@ fn problem(text: &str, limit: usize) -> Vec<Row> {
     rows
 }
 
-fn model_state(transcript: &Transcript, name: &str) -> String {
-    if transcript.model_failure.is_some() {
-        return format!("{} · failed to load", clean_line(name));
-    }
-    match (&transcript.model, transcript.loading) {
-        (Some(model), _) => {
-            let mut text = format!(
-                "{} · {} tokens of context",
-                clean_line(&model.name),
-                super::text::thousands(model.context)
-            );
-            if model.memory.total() > 0 {
-                text.push_str(&format!(" · {}", clean_line(&model.memory.to_string())));
-            }
-            text
+/// The columns of a model's name that come before the rest of what is said of it.
+const LEAST_NAME: usize = 20;
+
+/// Says which model it is and how it is with it, in at most `limit` columns where that can be.
+fn model_state(transcript: &Transcript, name: &str, limit: usize) -> String {
+    let model = transcript.model.as_ref();
+    // From everything down to the least; the first that leaves room for the name is said.
+    let states = match (&transcript.model_failure, model, transcript.loading) {
+        (Some(_), ..) => vec!["failed to load".to_owned()],
+        (None, Some(model), _) => {
+            let context = format!("{} tokens of context", thousands(model.context));
+            let memory = (model.memory.total() > 0)
+                .then(|| format!("{context} · {}", clean_line(&model.memory.to_string())));
+            memory.into_iter().chain([context]).collect()
         }
-        (None, Some(share)) => format!("{} · loading {:.0} %", clean_line(name), share * 100.0),
-        (None, None) => format!(
-            "{} · not loaded yet; you can write already",
-            clean_line(name)
-        ),
+        (None, None, Some(share)) => vec![format!("loading {:.0} %", share * 100.0)],
+        (None, None, None) => vec![
+            "not loaded yet; you can write already".to_owned(),
+            "not loaded yet".to_owned(),
+        ],
+    };
+    let (name, title) = match model {
+        Some(model) => (model.name.as_str(), Some(model.title.as_str())),
+        None => (name, None),
+    };
+    let least = width(&model_name::fitted(name, title, usize::MAX)).min(LEAST_NAME);
+    let fits = |state: &&String| width(state) + 3 + least <= limit;
+    let Some(state) = states.iter().find(fits).or(states.last()) else {
+        return model_name::fitted(name, title, limit);
+    };
+    let room = limit.saturating_sub(width(state) + 3).max(least);
+    format!("{} · {state}", model_name::fitted(name, title, room))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{CallForm, Event, ModelInfo, ModelMemory, ToolList};
+
+    const BLOB: &str = "/var/lib/models/blobs/sha256-60e05f2100f1c03fa9f4d3f1a1b2c3d4e5f60718293a4b5c6d7e8f9001122334";
+    const FILE: &str =
+        "/home/somebody/models/of/many/kinds/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf";
+
+    fn loaded(name: &str) -> Event {
+        Event::ModelLoaded {
+            info: ModelInfo {
+                name: name.to_owned(),
+                title: "Qwen2.5 Coder 1.5B".to_owned(),
+                architecture: "qwen2".to_owned(),
+                parameters: 1_500_000_000,
+                context: 16_384,
+                form: CallForm::JsonFence,
+                memory: ModelMemory::default(),
+                tools: ToolList::Text,
+            },
+        }
+    }
+
+    #[test]
+    fn a_model_s_file_is_told_by_its_name_and_not_cut_at_the_edge() {
+        let loading = |name: &str| Event::ModelLoading {
+            name: name.to_owned(),
+            share: 0.4,
+        };
+        for (name, event, limit, expected) in [
+            (
+                FILE,
+                loading(FILE),
+                80,
+                "/home/somebody/…/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf · loading 40 %",
+            ),
+            (
+                FILE,
+                loading(FILE),
+                56,
+                "qwen2.5-cod…b-instruct-q4_k_m.gguf · loading 40 %",
+            ),
+            (
+                FILE,
+                loaded(FILE),
+                56,
+                "qwen2.5…ct-q4_k_m.gguf · 16,384 tokens of context",
+            ),
+            (
+                BLOB,
+                loading(BLOB),
+                56,
+                "/var/lib/models/…/60e05f2100f1… · loading 40 %",
+            ),
+            (
+                BLOB,
+                loaded(BLOB),
+                76,
+                "Qwen2.5 Coder 1.5B (60e05f2100f1…) · 16,384 tokens of context",
+            ),
+        ] {
+            let mut transcript = Transcript::default();
+            transcript.apply(&event);
+            let rows = rows(&transcript, "/work", name, "nothing", limit, 40);
+            let said: Vec<String> = rows.iter().map(Row::plain).collect();
+            let model = said.iter().find(|row| row.starts_with("model"));
+            let model = model.expect("a row of the model");
+            assert_eq!(model.trim_start_matches("model  "), expected, "{limit}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::tests::{agent, answer, arguments, asked, model, submit, summary};
 use super::super::*;
 use super::*;
-use crate::protocol::{Finish, ModelEvent, Usage};
+use crate::protocol::{Finish, Mode, ModelEvent, Usage};
 
 /// Lets the model read a file, and says that the prompt had so many tokens.
 fn read(agent: &mut Agent, path: &str, text: &str, prompt: u32) -> Vec<Effect> {

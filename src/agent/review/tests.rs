@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::tests::{agent, asked, done, model, submit, summary};
 use super::super::*;
 use super::*;
-use crate::protocol::{ModelEvent, ToolChoice};
+use crate::protocol::{Mode, ModelEvent, Op, ToolChoice};
 
 const DIFF: &str = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,2 @@\n def f():\n-    return 1\n+    return 2\n";
 

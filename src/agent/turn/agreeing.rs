@@ -14,8 +14,9 @@ use serde_json::{Map, Value};
 use super::super::calls::Stage;
 use super::super::input::Effect;
 use super::checking::Checking;
-use super::rewriting::{Rewriting, last_block};
+use super::rewriting::Rewriting;
 use super::searching::{Candidate, Search};
+use super::weaving::last_block;
 use super::wording::Part;
 use super::{Agent, intent, notice};
 use crate::protocol::{

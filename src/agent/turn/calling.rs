@@ -9,7 +9,8 @@ use super::super::guidance;
 use super::super::input::{Effect, Preview};
 use super::super::policy::Verdict;
 use super::super::repeats::Repetition;
-use super::{Agent, unmoved};
+use super::Agent;
+use super::hearing::unmoved;
 use crate::protocol::{
     CallId, EndReason, Event, FileChange, LineKind, Mechanism, Message, Outcome, Risk, ToolCall,
     ToolChoice, Why,
