@@ -199,6 +199,113 @@ fn a_check_that_is_let_runs_on_what_was_changed_and_tries_the_edits_after_it() {
     assert!(question(&out).is_none(), "once is enough");
 }
 
+/// Lets a turn build something after which the check fails, and returns what is asked of the model then.
+fn failing_after(agent: &mut Agent, reached: u32) -> Vec<Effect> {
+    begin(agent);
+    let out = edit(agent);
+    let (id, _) = question(&out).expect("asked");
+    allow(agent, id);
+    fails(agent, id, reached)
+}
+
+fn fails(agent: &mut Agent, id: CallId, reached: u32) -> Vec<Effect> {
+    let text = "`t` fails: no".to_owned();
+    agent.handle(Input::Checked {
+        call: id,
+        outcome: Outcome::Done { text },
+        result: Some(CheckResult {
+            passed: false,
+            reached,
+            failed: 0,
+            millis: 1,
+            given: [0; 8],
+        }),
+    })
+}
+
+/// Lets the model write an edit that is tried, and returns the check of it.
+fn tried(agent: &mut Agent, after: &str) -> CallId {
+    let out = call(agent, "edit", "a.py");
+    let id = out.iter().find_map(|effect| match effect {
+        Effect::Preview(call) => Some(call.id),
+        _ => None,
+    });
+    let out = agent.handle(Input::Previewed {
+        call: id.expect("an edit"),
+        preview: Preview::Change(Box::new(FileChange {
+            after: Some(crate::protocol::Hash(after.into())),
+            ..change("a.py")
+        })),
+    });
+    let (id, is_trial) = run(&out).expect("it is checked");
+    assert!(is_trial);
+    id
+}
+
+#[test]
+fn after_a_check_that_fails_edits_are_tried_against_it_in_the_same_turn() {
+    let mut agent = agent_with_a_check(Mode::Ask);
+    let out = failing_after(&mut agent, 3);
+    let request = asked(&out).expect("an edit is drawn");
+    assert!(
+        matches!(request.choice, crate::protocol::ToolChoice::Required { .. }),
+        "it is not asked whether it is done: {:?}",
+        request.choice
+    );
+    let check = tried(&mut agent, "1");
+    let out = checked(&mut agent, check, false);
+    // Words are a draw in vain, and not the end.
+    assert!(asked(&out).is_some());
+    let out = answer(&mut agent, "I fixed it.");
+    assert!(summary(&out).is_none() && asked(&out).is_some(), "{out:?}");
+    let check = tried(&mut agent, "2");
+    let out = checked(&mut agent, check, true);
+    let shown = out.iter().find_map(|effect| match effect {
+        Effect::Emit(Event::ApprovalRequested { call, .. }) => Some(*call),
+        _ => None,
+    });
+    let id = shown.expect("what passes is asked about like any other edit");
+    allow(&mut agent, id);
+    succeed(&mut agent, id.0, Some(change("a.py")));
+    let out = answer(&mut agent, "Done.");
+    assert_eq!(
+        summary(&out).map(crate::protocol::TurnSummary::sentence),
+        Some("Changed `a.py`; the check passes (edit 3 of 3 tried).".to_owned())
+    );
+}
+
+#[test]
+fn after_a_change_a_check_that_says_the_same_of_every_edit_has_none_made() {
+    let mut agent = agent_with_a_check(Mode::Ask);
+    failing_after(&mut agent, 0);
+    let mut out = Vec::new();
+    for after in ["1", "2", "3", "4"] {
+        let check = tried(&mut agent, after);
+        out = fails(&mut agent, check, 0);
+    }
+    assert_eq!(
+        summary(&out).map(crate::protocol::TurnSummary::sentence),
+        Some("Changed `a.py`; the check does not pass (5 edits tried).".to_owned())
+    );
+}
+
+#[test]
+fn a_model_that_finds_its_way_says_whether_what_fails_has_to_do_with_its_change() {
+    let mut agent = agent_with_a_check(Mode::Ask);
+    agent.handle(Input::ModelReady(ModelInfo {
+        parameters: 70_000_000_000,
+        ..info()
+    }));
+    let out = failing_after(&mut agent, 3);
+    let request = asked(&out).expect("the model goes on");
+    assert_eq!(request.choice, crate::protocol::ToolChoice::Auto);
+    let out = answer(&mut agent, "That failed before.");
+    assert_eq!(
+        summary(&out).map(crate::protocol::TurnSummary::sentence),
+        Some("Changed `a.py`; the check does not pass (1 edit tried).".to_owned())
+    );
+}
+
 #[test]
 fn a_check_that_passes_is_said_in_the_summary() {
     let mut agent = agent_with_a_check(Mode::Ask);

@@ -254,6 +254,7 @@ impl Agent {
 
     /// Goes on after a check of the tree as the turn left it.
     fn checked_after(&mut self, text: &str, result: Option<CheckResult>, out: &mut Vec<Effect>) {
+        let searches = self.helps(Mechanism::Search) && self.leads();
         let Some(turn) = &mut self.turn else { return };
         if let Some(result) = result {
             turn.drawn += 1;
@@ -263,10 +264,20 @@ impl Agent {
                 return self.advance(out);
             }
             turn.checked_first = Some(text.to_owned());
+            turn.next = None;
+            let text = format!("The project's check was run, and does not pass. {text}");
+            if searches {
+                // Asked whether that has to do with its change, a model that has to be led says that it is done. An edit
+                // is made only if the check gets further with it.
+                turn.search = Some(Search::default());
+                let text = format!("{text}\nMake the next change now.");
+                self.remember(Message::User { text }, out);
+                return self.draw(out);
+            }
             // Whether it passed before is not known: what fails may have nothing to do with the change.
             let text = format!(
-                "The project's check was run, and does not pass. {text}\nIf that has to do with what was asked for, make \
-                 the next change now; otherwise say so in one sentence without a call."
+                "{text}\nIf that has to do with what was asked for, make the next change now; otherwise say so in one \
+                 sentence without a call."
             );
             self.remember(Message::User { text }, out);
         }
