@@ -303,6 +303,13 @@ fn the_question_about_a_found_check_says_what_runs_where_and_for_how_long() {
         assert!(frame.contains(shown), "{shown} in\n{frame}");
     }
     assert!(!frame.contains("from now on"), "{frame}");
+    assert!(
+        frame.contains("run.check · the project, after this change"),
+        "{frame}"
+    );
+    for twice in ["argv:", "name:"] {
+        assert!(!frame.contains(twice), "{twice} in\n{frame}");
+    }
     assert_eq!(desk.key(KeyCode::Char('y')), allow());
 }
 

@@ -165,6 +165,48 @@ pub(super) fn asks_for_a_mend(request: &str) -> bool {
     has(WRONG) && !has(BUILDING)
 }
 
+/// Tells whether a request asks for something that goes wrong to be mended, so that a check of the project as it is would
+/// likely say what that is. It asks for nothing else.
+pub(super) fn asks_to_mend_a_failure(request: &str) -> bool {
+    let words: Vec<String> = request
+        .split(|c: char| !c.is_alphanumeric())
+        .map(str::to_lowercase)
+        .collect();
+    let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
+    let wants_passing = has(&["test", "tests"]) && has(&["pass"]);
+    (has(WRONG) || has(FAILING) || wants_passing) && !has(BUILDING)
+}
+
+/// Words for what goes wrong, and for mending it.
+const FAILING: &[&str] = &[
+    "correct",
+    "crash",
+    "crashed",
+    "crashes",
+    "crashing",
+    "debug",
+    "error",
+    "errors",
+    "exception",
+    "fail",
+    "failed",
+    "failing",
+    "fails",
+    "failure",
+    "failures",
+    "fix",
+    "fixes",
+    "hang",
+    "hangs",
+    "mend",
+    "panic",
+    "panics",
+    "regression",
+    "repair",
+    "solve",
+    "traceback",
+];
+
 /// Words for code that does something wrong.
 const WRONG: &[&str] = &[
     "broken",
@@ -476,6 +518,29 @@ mod tests {
             "Raise an error where the size is wrong",
         ] {
             assert!(!asks_for_a_mend(request), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_request_to_mend_a_failure_is_told_from_one_that_builds() {
+        for (request, expected) in [
+            ("The last page is missing. Fix pages.py.", true),
+            ("Fix it", true),
+            ("The sum is wrong. Change it.", true),
+            ("Make the failing test pass", true),
+            ("Make the tests pass", true),
+            ("Repair `parse`", true),
+            ("Change f so that it does not crash on an empty list", true),
+            ("Add a flag", false),
+            ("Add a test for the failure", false),
+            ("Fix the crash and add a test", false),
+            ("Rename f to g", false),
+            ("Implement what fails", false),
+            ("Pass the limit to f", false),
+            ("Fix the typo", false),
+            ("Use a prefix in a.py", false),
+        ] {
+            assert_eq!(asks_to_mend_a_failure(request), expected, "{request}");
         }
     }
 

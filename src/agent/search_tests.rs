@@ -274,11 +274,13 @@ fn a_short_file_is_asked_for_beside_the_conversation() {
             text: "Sure:".into(),
         },
     );
-    assert!(
-        !shown
-            .iter()
-            .any(|effect| matches!(effect, Effect::Emit(Event::Text { .. }))),
-        "what is drawn is not said"
+    assert_eq!(
+        shown,
+        [Effect::Emit(Event::CallDrafted {
+            name: Some("edit 2".into()),
+            bytes: 5
+        })],
+        "what is drawn is not said, but which edit it is"
     );
     let out = done(
         &mut agent,

@@ -342,7 +342,8 @@ impl TurnSummary {
                 tried,
                 passed: false,
             }) => {
-                format!("; the check does not pass ({tried} edits tried)")
+                let edits = if *tried == 1 { "edit" } else { "edits" };
+                format!("; the check does not pass ({tried} {edits} tried)")
             }
         };
         format!("{files}{check}{denied}{end}.")

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::clock::SearchClock;
 use super::effects::{Done, Tasks};
 use super::journal::{Entry, Journal, VERSION};
 use super::known::Catalog;
@@ -114,19 +115,11 @@ pub(super) struct Driver {
     opening: Vec<Event>,
     /// Messages that the agent brings by itself: the steps of a plan.
     steps: (mpsc::UnboundedSender<Op>, mpsc::UnboundedReceiver<Op>),
-    /// When the running turn began, how long it may try edits, and whether it was told that this is over.
+    /// When the running turn began and its search, and how long it may try edits.
     turn_began: Instant,
     search_began: Instant,
-    search_time: Duration,
-    clock: Clock,
+    clock: SearchClock,
     stopped: bool,
-}
-
-/// Whether a turn is told when its time is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Clock {
-    Running,
-    Stopped,
 }
 
 impl Driver {
@@ -202,8 +195,7 @@ impl Driver {
             steps: mpsc::unbounded_channel(),
             turn_began: Instant::now(),
             search_began: Instant::now(),
-            search_time,
-            clock: Clock::Stopped,
+            clock: SearchClock::new(search_time),
             stopped: false,
         };
         if !resumed {
@@ -243,10 +235,16 @@ impl Driver {
                     None => std::future::pending().await,
                 }
             };
-            let deadline = tokio::time::Instant::from_std(self.turn_began + self.search_time);
+            let deadline = self.clock.deadline();
+            let time_is_up = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
-                () = tokio::time::sleep_until(deadline), if self.clock == Clock::Running => {
-                    self.clock = Clock::Stopped;
+                () = time_is_up => {
+                    self.clock.stop();
                     self.feed(Input::TimeIsUp);
                 }
                 op = ops.recv() => {
@@ -591,13 +589,10 @@ impl Driver {
     }
 
     pub(super) fn emit(&mut self, mut event: Event) {
+        self.clock.hear(&event, Instant::now());
         match &mut event {
-            Event::TurnStarted { .. } => {
-                self.turn_began = Instant::now();
-                self.clock = Clock::Running;
-            }
+            Event::TurnStarted { .. } => self.turn_began = Instant::now(),
             Event::TurnMeasured { wall_ms, .. } => {
-                self.clock = Clock::Stopped;
                 *wall_ms = u64::try_from(self.turn_began.elapsed().as_millis()).unwrap_or(u64::MAX);
             }
             Event::Searched { news } => match news {

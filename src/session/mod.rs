@@ -9,6 +9,7 @@
 )]
 
 mod attach;
+mod clock;
 mod coding;
 mod driver;
 mod effects;

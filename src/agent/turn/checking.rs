@@ -7,7 +7,7 @@ use super::super::calls::Stage;
 use super::super::input::Effect;
 use super::super::policy::Verdict;
 use super::searching::Search;
-use super::{Agent, notice};
+use super::{Agent, intent, notice};
 use crate::protocol::{
     CallId, CheckResult, Decision, Event, Level, Mechanism, Message, Mode, Outcome, Risk, Rule,
     Ruling, SearchEnd, Subject, ToolCall, TrialOf, Why,
@@ -15,6 +15,9 @@ use crate::protocol::{
 
 /// The tool of the check.
 const CHECK: &str = "check";
+
+/// What it is called where nothing was changed yet.
+const AS_IT_IS: &str = "the project as it is";
 
 /// Whether the check may run where that is asked about: nobody named it and every change is asked about, or a rule of the
 /// user has it asked about. It is asked once a session.
@@ -33,6 +36,8 @@ pub(super) enum Checking {
     /// There is no check, or nothing to be checked.
     #[default]
     Off,
+    /// The user is to be asked whether it may run, before the model is asked.
+    Unasked,
     /// It is to be run before the model is asked, so that the model reads what fails.
     Wanted,
     Running(CallId),
@@ -51,6 +56,18 @@ impl Agent {
             Mode::Edit | Mode::Auto => self.check_leave != Leave::Refused,
         };
         is_let && self.has_check() && self.rules_let_check()
+    }
+
+    /// Says how a turn that is to change something begins. What fails is told first where that is to be mended, if need be
+    /// after a question; what is to be built is checked once it is there.
+    pub(super) fn first_checking(&self, request: &str) -> Checking {
+        match self.may_check() {
+            true => Checking::Wanted,
+            false if self.check_is_asked_about() && intent::asks_to_mend_a_failure(request) => {
+                Checking::Unasked
+            }
+            false => Checking::Off,
+        }
     }
 
     /// Tells whether there is a check, and it is of use.
@@ -115,9 +132,22 @@ impl Agent {
         self.unchecked_by = Some(rule);
     }
 
-    /// Tells whether the user is to be asked now if the check may run: a change was made, every change or the check is
-    /// asked about, and this was not asked in this session.
+    /// Tells whether the user is to be asked now if the check may run: that was not asked in this session, and the turn
+    /// begins with it or has made a change.
     pub(super) fn is_to_ask_for_check(&self) -> bool {
+        let is_due = |turn: &super::Turn| match turn.checking {
+            Checking::Unasked => true,
+            Checking::Off => !turn.changed.is_empty(),
+            Checking::Wanted | Checking::Running(_) | Checking::Known(_) => false,
+        };
+        let turn = self.turn.as_ref();
+        turn.is_some_and(|turn| turn.search.is_none() && is_due(turn))
+            && self.check_is_asked_about()
+    }
+
+    /// Tells whether the check runs only once the user is asked, and was not asked in this session: every change is
+    /// asked about, or the check is.
+    fn check_is_asked_about(&self) -> bool {
         let ruling = self.check_rule().map(|rule| rule.ruling);
         let is_of_mode = match (self.policy.mode(), ruling) {
             (Mode::Plan, _) | (_, Some(Ruling::Deny)) => false,
@@ -125,14 +155,10 @@ impl Agent {
             (Mode::Ask, Some(Ruling::Allow) | None) => !self.settings.check_is_named,
             (Mode::Edit | Mode::Auto, Some(Ruling::Allow) | None) => false,
         };
-        let is_asked_about = is_of_mode
+        is_of_mode
             && self.check_leave == Leave::NotAsked
             && self.settings.asks_check
-            && self.has_check();
-        let has_changed = |turn: &super::Turn| {
-            !turn.changed.is_empty() && turn.checking == Checking::Off && turn.search.is_none()
-        };
-        is_asked_about && self.turn.as_ref().is_some_and(has_changed)
+            && self.has_check()
     }
 
     /// Asks whether the check may run, as for any other program; the answer holds for the session.
@@ -140,7 +166,12 @@ impl Agent {
         self.check_leave = Leave::Refused;
         let words = self.settings.check.clone();
         let id = self.calls.mint();
-        let what = "the project, after this change";
+        let Some(turn) = &mut self.turn else { return };
+        turn.checking = Checking::Off;
+        let what = match turn.changed.is_empty() {
+            true => AS_IT_IS,
+            false => "the project, after this change",
+        };
         let Some(call) = self.check_call(id, what, Some(words)) else {
             return self.advance(out);
         };
@@ -206,7 +237,7 @@ impl Agent {
         self.advance(out);
     }
 
-    /// Runs the check on the tree as the turn left it.
+    /// Runs the check that was let, on the tree as the turn left it so far.
     fn check_now(&mut self, id: CallId, out: &mut Vec<Effect>) {
         self.check_leave = Leave::Given;
         let Some(open) = self.calls.get_mut(id) else {
@@ -223,6 +254,7 @@ impl Agent {
 
     /// Goes on after a check of the tree as the turn left it.
     fn checked_after(&mut self, text: &str, result: Option<CheckResult>, out: &mut Vec<Effect>) {
+        let searches = self.helps(Mechanism::Search) && self.leads();
         let Some(turn) = &mut self.turn else { return };
         if let Some(result) = result {
             turn.drawn += 1;
@@ -232,10 +264,20 @@ impl Agent {
                 return self.advance(out);
             }
             turn.checked_first = Some(text.to_owned());
+            turn.next = None;
+            let text = format!("The project's check was run, and does not pass. {text}");
+            if searches {
+                // Asked whether that has to do with its change, a model that has to be led says that it is done. An edit
+                // is made only if the check gets further with it.
+                turn.search = Some(Search::default());
+                let text = format!("{text}\nMake the next change now.");
+                self.remember(Message::User { text }, out);
+                return self.draw(out);
+            }
             // Whether it passed before is not known: what fails may have nothing to do with the change.
             let text = format!(
-                "The project's check was run, and does not pass. {text}\nIf that has to do with what was asked for, make \
-                 the next change now; otherwise say so in one sentence without a call."
+                "{text}\nIf that has to do with what was asked for, make the next change now; otherwise say so in one \
+                 sentence without a call."
             );
             self.remember(Message::User { text }, out);
         }
@@ -244,7 +286,7 @@ impl Agent {
 
     /// Runs the check on the tree as it is.
     pub(super) fn check_first(&mut self, out: &mut Vec<Effect>) {
-        let Some(id) = self.open_check("the project as it is", None, out) else {
+        let Some(id) = self.open_check(AS_IT_IS, None, out) else {
             return self.advance(out);
         };
         if let Some(turn) = &mut self.turn {

@@ -61,7 +61,7 @@ impl Agent {
             ModelEvent::Text { text } if turn.rewriting.is_some() => {
                 turn.written.push_str(&text);
                 out.push(Effect::Emit(Event::CallDrafted {
-                    name: Some("another edit".to_owned()),
+                    name: Some(turn.drafted()),
                     bytes: u32::try_from(turn.written.len()).unwrap_or(u32::MAX),
                 }));
             }

@@ -43,6 +43,16 @@ pub(super) struct Focused {
 }
 
 impl super::Turn {
+    /// Names what is being written beside the conversation.
+    pub(super) fn drafted(&self) -> String {
+        let part = self.rewriting.as_ref().map(Rewriting::part);
+        let drawn = self.search.as_ref().map_or(0, super::Search::drawn);
+        match part {
+            Some(Part::Calls) => "sample calls".to_owned(),
+            _ => format!("edit {}", drawn + 1),
+        }
+    }
+
     /// Returns what is known of a text.
     pub(super) fn aims(&self, path: &str, text: &str) -> Option<&Aims> {
         let mut known = self.focused.iter();

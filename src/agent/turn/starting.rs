@@ -111,10 +111,9 @@ impl Agent {
         if let Some(whole) = self.whole_request(&text, &named).filter(|_| wants_change) {
             opening = VecDeque::from([whole]);
         }
-        let checking = if wants_change && self.may_check() {
-            Checking::Wanted
-        } else {
-            Checking::Off
+        let checking = match wants_change {
+            true => self.first_checking(&text),
+            false => Checking::Off,
         };
         self.turn = Some(Turn {
             number: self.turns,

@@ -66,7 +66,8 @@ pub(super) async fn gather(
             | ModelEvent::CallDrafted { .. }
             | ModelEvent::Call { .. }
             | ModelEvent::BadCall { .. }
-            | ModelEvent::Departed { .. } => {}
+            | ModelEvent::Departed { .. }
+            | ModelEvent::Weighed { .. } => {}
         }
     }
     Err("the model ended before its answer did; the server's log says why".to_owned())

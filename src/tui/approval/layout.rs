@@ -11,7 +11,7 @@ use super::super::role::Role;
 use super::super::text::{Row, clean, clean_line, fold, wrap};
 use super::super::{approval_ask, diff};
 use super::{Approval, Question};
-use crate::protocol::{FileChange, Risk, ToolCall};
+use crate::protocol::{Ask, FileChange, Risk, ToolCall, command_of};
 
 /// Rows of the arguments that are laid out at most.
 const MOST_ROWS: usize = 5_000;
@@ -79,6 +79,10 @@ fn lay_out(question: Question<'_>, highlighter: &Highlighter, width: u16) -> Par
     let mut what = Row::new(mark, role);
     what.push(format!("{}.", clean_line(&call.server)), Role::TextDim);
     what.push(clean_line(&call.tool), Role::Call);
+    let told = question.ask.and_then(|ask| told_check(call, ask));
+    if let Some(of) = told {
+        what.push(format!(" · {}", clean_line(of)), Role::TextDim);
+    }
     if let Some(change) = question.change {
         what.push(" · ", Role::TextDim);
         what.append(diff::heading(change));
@@ -95,9 +99,20 @@ fn lay_out(question: Question<'_>, highlighter: &Highlighter, width: u16) -> Par
     let body = match question.change {
         // What has lines is gone through by a review.
         Some(change) => diff::ends(change, wide),
+        None if told.is_some() => Vec::new(),
         None => arguments(call, wide, highlighter),
     };
     Parts { head, body, width }
+}
+
+/// Returns what a check is of, where that and its words are all that its call holds: the question shows both, and nothing
+/// is left for the body.
+fn told_check<'a>(call: &'a ToolCall, ask: &Ask) -> Option<&'a str> {
+    let names: Vec<&str> = call.arguments.keys().map(String::as_str).collect();
+    let shows_words = command_of(call).is_some_and(|words| words == ask.command);
+    let is_all = ask.is_once_for_all() && shows_words && names.len() == 2;
+    call.argument("name")
+        .filter(|_| is_all && names.contains(&"argv"))
 }
 
 fn arguments(call: &ToolCall, wide: usize, highlighter: &Highlighter) -> Vec<Row> {

@@ -325,6 +325,9 @@ impl Agent {
         // A check that says the same whatever is edited (no such test, no such program) cannot choose.
         let looked = base.is_some_and(|base| base.reached > 0);
         let is_blind = !looked && search.tried >= ROUND && search.unmoved >= search.tried;
+        if is_blind && !turn.changed.is_empty() {
+            return self.give_up_search(out);
+        }
         if is_blind && let Some(first) = search.best.take() {
             turn.checking = Checking::Off;
             return self.adopt(first.candidate, SearchEnd::Undecided, out);
