@@ -233,14 +233,23 @@ async fn a_sealed_session_reaches_its_servers_by_the_broker_and_no_others() {
     assert!(plain.seen().iter().any(|seen| seen.says() == "tools/list"));
     assert!(behind.seen().iter().any(|seen| seen.says() == "tools/list"));
 
-    // How each was reached is noted, too.
+    // How each was reached is noted, too, and what walden's own are confined by.
     let launched = left.audit.iter().filter(|line| line["what"] == "launched");
     let mut names: Vec<&str> = launched
         .filter_map(|line| line["server"].as_str())
         .collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names, ["encrypted", "forbidden", "plain"]);
+    let expected = [
+        "encrypted",
+        "forbidden",
+        "fs",
+        "git",
+        "memory",
+        "plain",
+        "run",
+    ];
+    assert_eq!(names, expected);
 
     // The process with the model made none of these connections: it was sealed, and says so.
     let sealed = left
