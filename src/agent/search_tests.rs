@@ -277,10 +277,10 @@ fn a_short_file_is_asked_for_beside_the_conversation() {
     assert_eq!(
         shown,
         [Effect::Emit(Event::CallDrafted {
-            name: Some("edit 2".into()),
+            name: Some("another edit".into()),
             bytes: 5
         })],
-        "what is drawn is not said, but which edit it is"
+        "what is drawn is not said; how many there were is counted by the search"
     );
     let out = done(
         &mut agent,

@@ -533,6 +533,12 @@ fn a_fault_that_nothing_checks_is_mended_by_what_edits_give() {
     agent.checker = None;
     let out = read(&mut agent, "def f():\n    return 1\n");
     told(&mut agent, &out, vec![Aim::File], false);
+    let text = "Sure".to_owned();
+    let shown = model(&mut agent, crate::protocol::ModelEvent::Text { text });
+    assert!(
+        matches!(&shown[..], [Effect::Emit(Event::CallDrafted { name: Some(name), .. })] if name == "edit 1"),
+        "no search is told of that counts them: {shown:?}"
+    );
     let out = written(&mut agent, "def f():\n    return 2\n");
     let out = left(&mut agent, &out, "drawn");
     assert!(format!("{:?}", asked(&out)).contains("short calls"));

@@ -43,12 +43,13 @@ pub(super) struct Focused {
 }
 
 impl super::Turn {
-    /// Names what is being written beside the conversation.
+    /// Names what is being written beside the conversation. Where the search is told of, that counts the edits.
     pub(super) fn drafted(&self) -> String {
         let part = self.rewriting.as_ref().map(Rewriting::part);
         let drawn = self.search.as_ref().map_or(0, super::Search::drawn);
         match part {
             Some(Part::Calls) => "sample calls".to_owned(),
+            _ if self.is_search_told => "another edit".to_owned(),
             _ => format!("edit {}", drawn + 1),
         }
     }
