@@ -2,8 +2,9 @@
 //!
 //! A small model that is asked whether a change is wrong mostly says what it is told to say. What it would have written
 //! itself it knows better: the lines that came and the lines that went are weighed against each other, each after the
-//! lines that stand above them. Measured with a 1.5B model: of 40 faults of one word put into code that it cannot have
-//! seen, 18 are told, of 36 faults of public collections 16; of 40 changes that a project took, none.
+//! lines that stand above them. Measured with a 1.5B model: of 22 faults of one word put into code that it cannot have
+//! seen, 9 are told (asked, it tells of none), of 35 faults of public collections 18 (asked, of 2); of 19 changes that
+//! mended such faults, none.
 
 use std::collections::HashSet;
 use std::ops::Range;
