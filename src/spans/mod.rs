@@ -2,7 +2,7 @@
 //! their servers asked on the way, as spans of a trace.
 //!
 //! It is told from the journal, after the fact: nothing is recorded for it that the session does not need or that a
-//! person could not read there. Contents are not told, only their sizes; what a call is titled stands in the [`tree`] alone,
+//! person could not read there. Contents are not told, only their sizes; what a call is titled stands in [`tree()`] alone,
 //! which is for the user's own eyes.
 //!
 //! A turn is a trace. A call of a third-party server is another, the one that the server was told of (`traceparent`):
