@@ -89,7 +89,10 @@ fn a_finding_is_questioned_before_it_is_told_and_the_conversation_hears_of_it() 
 
 #[test]
 fn what_the_model_would_not_have_expected_is_told_whatever_it_says_of_it() {
-    for (wrong, words) in [(true, "It gives two. After"), (false, "After")] {
+    for (wrong, words) in [
+        (true, "It gives two. `return 1` stood"),
+        (false, "`return 1` stood"),
+    ] {
         let mut agent = agent(Mode::Ask);
         let out = weighing(&mut agent, 5.0);
         assert_eq!(asked(&out).expect("looked at").tools[0].name, "report");

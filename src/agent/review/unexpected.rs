@@ -154,11 +154,11 @@ pub(super) fn finding(piece: &Piece, replaced: &Replaced, likelier: f32) -> Opti
         severity: Severity::Warning,
         title: format!("not expected here: `{}`", quoted(new)),
         explanation: format!(
-            "After the lines above, what stood here before is {} times likelier to the model: `{}`.",
-            times(likelier),
-            quoted(old)
+            "`{}` stood here: after the lines above, that is {} times likelier to the model.",
+            quoted(old),
+            times(likelier)
         ),
-        suggestion: format!("If it is not meant, `{}` again.", quoted(old)),
+        suggestion: "Put it back if the change is not meant.".to_owned(),
         votes: 1,
         passes: 1,
     })
@@ -283,7 +283,12 @@ mod tests {
         assert_eq!(found.title, "not expected here: `return a + b`");
         assert!(found.explanation.contains("some 140 times"), "{found:?}");
         explain(&mut found, "It adds.");
-        assert!(found.explanation.starts_with("It adds. After"), "{found:?}");
+        assert!(
+            found
+                .explanation
+                .starts_with("It adds. `return a - b` stood here"),
+            "{found:?}"
+        );
         assert_eq!(times(12.0), "more than 1,000");
     }
 }
