@@ -82,7 +82,7 @@ impl Mechanism {
         ),
         (
             Self::Doubts,
-            "where the model doubts the code as it stands, what else it thought of is tried",
+            "where the model doubts the code as it stands, what else it thought of is tried; a review weighs new lines against the old ones",
         ),
         (
             Self::Speculation,

@@ -20,8 +20,8 @@ use super::input::Effect;
 use super::turn::Turn;
 use super::{Agent, notice};
 use crate::protocol::{
-    EndReason, Event, Finding, Finish, Lane, Level, ModelFailure, ReviewNews, ReviewTarget,
-    Severity,
+    EndReason, Event, Finding, Finish, Lane, Level, Mechanism, ModelFailure, ReviewNews,
+    ReviewTarget, Severity,
 };
 
 /// How much of a change is looked at in one go, in bytes: what a small model can keep in view, and what a window holds
@@ -186,12 +186,14 @@ impl Agent {
 
     /// Has the lines that came weighed against those that went, before the model is asked about them.
     fn weigh(&mut self, out: &mut Vec<Effect>) {
+        let weighs = self.helps(Mechanism::Doubts);
         let Some(review) = self.reviewing() else {
             return;
         };
         let Some((piece, (doubts, places))) = review
             .piece
             .as_ref()
+            .filter(|_| weighs)
             .and_then(|piece| Some((piece, unexpected::doubts(piece)?)))
         else {
             return self.look(out);
@@ -344,11 +346,14 @@ impl Agent {
             let message = failure.to_string();
             return self.end_review(EndReason::Failed { message }, out);
         }
+        if review.weighing.take().is_some() {
+            return self.look(out);
+        }
+        self.tell_unexpected(out);
+        let Some(review) = self.reviewing() else {
+            return;
+        };
         review.missed += 1;
-        review.questioned = None;
-        review.weighing = None;
-        review.unexpected.clear();
-        review.doubted.clear();
         review.pass = review.passes;
         let path = review.piece.as_ref().map(|piece| piece.path.clone());
         let news = ReviewNews::Missed {
@@ -359,8 +364,29 @@ impl Agent {
         self.look_on(out);
     }
 
+    /// Tells what the model would not have expected and was not asked about to the end: that only lacks its words. No
+    /// finding of the piece is questioned after that.
+    fn tell_unexpected(&mut self, out: &mut Vec<Effect>) {
+        let Some(review) = self.reviewing() else {
+            return;
+        };
+        let asked = review.questioned.take().into_iter();
+        let waiting = asked.chain(std::mem::take(&mut review.doubted));
+        let waiting = waiting.filter(|doubted| doubted.is_told);
+        let waiting = waiting.map(|doubted| doubted.finding);
+        let unexpected = std::mem::take(&mut review.unexpected);
+        for finding in waiting.chain(unexpected) {
+            if !is_known(&review.found, &finding) {
+                review.found.push(finding.clone());
+                let news = ReviewNews::Found { finding };
+                out.push(Effect::Emit(Event::Reviewed { news }));
+            }
+        }
+    }
+
     /// Ends the review: says what was found, and lets the conversation know of it.
     fn end_review(&mut self, reason: EndReason, out: &mut Vec<Effect>) {
+        self.tell_unexpected(out);
         if let Some(review) = self.reviewing() {
             let text = review.summary();
             let told: Vec<String> = review.found.iter().take(TOLD).map(ask::line).collect();

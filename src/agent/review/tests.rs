@@ -109,6 +109,51 @@ fn what_the_model_would_not_have_expected_is_told_whatever_it_says_of_it() {
 }
 
 #[test]
+fn what_the_model_would_not_have_expected_is_told_however_the_review_ends() {
+    let full = || ModelFailure::ContextFull {
+        needed: 9_000,
+        context: 4_096,
+    };
+    let mut agent = agent(Mode::Ask);
+    weighing(&mut agent, 5.0);
+    let out = model(&mut agent, ModelEvent::Failed { failure: full() });
+    assert_eq!(findings(&out).len(), 1, "asking about it does not fit");
+    assert!(summary(&out).is_some());
+
+    let mut agent = super::super::tests::agent(Mode::Ask);
+    weighing(&mut agent, 5.0);
+    say(&mut agent, "report", json!({"findings": []}));
+    let out = done(&mut agent, "", Finish::Cancelled);
+    assert_eq!(
+        findings(&out).len(),
+        1,
+        "it was interrupted at the question"
+    );
+}
+
+#[test]
+fn what_cannot_be_weighed_is_asked_about() {
+    let mut agent = agent(Mode::Ask);
+    let read = |agent: &mut Agent| {
+        let target = ReviewTarget::Uncommitted;
+        agent.handle(Input::Op(Op::Review { target }));
+        agent.handle(Input::ChangeRead(Ok(DIFF.to_owned())))
+    };
+    read(&mut agent);
+    let failure = ModelFailure::ContextFull {
+        needed: 9_000,
+        context: 4_096,
+    };
+    let out = model(&mut agent, ModelEvent::Failed { failure });
+    assert_eq!(asked(&out).expect("looked at").tools[0].name, "report");
+
+    let mut agent = super::super::tests::agent(Mode::Ask);
+    agent.settings.without = vec![Mechanism::Doubts];
+    let out = read(&mut agent);
+    assert_eq!(asked(&out).expect("looked at").tools[0].name, "report");
+}
+
+#[test]
 fn a_finding_that_does_not_stand_is_not_told() {
     let mut agent = agent(Mode::Ask);
     reading(&mut agent);

@@ -42,7 +42,11 @@ impl Answer<'_, '_> {
         let weights = self.engine.cache.weights();
         let lead = weights.tokenize(&doubts.lead);
         let text = weights.tokenize(&doubts.text);
-        let needed = lead.len() + text.len() + LONGEST;
+        let longest = match doubts.rivals.is_empty() {
+            true => LONGEST,
+            false => super::rivals::LONGEST,
+        };
+        let needed = lead.len() + text.len() + longest;
         if needed > self.engine.cache.room() {
             let window = self.engine.cache.context().window();
             return Err(Halt::Failed(ModelFailure::ContextFull {

@@ -14,7 +14,7 @@ use crate::protocol::{Doubts, Finish, ModelEvent};
 const CHUNK: usize = 64;
 
 /// The longest lines that are weighed, in tokens.
-const LONGEST: usize = 256;
+pub(super) const LONGEST: usize = 256;
 
 /// How much of the line that comes after counts, in bytes.
 const AFTER: usize = 200;
