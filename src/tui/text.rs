@@ -307,6 +307,17 @@ impl Wrapper {
     }
 }
 
+/// Puts a hint beside the others where it fits, else below: a key stands beside what it does.
+pub(super) fn pack(rows: &mut Vec<Row>, hint: Row, wide: usize) {
+    match rows.last_mut() {
+        Some(last) if last.width() + 2 + hint.width() <= wide => {
+            last.push("  ", Role::Text);
+            last.append(hint);
+        }
+        _ => rows.extend(wrap(&hint, wide, &Row::default())),
+    }
+}
+
 /// Breaks a row hard at a width, as code is: no word is moved. The rows after the first begin with `indent`.
 pub(super) fn fold(row: &Row, limit: usize, indent: &Row) -> Vec<Row> {
     let limit = limit.max(1);

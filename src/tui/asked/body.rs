@@ -177,7 +177,9 @@ impl Asked {
         } else {
             columns.value.saturating_sub(4 + star.len())
         };
-        head.append(Row::new(label(&entry.field), role).cut(room));
+        let name = label(&entry.field);
+        let is_cut = width(&name) > room;
+        head.append(Row::new(name.as_str(), role).cut(room));
         head.push(star, Role::Accent);
         let values = self.value_rows(entry, focused, columns);
         let top = body.rows.len() + usize::from(columns.stacked);
@@ -204,6 +206,9 @@ impl Asked {
             line.push(text, role);
             body.rows.extend(wrap(&line, wide, &indent));
         };
+        if focused && is_cut {
+            below(&name, Role::Text);
+        }
         if focused && let Some(description) = &entry.field.description {
             below(&clean_line(description), Role::TextDim);
         }

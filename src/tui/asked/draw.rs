@@ -8,7 +8,7 @@ use crate::protocol::{Question, QuestionKind};
 
 use super::super::keymap::{Action, Ask, Edit, Reply, Scroll, key_of};
 use super::super::role::Role;
-use super::super::text::{Row, clean_line, draw_rows, wrap};
+use super::super::text::{Row, clean_line, draw_rows, pack};
 use super::super::theme::Theme;
 use super::Asked;
 use super::body::Body;
@@ -161,17 +161,6 @@ fn hint(row: &mut Row, action: Action, label: &str, state: Keys) {
     };
     row.push(key_of(action), key);
     row.push(format!(" {label}"), text);
-}
-
-/// Puts a hint beside the others where it fits, else below: a key stands beside what it does.
-fn pack(rows: &mut Vec<Row>, hint: Row, wide: usize) {
-    match rows.last_mut() {
-        Some(last) if last.width() + 2 + hint.width() <= wide => {
-            last.push("  ", Role::Text);
-            last.append(hint);
-        }
-        _ => rows.extend(wrap(&hint, wide, &Row::default())),
-    }
 }
 
 fn title(question: &Question, first: usize, height: usize, total: usize, wide: usize) -> Row {

@@ -24,18 +24,20 @@ fn choices(values: &[&str]) -> Vec<Choice> {
         .collect()
 }
 
-fn asked(fields: Vec<Field>) -> Asked {
-    let kind = QuestionKind::Form {
-        message: "Fill this in".to_owned(),
-        fields,
-    };
-    let question = Question {
+fn form(fields: Vec<Field>) -> Question {
+    Question {
         id: QuestionId(1),
         server: "desk".to_owned(),
         request: None,
-        kind,
-    };
-    Asked::new(&question, Duration::ZERO)
+        kind: QuestionKind::Form {
+            message: "Fill this in".to_owned(),
+            fields,
+        },
+    }
+}
+
+fn asked(fields: Vec<Field>) -> Asked {
+    Asked::new(&form(fields), Duration::ZERO)
 }
 
 fn typed(asked: &mut Asked, text: &str) {
@@ -151,4 +153,28 @@ fn an_untouched_optional_field_is_left_out() {
         ),
     ]);
     assert_eq!(asked.values(), Ok(Map::new()));
+}
+
+#[test]
+fn a_label_that_is_cut_is_read_whole_where_the_focus_is() {
+    let text = || FieldKind::Text {
+        min: None,
+        max: None,
+        format: None,
+        default: None,
+    };
+    let long = "the number of rows that a page of the report is to have";
+    let question = form(vec![
+        field("name", false, text()),
+        field(long, false, text()),
+    ]);
+    let mut asked = Asked::new(&question, Duration::ZERO);
+    let told = |asked: &Asked| -> String {
+        let rows = asked.body(&question, 60).rows;
+        let lines = rows.iter().map(|row| row.plain().trim().to_owned());
+        lines.collect::<Vec<_>>().join(" ")
+    };
+    assert!(!told(&asked).contains(long));
+    asked.focus = 1;
+    assert!(told(&asked).contains(long), "{}", told(&asked));
 }

@@ -19,7 +19,7 @@ use crate::protocol::Transcript;
 use super::keymap::Scroll;
 use super::overlay::{draw_frame, draw_place};
 use super::role::Role;
-use super::text::{Row, draw_rows, wrap};
+use super::text::{Row, draw_rows, pack, wrap};
 use super::theme::Theme;
 
 /// Which page it is.
@@ -74,13 +74,13 @@ impl Page {
         }
     }
 
-    /// Says what keys do here, besides scrolling.
-    fn keys(&self, transcript: &Transcript) -> Option<Row> {
+    /// Says what keys do here, besides scrolling: each with what it does.
+    fn keys(&self, transcript: &Transcript) -> Vec<Row> {
         match self.subject {
-            Subject::Servers => Some(servers::keys(&target(self, transcript))),
+            Subject::Servers => servers::keys(&target(self, transcript)),
             Subject::Queue => queue::keys(transcript),
             Subject::Plan => plan::keys(transcript),
-            Subject::Model | Subject::Context | Subject::Trace | Subject::Prompt => None,
+            Subject::Model | Subject::Context | Subject::Trace | Subject::Prompt => Vec::new(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Page {
             Subject::Queue => (transcript.queued.len().saturating_sub(1), 5),
             Subject::Servers => {
                 self.removing = None;
-                let lines = servers::lines(transcript, self.open.as_deref(), wide);
+                let lines = servers::lines(transcript, self.open.as_deref());
                 (lines.len().saturating_sub(1), 10)
             }
             Subject::Plan => {
@@ -134,27 +134,31 @@ impl Page {
         };
         let rows = self.rows(transcript, usize::from(wide(area)));
         // What the keys do stays in sight, however long the list above it.
-        let keys = self.keys(transcript);
-        let high = rows.len() + if keys.is_some() { 2 } else { 0 };
-        let mut inner = draw_frame(buffer, area, WIDE, high as u16, title, theme);
-        if let Some(keys) = keys.filter(|_| inner.height > 2) {
+        let mut keys = Vec::new();
+        for key in self.keys(transcript) {
+            pack(&mut keys, key, usize::from(wide(area)));
+        }
+        let below = match keys.len() {
+            0 => 0,
+            keys => keys as u16 + 1,
+        };
+        let high = rows.len() as u16 + below;
+        let mut inner = draw_frame(buffer, area, WIDE, high, title, theme);
+        if below > 0 && inner.height > below {
+            inner.height -= below;
             let last = Rect {
-                y: inner.bottom() - 1,
-                height: 1,
+                y: inner.bottom() + 1,
+                height: below - 1,
                 ..inner
             };
-            keys.cut(inner.width.into()).draw(buffer, last, theme);
-            inner.height -= 2;
+            draw_rows(&keys, buffer, last, theme);
         }
         let high = usize::from(inner.height);
         let first = match self.subject {
             // The chosen row is in sight, and what belongs to it.
             Subject::Servers | Subject::Queue | Subject::Plan => {
-                let mut chosen = (0..rows.len()).filter(|row| is_chosen(&rows[*row]));
-                chosen
-                    .next()
-                    .unwrap_or(0)
-                    .saturating_sub(high.saturating_sub(2))
+                let chosen = rows.iter().position(is_chosen).unwrap_or(0);
+                (chosen + MOST_CHOSEN).saturating_sub(high).min(chosen)
             }
             _ => self.at,
         };
@@ -163,7 +167,7 @@ impl Page {
             height: area.height.min(inner.height),
             ..inner
         };
-        if self.keys(transcript).is_none() {
+        if keys.is_empty() {
             draw_place(first, rows.len(), buffer, below, theme);
         }
         draw_rows(rows.iter().skip(first), buffer, inner, theme);
@@ -172,12 +176,14 @@ impl Page {
 
 /// Returns what the chosen row of the page of the servers belongs to.
 pub(super) fn target(page: &Page, transcript: &Transcript) -> Target {
-    let mut lines = servers::lines(transcript, page.open.as_deref(), usize::from(WIDE));
+    let mut lines = servers::lines(transcript, page.open.as_deref());
     let at = page.at.min(lines.len().saturating_sub(1));
     lines.swap_remove(at).target
 }
 
 const WIDE: u16 = 84;
+/// Rows that a chosen row takes at most where it is shown whole.
+const MOST_CHOSEN: usize = 4;
 
 fn wide(area: Rect) -> u16 {
     area.width.min(WIDE + 4).saturating_sub(4).max(1)
@@ -194,6 +200,11 @@ fn is_chosen(row: &Row) -> bool {
     row.spans
         .first()
         .is_some_and(|span| span.text.starts_with('▸'))
+}
+
+/// Returns a key and what it does.
+fn key(name: impl Into<String>, what: &str) -> Row {
+    Row::new(name, Role::Key).with(format!(" {what}"), Role::TextDim)
 }
 
 fn note(text: &str, wide: usize) -> Vec<Row> {

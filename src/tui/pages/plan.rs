@@ -3,9 +3,8 @@
 use crate::protocol::Transcript;
 
 use super::super::planning::step_rows;
-use super::super::role::Role;
 use super::super::text::Row;
-use super::note;
+use super::{key, note};
 
 pub(super) fn rows(transcript: &Transcript, at: usize, wide: usize) -> Vec<Row> {
     let Some(plan) = &transcript.plan else {
@@ -24,14 +23,14 @@ pub(super) fn rows(transcript: &Transcript, at: usize, wide: usize) -> Vec<Row> 
 }
 
 /// Says what the keys do with the chosen step.
-pub(super) fn keys(transcript: &Transcript) -> Option<Row> {
-    let keys = Row::new("Enter", Role::Key)
-        .with(" do it  ", Role::TextDim)
-        .with("c", Role::Key)
-        .with(" change  ", Role::TextDim)
-        .with("Del", Role::Key)
-        .with(" leave out  ", Role::TextDim)
-        .with("e", Role::Key)
-        .with(" edit all", Role::TextDim);
-    transcript.plan.is_some().then_some(keys)
+pub(super) fn keys(transcript: &Transcript) -> Vec<Row> {
+    if transcript.plan.is_none() {
+        return Vec::new();
+    }
+    vec![
+        key("Enter", "do it"),
+        key("c", "change"),
+        key("Del", "leave out"),
+        key("e", "edit all"),
+    ]
 }

@@ -4,7 +4,7 @@ use crate::protocol::Transcript;
 
 use super::super::role::Role;
 use super::super::text::{Row, clean_line, count};
-use super::note;
+use super::{key, note};
 
 pub(super) fn rows(transcript: &Transcript, at: usize, wide: usize) -> Vec<Row> {
     if transcript.queued.is_empty() {
@@ -30,10 +30,12 @@ pub(super) fn rows(transcript: &Transcript, at: usize, wide: usize) -> Vec<Row> 
 }
 
 /// Says what the keys do with the chosen message.
-pub(super) fn keys(transcript: &Transcript) -> Option<Row> {
-    let keys = Row::new("Enter", Role::Key)
-        .with(" take it back to change it  ", Role::TextDim)
-        .with("Del", Role::Key)
-        .with(" leave it out", Role::TextDim);
-    (!transcript.queued.is_empty()).then_some(keys)
+pub(super) fn keys(transcript: &Transcript) -> Vec<Row> {
+    if transcript.queued.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        key("Enter", "take it back to change it"),
+        key("Del", "leave it out"),
+    ]
 }

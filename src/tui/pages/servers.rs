@@ -6,7 +6,8 @@ use crate::protocol::{CallState, Job, JobState, Outcome, ServerReport, ServerSta
 
 use super::super::keymap::{Action, Serve, key_of};
 use super::super::role::Role;
-use super::super::text::{Row, clean_line, count};
+use super::super::text::{Row, clean_line, count, wrap};
+use super::{MOST_CHOSEN, key};
 
 /// Calls of one server that are listed.
 const MOST_CALLS: usize = 5;
@@ -34,14 +35,13 @@ pub(in crate::tui) enum Target {
 pub(in crate::tui) struct Line {
     pub(in crate::tui) target: Target,
     row: Row,
+    /// Where its rows after the first begin, when it is shown whole.
+    indent: usize,
 }
 
 /// Lists the rows. `open` is the server that is shown whole.
-pub(in crate::tui) fn lines(transcript: &Transcript, open: Option<&str>, wide: usize) -> Vec<Line> {
-    let mut page = Lines {
-        lines: Vec::new(),
-        wide: wide.saturating_sub(2),
-    };
+pub(in crate::tui) fn lines(transcript: &Transcript, open: Option<&str>) -> Vec<Line> {
+    let mut page = Lines { lines: Vec::new() };
     page.jobs(&transcript.jobs);
     for (name, state) in servers(transcript) {
         let report = transcript.reports.iter().find(|one| one.name == name);
@@ -71,46 +71,47 @@ pub(super) fn rows(
     open: Option<&str>,
     wide: usize,
 ) -> Vec<Row> {
-    let lines = lines(transcript, open, wide);
+    let lines = lines(transcript, open);
     let at = at.min(lines.len().saturating_sub(1));
     lines
         .into_iter()
         .enumerate()
-        .map(|(place, line)| {
+        .flat_map(|(place, line)| {
             let mut row = Row::new(if place == at { "▸ " } else { "  " }, Role::Accent);
             row.append(line.row);
-            row.cut(wide)
+            if place != at {
+                return vec![row.cut(wide)];
+            }
+            // What is cut elsewhere is read by choosing it.
+            let indent = Row::new(" ".repeat(line.indent), Role::Text);
+            let mut rows = wrap(&row, wide, &indent);
+            if rows.len() > MOST_CHOSEN {
+                rows.truncate(MOST_CHOSEN);
+                if let Some(last) = rows.last_mut() {
+                    last.push(" …", Role::TextDim);
+                    *last = std::mem::take(last).cut(wide);
+                }
+            }
+            rows
         })
         .collect()
 }
 
 /// Says what the keys do with what is chosen.
-pub(super) fn keys(target: &Target) -> Row {
-    let key = |serve| key_of(Action::Serve(serve));
-    let mut row = Row::default();
-    let mut add = |name: String, what: &str| {
-        row.push(name, Role::Key);
-        row.push(format!(" {what}  "), Role::TextDim);
-    };
+pub(super) fn keys(target: &Target) -> Vec<Row> {
+    let add = |serve, what| key(key_of(Action::Serve(serve)), what);
     match target {
-        Target::Server(_) => {
-            add(key(Serve::Open), "more or less");
-            add(key(Serve::Use), "leave out or take in");
-            add(key(Serve::Restart), "start again");
-            add(key(Serve::Remove), "forget");
-        }
-        Target::Tool { used, .. } => add(
-            key(Serve::Use),
-            if *used {
-                "do not use this tool"
-            } else {
-                "use this tool"
-            },
-        ),
-        Target::Job { .. } => add(key(Serve::Use), "cancel this task"),
-        Target::Fixed => row.push("`walden mcp add` adds a server", Role::TextDim),
+        Target::Server(_) => vec![
+            add(Serve::Open, "more or less"),
+            add(Serve::Use, "leave out or take in"),
+            add(Serve::Restart, "start again"),
+            add(Serve::Remove, "forget"),
+        ],
+        Target::Tool { used: true, .. } => vec![add(Serve::Use, "do not use this tool")],
+        Target::Tool { used: false, .. } => vec![add(Serve::Use, "use this tool")],
+        Target::Job { .. } => vec![add(Serve::Use, "cancel this task")],
+        Target::Fixed => vec![Row::new("`walden mcp add` adds a server", Role::TextDim)],
     }
-    row
 }
 
 /// Lists the servers with their states; one that only calls tell of is one all the same.
@@ -132,13 +133,24 @@ fn servers(transcript: &Transcript) -> Vec<(&str, Option<&ServerState>)> {
 
 struct Lines {
     lines: Vec<Line>,
-    wide: usize,
 }
 
 impl Lines {
     fn push(&mut self, row: Row, target: Target) {
-        let row = row.cut(self.wide);
-        self.lines.push(Line { target, row });
+        self.lines.push(Line {
+            target,
+            row,
+            indent: 4,
+        });
+    }
+
+    fn fact(&mut self, name: &str, value: String, target: Target) {
+        let row = Row::new(format!("  {name:<11}"), Role::TextDim).with(value, Role::Text);
+        self.lines.push(Line {
+            target,
+            row,
+            indent: 15,
+        });
     }
 
     fn jobs(&mut self, jobs: &[Job]) {
@@ -246,8 +258,7 @@ impl Lines {
         let left_out = left_out.map(|line| ("left out", clean_line(line)));
         for (name, value) in facts.into_iter().chain(may).chain(left_out) {
             if !value.is_empty() {
-                let row = Row::new(format!("  {name:<11}"), Role::TextDim).with(value, Role::Text);
-                self.push(row, target.clone());
+                self.fact(name, value, target.clone());
             }
         }
         self.calls(transcript, &report.name, &target);

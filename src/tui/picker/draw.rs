@@ -5,8 +5,9 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::super::commands::Candidate;
 use super::super::overlay::{draw_candidates, draw_frame};
 use super::super::role::Role;
-use super::super::text::{Row, clean_code, clean_line, draw_rows};
+use super::super::text::{Row, clean_code, clean_line, draw_rows, width, wrap};
 use super::super::theme::Theme;
+use super::rank::Hit;
 use super::{Kind, Picker};
 
 /// A frame narrower than this shows no beginning of a file.
@@ -96,11 +97,36 @@ impl Picker {
             let row = Row::new(text, Role::TextDim).cut(list.width.into());
             draw_rows([&row], buffer, list, theme);
         }
+        self.draw_whole(buffer, &mut list, theme);
         let found = self.candidates(list.height.into());
         let first = self.first(list.height.into());
         draw_candidates(&found, self.selected - first, buffer, list, theme);
         let x = inner.x + 2 + self.query.position(usize::MAX).1.min(1_000) as u16;
         Some((x.min(inner.right().saturating_sub(1)), inner.y))
+    }
+
+    /// Shows what is chosen whole below the list, where the list has no room for it.
+    fn draw_whole(&self, buffer: &mut Buffer, list: &mut Rect, theme: &Theme) {
+        let Some(hit) = self.hits.get(self.selected) else {
+            return;
+        };
+        let chosen = self.candidate(hit);
+        let wide = usize::from(list.width);
+        if width(&chosen.line) + width(&chosen.help) + 4 <= wide || list.height < 8 {
+            return;
+        }
+        let row =
+            Row::new(chosen.line, Role::TextDim).with(format!("  {}", chosen.help), Role::TextDim);
+        let mut rows = wrap(&row, wide, &Row::default());
+        rows.truncate(2);
+        let high = rows.len() as u16;
+        list.height -= high;
+        let below = Rect {
+            y: list.bottom(),
+            height: high,
+            ..*list
+        };
+        draw_rows(&rows, buffer, below, theme);
     }
 
     fn teaching(&self) -> &'static str {
@@ -136,7 +162,11 @@ impl Picker {
     /// Returns what is in sight.
     fn candidates(&self, height: usize) -> Vec<Candidate> {
         let hits = self.hits.iter().skip(self.first(height)).take(height);
-        hits.map(|hit| Candidate {
+        hits.map(|hit| self.candidate(hit)).collect()
+    }
+
+    fn candidate(&self, hit: &Hit) -> Candidate {
+        Candidate {
             line: clean_line(&self.lines[hit.at]),
             help: match self.symbols.get(hit.at) {
                 Some(symbol) => clean_line(&symbol.told()),
@@ -147,8 +177,7 @@ impl Picker {
                     .unwrap_or_default(),
             },
             matches: hit.matches.clone(),
-        })
-        .collect()
+        }
     }
 
     fn draw_preview(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
@@ -165,5 +194,40 @@ impl Picker {
             })
             .collect();
         draw_rows(&rows, buffer, area, theme);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::Depth;
+
+    fn drawn(picker: &Picker, area: Rect) -> String {
+        let theme = Theme::built_in_or_default("mono", Depth::Ansi16);
+        let mut buffer = Buffer::empty(area);
+        picker.draw(&mut buffer, area, &theme);
+        let line = |y| -> String { (0..area.width).map(|x| buffer[(x, y)].symbol()).collect() };
+        (0..area.height).map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_is_chosen_is_read_whole_where_the_list_cuts_it() {
+        let path = "crates/engine/src/constraint/schema/projection/of_unevaluated_properties.rs";
+        let files = [path.to_owned(), "build.rs".to_owned()];
+        let mut picker = Picker::files(Some(files.into()));
+        let narrow = Rect::new(0, 0, 60, 15);
+        picker.selected = picker.hits.iter().position(|hit| hit.at == 0).unwrap();
+        let shown = drawn(&picker, narrow);
+        let joined: String = shown
+            .lines()
+            .map(|line| line.trim_matches(['│', ' ']))
+            .collect();
+        assert!(joined.contains(path), "{shown}");
+        // Where there is room, or the chosen one is short, nothing is said twice.
+        let wide = drawn(&picker, Rect::new(0, 0, 120, 15));
+        assert_eq!(wide.matches("unevaluated").count(), 1, "{wide}");
+        picker.selected = 1 - picker.selected;
+        let shown = drawn(&picker, narrow);
+        assert!(!shown.contains("properties.rs"), "{shown}");
     }
 }
