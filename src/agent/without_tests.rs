@@ -506,11 +506,16 @@ fn what_a_formatter_makes_the_same_is_not_checked_again() {
 
 /// Answers a run on sample calls by what two of them gave.
 fn gives(agent: &mut Agent, out: &[Effect], first: u8, second: u8) -> Vec<Effect> {
+    tells(agent, out, (first, second), "OK")
+}
+
+/// The same, with the words for what they gave.
+fn tells(agent: &mut Agent, out: &[Effect], (first, second): (u8, u8), words: &str) -> Vec<Effect> {
     let mut given = [0; 8];
     (given[0], given[1]) = (first, second);
     agent.handle(Input::Checked {
         call: checked(out).expect("it is run"),
-        outcome: Outcome::Done { text: "OK".into() },
+        outcome: Outcome::Done { text: words.into() },
         result: Some(CheckResult {
             passed: true,
             reached: 3,
@@ -577,4 +582,65 @@ fn a_fault_that_nothing_checks_is_mended_by_what_edits_give() {
     assert_eq!(made(&out), Some(Hash("likely".into())));
     let said = format!("{out:?}");
     assert!(said.contains("Ended { end: Likeliest"), "{said}");
+}
+
+#[test]
+fn of_edits_that_mend_a_fault_the_one_is_made_that_gives_what_the_model_expects() {
+    // What it says of the results, and which edit is made.
+    for (weighed, expected) in [
+        (vec![], "likely"),
+        (vec![(0, -4.0), (1, 2.0)], "unlikely"),
+        (vec![(0, 2.0), (1, -4.0)], "likely"),
+    ] {
+        let mut agent = new();
+        agent.checker = None;
+        let out = read(&mut agent, "def f(x):\n    return 1\n");
+        told(&mut agent, &out, vec![Aim::File], false);
+        let out = written(&mut agent, "def f(x):\n    return 2\n");
+        left(&mut agent, &out, "drawn");
+        let out = done(&mut agent, "```python\nf(1)\nf(2)\n```", Finish::Stop);
+        let out = tells(
+            &mut agent,
+            &out,
+            (1, 5),
+            "OK\nf(1) gives [1]\nf(2) gives [5]",
+        );
+        let out = gives(&mut agent, &out, 1, 5);
+        let doubts = asked(&out).and_then(|request| request.doubts.clone());
+        let at = doubts
+            .expect("it is asked what the model doubts")
+            .text
+            .find('1');
+        for (written, likelihood) in [("3\n", 0.2), ("4\n", 0.05)] {
+            let departure = crate::protocol::Departure {
+                at: at.expect("it is there"),
+                likelihood,
+                written: written.to_owned(),
+            };
+            model(
+                &mut agent,
+                crate::protocol::ModelEvent::Departed { departure },
+            );
+        }
+        let mut out = done(&mut agent, "", Finish::Stop);
+        for (hash, second) in [("likely", 7), ("unlikely", 9)] {
+            out = left(&mut agent, &out, hash);
+            let words = format!("OK\nf(1) gives [1]\nf(2) gives [{second}]");
+            out = tells(&mut agent, &out, (1, second), &words);
+        }
+        let out = written(&mut agent, "def f(x):\n    return 6\n");
+        let out = left(&mut agent, &out, "drawn later");
+        let out = gives(&mut agent, &out, 1, 5);
+        let doubts = asked(&out).and_then(|request| request.doubts.clone());
+        let doubts = doubts.expect("the results are weighed");
+        assert_eq!(&*doubts.text, ">>> f(1)\n[1]\n>>> f(2)\n[5]\n```");
+        let others: Vec<&str> = doubts.rivals.iter().map(|it| it.other.as_str()).collect();
+        assert_eq!(others, ["[7]\n", "[9]\n"]);
+        for (rival, likelier) in weighed {
+            let event = crate::protocol::ModelEvent::Weighed { rival, likelier };
+            model(&mut agent, event);
+        }
+        let out = done(&mut agent, "", Finish::Stop);
+        assert_eq!(made(&out), Some(Hash(expected.into())));
+    }
 }

@@ -7,17 +7,15 @@
 //!
 //! A fault that is to be mended is chosen for in the same way: what the code gives as it stands is wrong for some of the
 //! calls, and right for most. So of the edits that change what is given the one is made that the model holds likeliest,
-//! together with those that give the same, and that changes least of it.
+//! together with those that give the same, that changes least of it, and whose results it expects ([`super::outcomes`]).
 
 use serde_json::{Map, Value};
 
 use super::super::calls::Stage;
 use super::super::input::Effect;
 use super::checking::Checking;
-use super::rewriting::Rewriting;
-use super::searching::{Candidate, Search};
-use super::weaving::last_block;
-use super::wording::Part;
+use super::outcomes::{Gave, Outcomes, gave};
+use super::searching::Candidate;
 use super::{Agent, intent, notice};
 use crate::protocol::{
     CallId, CheckResult, Event, Level, Mechanism, Mode, Risk, Ruling, SearchEnd, Subject, Target,
@@ -31,11 +29,6 @@ const ENOUGH: usize = 3;
 /// How many edits are drawn for themselves where a fault is to be mended.
 const MOST_MENDS: u32 = 2;
 
-/// How many sample calls are asked for, the tokens that they may take, and the longest of them in bytes.
-const CALLS: usize = 8;
-const CALLS_TOKENS: u32 = 240;
-const LONGEST_CALL: usize = 240;
-
 /// The longest request that is searched for examples, in bytes.
 const REQUEST: usize = 24 * 1024;
 
@@ -43,13 +36,39 @@ const REQUEST: usize = 24 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Versions {
     /// Sample calls; `None` until they were asked for.
-    calls: Option<Vec<String>>,
-    probed: Vec<(Candidate, CheckResult)>,
+    pub(super) calls: Option<Vec<String>>,
+    probed: Vec<Probed>,
     /// What the code gives as it stands, where a fault in it is to be mended, and the call that finds it out.
-    stands: Option<[u8; 8]>,
+    stands: Option<Stands>,
     looks: Option<CallId>,
+    /// What the model expects the calls to give, where edits differ in it.
+    pub(super) outcomes: Outcomes,
     /// What was wrong with the last one that is not right.
     pub(super) fails: Option<String>,
+}
+
+/// A version that was run.
+#[derive(Debug)]
+struct Probed {
+    candidate: Candidate,
+    result: CheckResult,
+    gave: Gave,
+}
+
+/// What the sample calls give as the code stands.
+#[derive(Debug)]
+struct Stands {
+    given: [u8; 8],
+    gave: Gave,
+}
+
+impl Stands {
+    /// Tells whether an edit mends it: a sample call gives something else, and none gives less.
+    fn is_mended(&self, by: &Probed) -> bool {
+        let tells = |given: &[u8; 8]| given.iter().filter(|given| **given != 0).count();
+        let given = &by.result.given;
+        by.result.passed && *given != self.given && tells(given) >= tells(&self.given)
+    }
 }
 
 impl Versions {
@@ -63,41 +82,51 @@ impl Versions {
         self.looks == Some(call)
     }
 
-    /// Returns the place of the edit to be made of those that mend a fault: one after which a sample call gives something
-    /// else, and none gives less.
-    fn choose_mend(&self, stands: [u8; 8]) -> Option<usize> {
-        let tells = |given: &[u8; 8]| given.iter().filter(|given| **given != 0).count();
-        let mends = |(_, result): &&(Candidate, CheckResult)| {
-            result.passed && result.given != stands && tells(&result.given) >= tells(&stands)
+    /// Returns what the sample calls give as the code stands.
+    pub(super) fn stand_gave(&self) -> Option<&Gave> {
+        self.stands.as_ref().map(|stands| &stands.gave)
+    }
+
+    /// Returns what they give after each edit that mends a fault, the likeliest first.
+    pub(super) fn mends_gave(&self) -> Vec<&Gave> {
+        let Some(stands) = &self.stands else {
+            return Vec::new();
         };
-        let worth = |given: &[u8; 8]| {
-            let alike = self
-                .probed
-                .iter()
-                .filter(|(_, result)| result.given == *given);
-            let likelihood: f32 = alike.map(|(candidate, _)| candidate.likelihood).sum();
-            likelihood * (1 + same(given, &stands)) as f32
+        let mends = self.probed.iter().filter(|probed| stands.is_mended(probed));
+        let mut mends: Vec<&Probed> = mends.collect();
+        mends.sort_by(|one, other| {
+            let likelihood = |of: &Probed| of.candidate.likelihood;
+            likelihood(other).total_cmp(&likelihood(one))
+        });
+        mends.into_iter().map(|probed| &probed.gave).collect()
+    }
+
+    /// Returns the place of the edit to be made of those that mend a fault.
+    fn choose_mend(&self, stands: &Stands) -> Option<usize> {
+        let worth = |one: &Probed| {
+            let given = &one.result.given;
+            let alike = self.probed.iter().filter(|it| it.result.given == *given);
+            let likelihood: f32 = alike.map(|it| it.candidate.likelihood).sum();
+            likelihood
+                * (1 + same(given, &stands.given)) as f32
+                * self.outcomes.worth(&one.gave).exp()
         };
-        let (place, _) = self
-            .probed
-            .iter()
-            .enumerate()
-            .filter(|(_, probed)| mends(probed))
-            .rev()
-            .max_by(|one, other| worth(&one.1.1.given).total_cmp(&worth(&other.1.1.given)))?;
-        Some(place)
+        let places = (0..self.probed.len()).rev();
+        places
+            .filter(|place| stands.is_mended(&self.probed[*place]))
+            .max_by(|one, other| worth(&self.probed[*one]).total_cmp(&worth(&self.probed[*other])))
     }
 
     /// Returns the place of the version to be made: one that runs, that most examples hold for, that most others agree
     /// with. The first of them was drawn with the least chance in it.
     fn choose(&self) -> Option<usize> {
-        if let Some(stands) = self.stands {
-            let any = || self.probed.iter().position(|(_, result)| result.passed);
+        if let Some(stands) = &self.stands {
+            let any = || self.probed.iter().position(|it| it.result.passed);
             return self.choose_mend(stands).or_else(any);
         }
         let places = (0..self.probed.len()).rev();
         places.max_by_key(|place| {
-            let result = &self.probed[*place].1;
+            let result = &self.probed[*place].result;
             let failed = std::cmp::Reverse(result.failed);
             (result.passed, failed, result.reached, self.agree(*place))
         })
@@ -105,11 +134,11 @@ impl Versions {
 
     /// Counts what other versions give as well.
     fn agree(&self, place: usize) -> usize {
-        let given = &self.probed[place].1.given;
+        let given = &self.probed[place].result.given;
         let others = self.probed.iter().enumerate();
         others
-            .filter(|(other, (_, result))| *other != place && result.passed)
-            .map(|(_, (_, result))| same(given, &result.given))
+            .filter(|(other, it)| *other != place && it.result.passed)
+            .map(|(_, it)| same(given, &it.result.given))
             .sum()
     }
 
@@ -118,7 +147,7 @@ impl Versions {
         let right: Vec<&CheckResult> = self
             .probed
             .iter()
-            .map(|(_, result)| result)
+            .map(|probed| &probed.result)
             .filter(|result| result.passed)
             .collect();
         right.iter().any(|one| {
@@ -207,43 +236,6 @@ impl Agent {
         out.push(Effect::Check { call, trial: None });
     }
 
-    fn ask_for_calls(&mut self, out: &mut Vec<Effect>) {
-        let Some((path, text)) = self.file_to_write() else {
-            return;
-        };
-        let Some(turn) = &self.turn else { return };
-        let search = turn.search.as_ref();
-        let written = search
-            .and_then(Search::written)
-            .unwrap_or_else(|| text.clone());
-        let prompt = format!(
-            "{}\n\n{path}:\n```python\n{written}```\n\nWrite {CALLS} short calls of what `{path}` defines, to try it with \
-             ordinary and with unusual arguments: one expression a line, without results, in one code block, and nothing else.",
-            turn.request
-        );
-        let mut request = self.request_beside(prompt);
-        request.sampling.max_tokens = request.sampling.max_tokens.min(CALLS_TOKENS);
-        let id = request.id;
-        if let Some(turn) = &mut self.turn {
-            turn.asking_beside(id);
-            turn.rewriting = Some(Rewriting::aside(path, text, Part::Calls));
-        }
-        out.push(Effect::Generate(request));
-    }
-
-    /// Takes the sample calls that the model wrote.
-    pub(super) fn take_calls(&mut self, raw: &str, out: &mut Vec<Effect>) {
-        let calls = sample_calls(raw);
-        if let Some(turn) = &mut self.turn {
-            turn.pending.clear();
-            turn.bad_call = None;
-            if let Some(search) = &mut turn.search {
-                search.versions.calls = Some(calls);
-            }
-        }
-        self.probe_current(out);
-    }
-
     fn probe(&mut self, out: &mut Vec<Effect>) {
         let number = self
             .search()
@@ -293,10 +285,19 @@ impl Agent {
     }
 
     /// Takes what the code gives as it stands, and goes on with the edit that waits.
-    pub(super) fn looked(&mut self, result: Option<CheckResult>, out: &mut Vec<Effect>) {
+    pub(super) fn looked(
+        &mut self,
+        text: &str,
+        result: Option<CheckResult>,
+        out: &mut Vec<Effect>,
+    ) {
         if let Some(search) = self.search() {
-            search.versions.looks = None;
-            search.versions.stands = Some(result.map_or([0; 8], |result| result.given));
+            let versions = &mut search.versions;
+            versions.looks = None;
+            versions.stands = Some(Stands {
+                given: result.map_or([0; 8], |result| result.given),
+                gave: gave(text),
+            });
         }
         self.probe(out);
     }
@@ -318,8 +319,13 @@ impl Agent {
         let id = candidate.call.id;
         match result {
             Some(result) => {
-                search.versions.fails = (!result.passed).then_some(text);
-                search.versions.probed.push((candidate, result));
+                let versions = &mut search.versions;
+                versions.probed.push(Probed {
+                    candidate,
+                    result,
+                    gave: gave(&text),
+                });
+                versions.fails = (!result.passed).then_some(text);
                 self.calls.settle(id);
                 self.next_version(out);
             }
@@ -338,6 +344,9 @@ impl Agent {
         let is_over = turn.time_is_up || turn.spent() >= most;
         let enough = !mends && search.versions.is_enough();
         if !is_over && !enough && (self.try_departure(out) || !drawn && self.draw_beside(out)) {
+            return;
+        }
+        if mends && self.weigh_outcomes(out) {
             return;
         }
         self.choose_version(out);
@@ -360,9 +369,11 @@ impl Agent {
         let agree = versions
             .probed
             .iter()
-            .filter(|(_, result)| result.given == versions.probed[place].1.given)
+            .filter(|it| it.result.given == versions.probed[place].result.given)
             .count();
-        let (candidate, result) = versions.probed.remove(place);
+        let Probed {
+            candidate, result, ..
+        } = versions.probed.remove(place);
         // What was chosen, the search's end tells; that nothing was right is more than that.
         if !result.passed {
             let text =
@@ -385,37 +396,11 @@ impl Agent {
     }
 }
 
-/// Reads sample calls: an expression a line.
-fn sample_calls(raw: &str) -> Vec<String> {
-    let block = last_block(raw).unwrap_or_else(|| raw.to_owned());
-    let is_call = |line: &&str| {
-        let begins = line.starts_with(|c: char| c.is_alphabetic() || c == '_');
-        begins && line.contains('(') && line.ends_with(')') && line.len() <= LONGEST_CALL
-    };
-    let bare = |line: &str| -> String {
-        let line = line.split("  #").next().unwrap_or(line).trim();
-        let printed = line
-            .strip_prefix("print(")
-            .and_then(|line| line.strip_suffix(')'));
-        printed.unwrap_or(line).to_owned()
-    };
-    let mut calls: Vec<String> = Vec::new();
-    for call in block.lines().map(bare) {
-        let says_more = ["import ", "from ", "def ", "class ", "for ", "if "]
-            .iter()
-            .any(|word| call.starts_with(word));
-        if is_call(&call.as_str()) && !says_more && !calls.contains(&call) && calls.len() < CALLS {
-            calls.push(call);
-        }
-    }
-    calls
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn version(passed: bool, failed: u32, given: [u8; 8]) -> (Candidate, CheckResult) {
+    fn version(passed: bool, failed: u32, given: [u8; 8]) -> Probed {
         let call = ToolCall {
             id: CallId(1),
             server: "fs".into(),
@@ -429,10 +414,19 @@ mod tests {
             millis: 1,
             given,
         };
-        (Candidate::corrected(String::new(), call, 0), result)
+        Probed {
+            candidate: Candidate::corrected(String::new(), call, 0),
+            result,
+            gave: Vec::new(),
+        }
     }
 
-    fn versions(probed: Vec<(Candidate, CheckResult)>) -> Versions {
+    fn standing(given: [u8; 8]) -> Option<Stands> {
+        let gave = Vec::new();
+        Some(Stands { given, gave })
+    }
+
+    fn versions(probed: Vec<Probed>) -> Versions {
         Versions {
             probed,
             ..Versions::default()
@@ -457,9 +451,9 @@ mod tests {
     #[test]
     fn of_edits_that_mend_the_likeliest_kind_is_made_that_changes_least() {
         let likely = |likelihood: f32, given: [u8; 8]| {
-            let (mut candidate, result) = version(true, 0, given);
-            candidate.likelihood = likelihood;
-            (candidate, result)
+            let mut probed = version(true, 0, given);
+            probed.candidate.likelihood = likelihood;
+            probed
         };
         let stands = [1, 2, 3, 0, 0, 0, 0, 0];
         let mends = [1, 2, 9, 0, 0, 0, 0, 0];
@@ -470,17 +464,17 @@ mod tests {
             likely(0.08, mends),
             likely(0.9, [1, 0, 0, 0, 0, 0, 0, 0]),
         ]);
-        found.stands = Some(stands);
+        found.stands = standing(stands);
         assert_eq!(
             found.choose(),
             Some(2),
             "one alone is less likely than two that agree"
         );
         let mut same = versions(vec![likely(0.8, stands)]);
-        same.stands = Some(stands);
+        same.stands = standing(stands);
         assert_eq!(same.choose(), Some(0), "there is nothing else");
         let mut ends = versions(vec![likely(0.1, stands), likely(0.01, mends)]);
-        ends.stands = Some([0; 8]);
+        ends.stands = standing([0; 8]);
         assert_eq!(
             ends.choose(),
             Some(0),
@@ -504,11 +498,5 @@ mod tests {
             !mute.is_enough(),
             "calls that tell nothing agree in nothing"
         );
-    }
-
-    #[test]
-    fn sample_calls_are_expressions_one_a_line() {
-        let raw = "Sure:\n```python\nfrom a import f\nf(1)\nprint(f([2, 3]))\nf(1)\nA(3).g()  # first\nfor x in y: f(x)\n```";
-        assert_eq!(sample_calls(raw), ["f(1)", "f([2, 3])", "A(3).g()"]);
     }
 }

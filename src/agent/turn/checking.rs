@@ -375,7 +375,7 @@ impl Agent {
         }
         let search = turn.search.as_ref();
         if search.is_some_and(|search| search.versions.awaits(id)) {
-            return self.looked(result, out);
+            return self.looked(&text, result, out);
         }
         let is_current = search.is_some_and(|search| search.awaits(id));
         if !is_current {

@@ -88,7 +88,10 @@ impl Agent {
                     search.departures.hear(departure);
                 }
             }
-            ModelEvent::Weighed { rival, likelier } => self.weighed(rival, likelier),
+            ModelEvent::Weighed { rival, likelier } => match &mut turn.search {
+                Some(search) => search.versions.outcomes.hear(rival, likelier),
+                None => self.weighed(rival, likelier),
+            },
             ModelEvent::Done { raw, finish, usage } => {
                 turn.generation = None;
                 turn.usage.add(&usage);

@@ -48,7 +48,7 @@ impl super::Turn {
         let part = self.rewriting.as_ref().map(Rewriting::part);
         let drawn = self.search.as_ref().map_or(0, super::Search::drawn);
         match part {
-            Some(Part::Calls) => "sample calls".to_owned(),
+            Some(Part::Calls | Part::Outcomes) => "sample calls".to_owned(),
             _ if self.is_search_told => "another edit".to_owned(),
             _ => format!("edit {}", drawn + 1),
         }
@@ -208,7 +208,7 @@ impl Agent {
                 let after = match (woven, rewriting.part) {
                     // As it was written, or where nobody knows how the language is read.
                     (Some(text), Part::File) if text != block => Some(text),
-                    (_, Part::Calls | Part::Departures) => None,
+                    (_, Part::Calls | Part::Departures | Part::Outcomes) => None,
                     (_, Part::File) => Some(with_prose(&rewriting.text, &block, &request)),
                     (woven, _) => woven,
                 };

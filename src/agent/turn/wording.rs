@@ -32,6 +32,8 @@ pub(super) enum Part {
     Calls,
     /// What the model would write instead of it, here and there.
     Departures,
+    /// What it expects sample calls to give.
+    Outcomes,
 }
 
 /// What chooses between the edits that are drawn.
@@ -222,7 +224,7 @@ pub(super) fn prompt(manner: &Manner, subject: &Subject<'_>) -> String {
             fenced(&lines_of(text, *focus))
         ),
         // Asked for in words of its own.
-        Part::Calls | Part::Departures => String::new(),
+        Part::Calls | Part::Departures | Part::Outcomes => String::new(),
         Part::Line(line) => format!(
             "This line of `{name}` is wrong:\n{}\nWrite only what is to stand there instead, in a code block.",
             fenced(text.lines().nth(line - 1).unwrap_or_default())

@@ -1,10 +1,16 @@
 # what a file must do that is written from nothing: run, keep its names, hold to the examples of the request
 import ast, builtins, copy, dis, hashlib, itertools, json, re, runpy, signal, sys, traceback, types
 
-# Seconds of work that the file's own statements, or one call, may take.
+# Seconds of work that the file's own statements may take, and one call.
 LONGEST = 1.5
-# How many calls are compared.
+LONGEST_CALL = 0.5
+# How many calls are compared, and how many of them are as they were written, if there are variants.
 CALLS = 8
+WRITTEN = 5
+# After so many calls that ran for ever no more are made.
+MOST_ENDLESS = 4
+# The longest result that is told in words.
+LONGEST_TOLD = 160
 # What a call that ends so tells of nothing but a mistake.
 CRASHES = (NameError, TypeError, AttributeError, IndexError, KeyError, ZeroDivisionError, RecursionError)
 
@@ -13,11 +19,11 @@ failures = []
 
 
 def too_long(*_):
-    raise TimeoutError(f"it did not end within {LONGEST} s: something runs for ever")
+    raise TimeoutError("it did not end: something runs for ever")
 
 
-def limited(work):
-    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
+def limited(work, seconds=LONGEST):
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         return work()
     finally:
@@ -70,7 +76,7 @@ def shown(value):
 def outcome(expression, names):
     """Returns what a call gives, and whether that tells something."""
     try:
-        return shown(limited(lambda: eval(expression, dict(names)))), True
+        return shown(limited(lambda: eval(expression, dict(names)), LONGEST_CALL)), True
     except CRASHES as error:
         return f"{type(error).__name__}: {error}", False
     except Exception as error:
@@ -114,24 +120,59 @@ def messages(request):
                 yield part.value
 
 
-def called(calls, names):
-    """Makes the calls, and writes a number for what each gave: 0 for a mistake."""
-    given = []
-    for call in calls[:CALLS]:
+def variants(call):
+    """Writes a call with one argument changed: every value of a list twice, a text twice, a number more by one."""
+    for at, argument in enumerate(call.args):
         try:
-            ast.parse(call, mode="eval")
-        except SyntaxError:
+            value = ast.literal_eval(argument)
+        except ValueError:
+            continue
+        if isinstance(value, list) and value:
+            other = value + value[::-1]
+        elif isinstance(value, str) and value:
+            other = f"{value} {value}"
+        elif isinstance(value, int) and not isinstance(value, bool):
+            other = value + 1
+        else:
+            continue
+        arguments = [*call.args[:at], ast.Constant(other), *call.args[at + 1 :]]
+        yield ast.unparse(ast.Call(call.func, arguments, call.keywords))
+
+
+def to_be_made(calls):
+    """Lists the calls that are made: some of those that were written, then variants of them, then the others."""
+    written, varied = [], []
+    for call in calls:
+        try:
+            tree = ast.parse(call, mode="eval").body
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            continue
+        for part in tree.elts if isinstance(tree, ast.Tuple) else [tree]:
+            written.append(ast.unparse(part))
+            if isinstance(part, ast.Call):
+                varied.extend(variants(part))
+    return list(dict.fromkeys([*written[:WRITTEN], *varied[: CALLS - WRITTEN], *written, *varied]))[:CALLS]
+
+
+def called(calls, names):
+    """Makes the calls, and writes a number for what each gave, 0 for a mistake, with the words for it."""
+    given, words, endless = [], [], 0
+    for call in to_be_made(calls):
+        if endless == MOST_ENDLESS:
             given.append(0)
             continue
         text, tells = outcome(call, names)
+        endless += "TimeoutError" in text
         given.append(1 + hashlib.sha256(text.encode()).digest()[0] % 255 if tells else 0)
-    return given + [0] * (CALLS - len(given))
+        is_told = len(text) <= LONGEST_TOLD and text.isprintable()
+        words.append(f"{call} gives {text if is_told else '…'}")
+    return given + [0] * (CALLS - len(given)), words
 
 
 def main():
     path, asked = sys.argv[1], json.loads(sys.argv[2])
     signal.signal(signal.SIGVTALRM, too_long)
-    given = [0] * CALLS
+    given, words = [0] * CALLS, []
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -151,7 +192,7 @@ def main():
             claim(text_of == shown(ast.literal_eval(value)), f"{call}\nExpected: {value}\nGot: {text_of}")
         for message in dict.fromkeys(messages(asked["request"])):
             claim(message in text, f"nothing raises an error with the message {message!r}")
-        given = called(asked["calls"], names)
+        given, words = called(asked["calls"], names)
     except BaseException:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         traceback.print_exc(limit=-3)
@@ -160,6 +201,7 @@ def main():
     print(f"Ran {tried} tests")
     print(f"FAILED (failures={len(failures)})" if failures else "OK")
     print("given:", *given)
+    print("\n".join(words))
     sys.exit(len(failures) > 0)
 
 

@@ -6,12 +6,17 @@ use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
 use super::report::Verdict;
+use crate::protocol::{clip, sanitize_line};
 
 /// Its first line says what it does.
 const PROBE: &str = include_str!("probe.py");
 
 /// The most of a text that is handed over, in bytes.
 const LONGEST: usize = 32 * 1024;
+
+/// How many calls are told of, and the longest of those lines, in bytes.
+const CALLS: usize = 8;
+const LONGEST_LINE: usize = 480;
 
 /// What is to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,13 +81,21 @@ impl Probe {
     }
 }
 
-/// Takes what the calls gave into the verdict.
+/// Takes what the calls gave into the verdict: numbers, and the words after them.
 pub(super) fn with_given(mut verdict: Verdict, output: &str) -> Verdict {
-    let given = output
-        .lines()
-        .rev()
-        .find_map(|line| line.strip_prefix("given: "));
-    let numbers = given.into_iter().flat_map(|given| given.split(' '));
+    let Some((_, given)) = output.rsplit_once("\ngiven: ") else {
+        return verdict;
+    };
+    let (numbers, words) = given.split_once('\n').unwrap_or((given, ""));
+    let numbers = numbers.split(' ');
+    if verdict.result.passed {
+        for line in words.lines().filter(|line| !line.is_empty()).take(CALLS) {
+            verdict.text.push('\n');
+            verdict
+                .text
+                .push_str(&clip(&sanitize_line(line), LONGEST_LINE));
+        }
+    }
     for (slot, number) in verdict.result.given.iter_mut().zip(numbers) {
         *slot = number.parse().unwrap_or(0);
     }

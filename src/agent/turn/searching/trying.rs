@@ -27,6 +27,9 @@ impl Agent {
         if beside.part() == Part::Departures {
             return self.take_departures(&beside, out);
         }
+        if beside.part() == Part::Outcomes {
+            return self.take_outcomes(out);
+        }
         if let Some(placed) = self.place(beside, &raw, out) {
             self.try_written(&placed.rewriting, placed.after.as_deref(), out);
         }
