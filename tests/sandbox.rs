@@ -436,7 +436,29 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
     let one = probe(&ground, request, &right).await;
     assert_eq!(passed(&one), Some(true), "{:?}", one.outcome);
     assert!(given(&one)[..3].iter().all(|given| *given != 0));
+    // Each call is told with what it gave, and so are variants of it.
+    for told in [
+        "\nf(4) gives 8",
+        "\nf('x') gives 'xx'",
+        "\nf(5) gives 10",
+        "\nf(0) gives 0",
+        "\nf('x x') gives 'x xx x'",
+    ] {
+        let said = one.outcome.for_model();
+        assert!(said.contains(told), "{told} in {said}");
+    }
     assert_eq!(given(&one), given(&probe(&ground, request, &like_it).await));
+    let endless = format!("def f(x):\n    while x == -1:\n        pass\n    return x * 2\n{class}");
+    let endless = probe(&ground, request, &endless).await;
+    let said = endless.outcome.for_model();
+    assert!(said.contains("f(-1) gives raises TimeoutError"), "{said}");
+    assert!(said.contains("f(0) gives 0"), "{said}");
+    let differing = given(&one)
+        .iter()
+        .zip(given(&endless))
+        .filter(|(a, b)| **a != *b)
+        .count();
+    assert_eq!(differing, 1);
     let wrong = probe(&ground, request, &other).await;
     assert_eq!(passed(&wrong), Some(false));
     assert!(
