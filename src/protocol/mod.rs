@@ -75,6 +75,6 @@ pub use server::{
     CompletionOf, Job, JobState, ReportedArgument, ReportedPrompt, ReportedTool, ServerAction,
     ServerReport,
 };
-pub use text::{clip, looks_like_another, sanitize, sanitize_after, sanitize_line};
+pub use text::{clip, looks_like_another, sanitize, sanitize_after, sanitize_line, thousands};
 pub use trace::{Sent, Traced};
 pub use transcript::{CallState, Item, Transcript, TurnState};

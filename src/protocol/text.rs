@@ -146,6 +146,19 @@ pub fn clip(text: &str, limit: usize) -> String {
     )
 }
 
+/// Writes a number with a comma before every three digits: `1,234,567`.
+pub fn thousands(number: impl Into<u64>) -> String {
+    let digits = number.into().to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,5 +238,12 @@ mod tests {
     fn a_text_is_cut_on_a_character_boundary() {
         assert_eq!(clip("aé", 2), "a\n[2 more bytes were left out]");
         assert_eq!(clip("aé", 3), "aé");
+    }
+
+    #[test]
+    fn thousands_are_parted() {
+        assert_eq!(thousands(0_u32), "0");
+        assert_eq!(thousands(999_u32), "999");
+        assert_eq!(thousands(1_234_567_u64), "1,234,567");
     }
 }

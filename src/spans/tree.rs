@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Span, Turn, Value, key};
-use crate::protocol::sanitize_line;
+use crate::protocol::{sanitize_line, thousands};
 
 /// Writes turns as trees.
 pub fn tree(turns: &[Turn]) -> String {
@@ -94,16 +94,4 @@ fn time(milliseconds: u64) -> String {
         1_000..100_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds / 100 % 10),
         _ => format!("{} s", thousands(milliseconds / 1_000)),
     }
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

@@ -4,6 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Modifier};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+pub(super) use crate::protocol::thousands;
 use crate::protocol::{sanitize, sanitize_line};
 
 use super::role::{Ink, Role};
@@ -360,19 +361,6 @@ pub(super) fn fold(row: &Row, limit: usize, indent: &Row) -> Vec<Row> {
     rows
 }
 
-/// Writes a number with commas between thousands.
-pub(super) fn thousands(number: u32) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// Writes a number of tokens short: `812`, `1.8k`, `32k`.
 pub(super) fn short_count(number: u32) -> String {
     match number {
@@ -438,7 +426,6 @@ mod tests {
     fn a_cut_says_that_something_is_missing() {
         assert_eq!(Row::new("abcdef", Role::Text).cut(4).plain(), "abc…");
         assert_eq!(cut_middle("/home/someone/code/project", 12), "/ho…/project");
-        assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(short_count(1840), "1.8k");
     }
 }
