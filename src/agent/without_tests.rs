@@ -547,6 +547,13 @@ fn a_fault_that_nothing_checks_is_mended_by_what_edits_give() {
     let out = written(&mut agent, "def f():\n    return 2\n");
     let out = left(&mut agent, &out, "drawn");
     assert!(format!("{:?}", asked(&out)).contains("short calls"));
+    let name = Some("try_calls".to_owned());
+    let drafted = crate::protocol::ModelEvent::CallDrafted { name, bytes: 7 };
+    let shown = model(&mut agent, drafted);
+    assert!(
+        matches!(&shown[..], [Effect::Emit(Event::CallDrafted { name: Some(name), .. })] if name == "sample calls"),
+        "{shown:?}"
+    );
     let out = done(&mut agent, "```python\nf()\n```", Finish::Stop);
     let is_as_it_stands = |effect: &Effect| matches!(effect, Effect::Check { trial: None, .. });
     assert!(out.iter().any(is_as_it_stands), "{out:?}");
@@ -642,5 +649,9 @@ fn of_edits_that_mend_a_fault_the_one_is_made_that_gives_what_the_model_expects(
         }
         let out = done(&mut agent, "", Finish::Stop);
         assert_eq!(made(&out), Some(Hash(expected.into())));
+        let gives = if expected == "likely" { 7 } else { 9 };
+        let said = format!("`f(2)` gave `[5]`, and gives `[{gives}]` after this edit.");
+        let is_said = |effect: &Effect| matches!(effect, Effect::Emit(Event::Notice { text, .. }) if text.starts_with(&said));
+        assert!(out.iter().any(is_said), "{out:?}");
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::super::calls::Stage;
 use super::super::input::Effect;
 use super::checking::Checking;
-use super::outcomes::{Gave, Outcomes, gave};
+use super::outcomes::{Gave, Outcomes, gave, told};
 use super::searching::Candidate;
 use super::{Agent, intent, notice};
 use crate::protocol::{
@@ -372,8 +372,14 @@ impl Agent {
             .filter(|it| it.result.given == versions.probed[place].result.given)
             .count();
         let Probed {
-            candidate, result, ..
+            candidate,
+            result,
+            gave,
         } = versions.probed.remove(place);
+        let stands = versions.stands.as_ref();
+        if let Some(text) = stands.and_then(|stands| told(&stands.gave, &gave)) {
+            notice(Level::Info, &text, out);
+        }
         // What was chosen, the search's end tells; that nothing was right is more than that.
         if !result.passed {
             let text =

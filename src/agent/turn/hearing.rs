@@ -70,6 +70,11 @@ impl Agent {
                 out.push(Effect::Emit(Event::Text { text }));
             }
             ModelEvent::Reasoning { text } => out.push(Effect::Emit(Event::Reasoning { text })),
+            // What is written beside the conversation is no call that anybody would know.
+            ModelEvent::CallDrafted { bytes, .. } if turn.rewriting.is_some() => {
+                let name = Some(turn.drafted());
+                out.push(Effect::Emit(Event::CallDrafted { name, bytes }));
+            }
             ModelEvent::CallDrafted { name, bytes } => {
                 out.push(Effect::Emit(Event::CallDrafted { name, bytes }))
             }

@@ -81,6 +81,20 @@ pub(super) fn gave(told: &str) -> Gave {
     told.lines().skip(1).filter_map(of).collect()
 }
 
+/// Says what an edit changed of what the calls give, by the shortest example.
+pub(super) fn told(stands: &Gave, after: &Gave) -> Option<String> {
+    let differ = stands.iter().filter_map(|(call, old)| {
+        let (_, new) = after.iter().find(|(of, _)| of == call)?;
+        let (old, new) = (old.as_ref()?, new.as_ref()?);
+        (old != new).then_some((call, old, new))
+    });
+    let (call, old, new) =
+        differ.min_by_key(|(call, old, new)| call.len() + old.len() + new.len())?;
+    Some(format!(
+        "`{call}` gave `{old}`, and gives `{new}` after this edit. Nothing else checks it."
+    ))
+}
+
 /// What is asked, and which results it is about.
 struct Question {
     doubts: Doubts,
@@ -220,6 +234,15 @@ mod tests {
         let read = [("f(1)", Some("[1, 2]")), ("f(2)", None), ("f(3)", None)];
         let read = read.map(|(call, result)| (call.to_owned(), result.map(str::to_owned)));
         assert_eq!(gave(&told), read);
+    }
+
+    #[test]
+    fn what_an_edit_changes_is_told_by_the_shortest_example() {
+        let stands = some(["[1, 2, 3, 4]", "5", "3"]);
+        let after = some(["[4, 3, 2, 1]", "6", "3"]);
+        let said = "`f(2)` gave `5`, and gives `6` after this edit. Nothing else checks it.";
+        assert_eq!(told(&stands, &after).as_deref(), Some(said));
+        assert_eq!(told(&stands, &stands), None);
     }
 
     #[test]
