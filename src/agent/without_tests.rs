@@ -526,6 +526,19 @@ fn tells(agent: &mut Agent, out: &[Effect], (first, second): (u8, u8), words: &s
     })
 }
 
+/// Tells of a likely departure and an unlikely one.
+fn departs(agent: &mut Agent, at: usize) -> Vec<Effect> {
+    for (written, likelihood) in [("3\n", 0.2), ("4\n", 0.05)] {
+        let departure = crate::protocol::Departure {
+            at,
+            likelihood,
+            written: written.to_owned(),
+        };
+        model(agent, crate::protocol::ModelEvent::Departed { departure });
+    }
+    done(agent, "", Finish::Stop)
+}
+
 fn left(agent: &mut Agent, out: &[Effect], hash: &str) -> Vec<Effect> {
     let mut change = change("a.py");
     change.after = Some(Hash(hash.into()));
@@ -566,18 +579,7 @@ fn a_fault_that_nothing_checks_is_mended_by_what_edits_give() {
     let doubts = asked(&out).and_then(|request| request.doubts.clone());
     let doubts = doubts.expect("it is asked what the model doubts");
     let at = doubts.text.find('1').expect("it is there");
-    for (written, likelihood) in [("3\n", 0.2), ("4\n", 0.05)] {
-        let departure = crate::protocol::Departure {
-            at,
-            likelihood,
-            written: written.to_owned(),
-        };
-        model(
-            &mut agent,
-            crate::protocol::ModelEvent::Departed { departure },
-        );
-    }
-    let mut out = done(&mut agent, "", Finish::Stop);
+    let mut out = departs(&mut agent, at);
     for hash in ["likely", "unlikely"] {
         out = left(&mut agent, &out, hash);
         out = gives(&mut agent, &out, 1, 9);
@@ -595,9 +597,10 @@ fn a_fault_that_nothing_checks_is_mended_by_what_edits_give() {
 fn of_edits_that_mend_a_fault_the_one_is_made_that_gives_what_the_model_expects() {
     // What it says of the results, and which edit is made.
     for (weighed, expected) in [
-        (vec![], "likely"),
-        (vec![(0, -4.0), (1, 2.0)], "unlikely"),
-        (vec![(0, 2.0), (1, -4.0)], "likely"),
+        (None, "likely"),
+        (Some(vec![]), "likely"),
+        (Some(vec![(0, -4.0), (1, 2.0)]), "unlikely"),
+        (Some(vec![(0, 2.0), (1, -4.0)]), "likely"),
     ] {
         let mut agent = new();
         agent.checker = None;
@@ -618,18 +621,7 @@ fn of_edits_that_mend_a_fault_the_one_is_made_that_gives_what_the_model_expects(
             .expect("it is asked what the model doubts")
             .text
             .find('1');
-        for (written, likelihood) in [("3\n", 0.2), ("4\n", 0.05)] {
-            let departure = crate::protocol::Departure {
-                at: at.expect("it is there"),
-                likelihood,
-                written: written.to_owned(),
-            };
-            model(
-                &mut agent,
-                crate::protocol::ModelEvent::Departed { departure },
-            );
-        }
-        let mut out = done(&mut agent, "", Finish::Stop);
+        let mut out = departs(&mut agent, at.expect("it is there"));
         for (hash, second) in [("likely", 7), ("unlikely", 9)] {
             out = left(&mut agent, &out, hash);
             let words = format!("OK\nf(1) gives [1]\nf(2) gives [{second}]");
@@ -643,11 +635,22 @@ fn of_edits_that_mend_a_fault_the_one_is_made_that_gives_what_the_model_expects(
         assert_eq!(&*doubts.text, ">>> f(1)\n[1]\n>>> f(2)\n[5]\n```");
         let others: Vec<&str> = doubts.rivals.iter().map(|it| it.other.as_str()).collect();
         assert_eq!(others, ["[7]\n", "[9]\n"]);
-        for (rival, likelier) in weighed {
+        let is_full = weighed.is_none();
+        for (rival, likelier) in weighed.into_iter().flatten() {
             let event = crate::protocol::ModelEvent::Weighed { rival, likelier };
             model(&mut agent, event);
         }
-        let out = done(&mut agent, "", Finish::Stop);
+        let out = match is_full {
+            // There was no room for the question: what was run chooses alone.
+            true => {
+                let failure = crate::protocol::ModelFailure::ContextFull {
+                    needed: 9_000,
+                    context: 8_192,
+                };
+                model(&mut agent, crate::protocol::ModelEvent::Failed { failure })
+            }
+            false => done(&mut agent, "", Finish::Stop),
+        };
         assert_eq!(made(&out), Some(Hash(expected.into())));
         let gives = if expected == "likely" { 7 } else { 9 };
         let said = format!("`f(2)` gave `[5]`, and gives `[{gives}]` after this edit.");

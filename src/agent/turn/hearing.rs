@@ -156,6 +156,10 @@ impl Agent {
                     Some(beside) if full && beside.part() == Part::Departures => {
                         return self.take_departures(&beside, out);
                     }
+                    // What was run chooses without it.
+                    Some(beside) if full && beside.part() == Part::Outcomes => {
+                        return self.take_outcomes(out);
+                    }
                     Some(_) if full => return self.draw_inside(out),
                     _ => {}
                 }

@@ -61,6 +61,8 @@ impl Outcomes {
         let of = |(call, result): &(String, Option<String>)| {
             let result = result.as_ref()?;
             let known = || self.weighed.iter().filter(|(other, _)| other.call == *call);
+            // Beside what the code gives as it stands, something must have been weighed.
+            known().nth(1)?;
             let most = known().map(|(_, likelier)| *likelier).reduce(f32::max)?;
             let own = known().find(|(other, _)| other.result == *result);
             // What was not weighed is what the unlikeliest edits give.
@@ -269,6 +271,7 @@ mod tests {
             vec![other("f(1)", "2"), other("f(1)", "4"), other("f(2)", "6")],
             vec![other("f(1)", "1"), other("f(2)", "5")],
         );
+        assert_eq!(outcomes.worth(&some(["2", "6", "3"])), 0.0, "not weighed");
         for (rival, likelier) in [(0, 3.0), (1, -20.0), (2, -1.0), (7, 9.0), (2, f32::NAN)] {
             outcomes.hear(rival, likelier);
         }

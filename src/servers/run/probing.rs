@@ -6,7 +6,7 @@ use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
 use super::report::Verdict;
-use crate::protocol::{clip, sanitize_line};
+use crate::protocol::sanitize_line;
 
 /// Its first line says what it does.
 const PROBE: &str = include_str!("probe.py");
@@ -89,11 +89,10 @@ pub(super) fn with_given(mut verdict: Verdict, output: &str) -> Verdict {
     let (numbers, words) = given.split_once('\n').unwrap_or((given, ""));
     let numbers = numbers.split(' ');
     if verdict.result.passed {
-        for line in words.lines().filter(|line| !line.is_empty()).take(CALLS) {
+        let fits = |line: &&str| !line.is_empty() && line.len() <= LONGEST_LINE;
+        for line in words.lines().filter(fits).take(CALLS) {
             verdict.text.push('\n');
-            verdict
-                .text
-                .push_str(&clip(&sanitize_line(line), LONGEST_LINE));
+            verdict.text.push_str(&sanitize_line(line));
         }
     }
     for (slot, number) in verdict.result.given.iter_mut().zip(numbers) {
