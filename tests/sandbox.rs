@@ -487,6 +487,41 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
         let said = reply.outcome.for_model();
         assert!(said.contains(told), "{said}");
     }
+    // Values with what becomes of them, and calls that all end in a mistake.
+    let crashes = format!("def f(x):\n    return {{x}}.values()\n{class}");
+    for (request, written, told) in [
+        ("- `'ab'` -> `'abab'` -> `'abababab'`", &right, None),
+        ("Input: [1]\nOutput: [1, 1]", &right, None),
+        (
+            "\"ab\"  ->  \"ba\"",
+            &right,
+            Some("'ab' is to become 'ba', and f('ab') gives 'abab'"),
+        ),
+        ("4 -> 9", &right, Some("4 is to become 9, and f(4) gives 8")),
+        // In a sentence; one of them only looks like an example.
+        (
+            "Say f(2) is 4, f('a') == 'aa'; f(3) is 6 times as large as f(x) == 1.",
+            &right,
+            None,
+        ),
+        (
+            "f(1) gives 2 and f(0) raises ValueError(\"none\")",
+            &right,
+            Some("f(0)\nExpected: ValueError\nGot: 0"),
+        ),
+        (
+            "Write it.",
+            &crashes,
+            Some(
+                "f(4) ends in AttributeError: 'set' object has no attribute 'values' at `return {x}.values()`",
+            ),
+        ),
+    ] {
+        let reply = probe(&ground, request, written).await;
+        assert_eq!(passed(&reply), Some(told.is_none()), "{request}");
+        let said = reply.outcome.for_model();
+        assert!(said.contains(told.unwrap_or_default()), "{said}");
+    }
     let message = "Write it.\n\n```python\nraise ValueError(\"no such number\")\n```";
     let reply = probe(&ground, message, &right).await;
     let said = reply.outcome.for_model();

@@ -162,7 +162,8 @@ pub(super) fn asks_for_a_mend(request: &str) -> bool {
         .map(str::to_lowercase)
         .collect();
     let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
-    has(WRONG) && !has(BUILDING)
+    let mends = has(WRONG) || has(MENDING) && !has(LOOKS);
+    mends && !has(BUILDING)
 }
 
 /// Tells whether a request asks for something that goes wrong to be mended, so that a check of the project as it is would
@@ -220,6 +221,33 @@ const WRONG: &[&str] = &[
     "incorrectly",
     "wrong",
     "wrongly",
+];
+
+/// Words for mending what code does.
+const MENDING: &[&str] = &[
+    "crash", "crashed", "crashes", "debug", "fix", "fixes", "hang", "hangs", "mend", "repair",
+];
+
+/// Words for what is mended and does nothing.
+const LOOKS: &[&str] = &[
+    "formatting",
+    "header",
+    "import",
+    "imports",
+    "indentation",
+    "layout",
+    "license",
+    "lint",
+    "lints",
+    "name",
+    "names",
+    "naming",
+    "style",
+    "type",
+    "types",
+    "warning",
+    "warnings",
+    "whitespace",
 ];
 
 /// Words for more than a mend.
@@ -506,6 +534,9 @@ mod tests {
             "Fix the bug in `f`",
             "a.py has a bug on a single line",
             "The sum is wrong.",
+            "quicksort drops equal values, mend it",
+            "f crashes on an empty list",
+            "Fix f so that it keeps the last page",
         ] {
             assert!(asks_for_a_mend(request), "{request}");
         }
@@ -514,6 +545,7 @@ mod tests {
             "Rename f to g",
             "Use a prefix in a.py",
             "Fix the formatting",
+            "Fix the type annotations of f",
             "Fix the wrong comment above f",
             "Raise an error where the size is wrong",
         ] {

@@ -374,21 +374,42 @@ fn of_the_versions_of_a_file_the_one_that_most_agree_with_is_made() {
 }
 
 #[test]
-fn the_next_version_is_told_what_was_wrong_with_the_last() {
+fn versions_that_come_further_are_gone_on_from_until_one_is_right() {
     let mut agent = stub();
     let out = version(&mut agent, 1, false, 0);
-    let request = asked(&out).expect("another version");
-    assert!(format!("{request:?}").contains("NameError: math"));
-    assert!(request.sampling.temperature > 0.0);
+    let out = told(&mut agent, &out, vec![Aim::File], false);
+    let said = |out: &[Effect]| format!("{:?}", asked(out).expect("another version"));
+    assert!(said(&out).contains("return 1") && said(&out).contains("corrected"));
+    let out = version(&mut agent, 2, false, 0);
+    assert!(said(&out).contains("return 1") && said(&out).contains("NameError: math"));
+    let out = version(&mut agent, 3, false, 0);
+    let doubts = asked(&out).and_then(|request| request.doubts.clone());
+    assert!(doubts.is_some_and(|doubts| doubts.text.contains("return 1")));
+    let mut out = done(&mut agent, "", Finish::Stop);
+    let mut anew = 0;
+    for number in 4..12 {
+        anew += u32::from(!said(&out).contains("return"));
+        out = version(&mut agent, number, false, 0);
+        if asked(&out).is_some_and(|request| request.doubts.is_some()) {
+            out = done(&mut agent, "", Finish::Stop);
+        }
+    }
+    assert!((1..8).contains(&anew), "{anew}");
+    let out = version(&mut agent, 12, true, 5);
+    assert_eq!(
+        made(&out),
+        Some(Hash("12".into())),
+        "six and more were drawn"
+    );
 }
 
 #[test]
 fn versions_that_all_fail_are_said_to_fail() {
     let mut agent = stub();
-    let mut out = Vec::new();
-    for number in 1..=6 {
-        out = version(&mut agent, number, false, 0);
-    }
+    let out = version(&mut agent, 1, false, 0);
+    told(&mut agent, &out, vec![Aim::File], false);
+    version(&mut agent, 2, false, 0);
+    let out = agent.handle(Input::TimeIsUp);
     assert_eq!(made(&out), Some(Hash("1".into())));
     assert!(format!("{out:?}").contains("no version that was written runs as it should"));
 }
@@ -396,8 +417,11 @@ fn versions_that_all_fail_are_said_to_fail() {
 #[test]
 fn when_the_time_is_up_the_best_version_so_far_is_made() {
     let mut agent = stub();
-    version(&mut agent, 1, false, 0);
-    version(&mut agent, 2, true, 3);
+    let out = version(&mut agent, 1, false, 0);
+    told(&mut agent, &out, vec![Aim::File], false);
+    let out = version(&mut agent, 2, true, 3);
+    let anew = format!("{:?}", asked(&out).expect("others are to agree with it"));
+    assert!(!anew.contains("return"), "{anew}");
     let out = agent.handle(Input::TimeIsUp);
     assert!(out.contains(&Effect::CancelModel));
     assert_eq!(made(&out), Some(Hash("2".into())));
@@ -657,4 +681,39 @@ fn of_edits_that_mend_a_fault_the_one_is_made_that_gives_what_the_model_expects(
         let is_said = |effect: &Effect| matches!(effect, Effect::Emit(Event::Notice { text, .. }) if text.starts_with(&said));
         assert!(out.iter().any(is_said), "{out:?}");
     }
+}
+
+/// Takes what an edit gives that does not do what the request says.
+fn gives_less(agent: &mut Agent, out: &[Effect]) -> Vec<Effect> {
+    fails_with(agent, out, "f(3)\nExpected: 4\nGot: 1")
+}
+
+#[test]
+fn edits_are_drawn_until_one_does_what_the_request_says() {
+    let mut agent = new();
+    agent.checker = None;
+    let out = read(&mut agent, "def f():\n    return 1\n");
+    told(&mut agent, &out, vec![Aim::File], false);
+    let out = written(&mut agent, "def f():\n    return 2\n");
+    left(&mut agent, &out, "drawn");
+    let out = done(&mut agent, "```python\nf()\n```", Finish::Stop);
+    let out = gives_less(&mut agent, &out);
+    let out = gives_less(&mut agent, &out);
+    let mut out = told(&mut agent, &out, vec![Aim::File], false);
+    let mut is_told = 0;
+    for number in 3..8 {
+        if asked(&out).is_some_and(|request| request.doubts.is_some()) {
+            out = done(&mut agent, "", Finish::Stop);
+        }
+        let request = format!("{:?}", asked(&out).expect("another edit"));
+        is_told += u32::from(request.contains("Expected: 4"));
+        out = written(&mut agent, &format!("def f():\n    return {number}\n"));
+        out = left(&mut agent, &out, &number.to_string());
+        out = match number {
+            7 => gives(&mut agent, &out, 9, 5),
+            _ => gives_less(&mut agent, &out),
+        };
+    }
+    assert_eq!(made(&out), Some(Hash("7".into())), "{out:?}");
+    assert!(is_told > 1);
 }

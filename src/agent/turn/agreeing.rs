@@ -1,13 +1,15 @@
 //! The choice between versions of a file that is written from nothing, where the project has no check.
 //!
 //! Each version is at least run: it keeps the file's names, leaves nothing unwritten, and does what the examples in the
-//! request say. Of those that do, the one is made that most of the others agree with: the model writes a few sample
+//! request say. While none does, they are searched for as edits are that pass a check: versions that come further are
+//! gone on from ([`super::tracks`]). Of those that do, the one is made that most of the others agree with: the model writes a few sample
 //! calls, and what they give is compared. A mistake is rarely made twice in the same way; what is right is the same
 //! every time.
 //!
 //! A fault that is to be mended is chosen for in the same way: what the code gives as it stands is wrong for some of the
 //! calls, and right for most. So of the edits that change what is given the one is made that the model holds likeliest,
 //! together with those that give the same, that changes least of it, and whose results it expects ([`super::outcomes`]).
+//! Where the code does not do what an example in the request says, the first edit after which it does is made.
 
 use serde_json::{Map, Value};
 
@@ -22,8 +24,10 @@ use crate::protocol::{
     ToolCall, ToolChoice, TrialOf,
 };
 
-/// How many versions are drawn, and how many that agree in everything are enough.
+/// How many versions are drawn, how many where what the request says is searched for, and how many that agree in
+/// everything are enough.
 const MOST: u32 = 6;
+const MOST_SEARCHED: u32 = 100;
 const ENOUGH: usize = 3;
 
 /// How many edits are drawn for themselves where a fault is to be mended.
@@ -60,6 +64,8 @@ struct Probed {
 struct Stands {
     given: [u8; 8],
     gave: Gave,
+    /// It does not do what an example in the request says, so that an edit that does is known to mend it.
+    fails: bool,
 }
 
 impl Stands {
@@ -127,8 +133,9 @@ impl Versions {
         let places = (0..self.probed.len()).rev();
         places.max_by_key(|place| {
             let result = &self.probed[*place].result;
+            // One that cannot even be read fails in one thing only.
             let failed = std::cmp::Reverse(result.failed);
-            (result.passed, failed, result.reached, self.agree(*place))
+            (result.passed, result.reached, failed, self.agree(*place))
         })
     }
 
@@ -142,8 +149,34 @@ impl Versions {
             .sum()
     }
 
-    /// Tells whether enough versions agree in everything.
+    /// Tells whether any version is right.
+    fn any_right(&self) -> bool {
+        self.probed.iter().any(|probed| probed.result.passed)
+    }
+
+    /// Returns how many versions, or edits that mend, are drawn at most.
+    fn most(&self) -> u32 {
+        match &self.stands {
+            _ if self.searches() => MOST_SEARCHED,
+            Some(_) => MOST_MENDS,
+            None => MOST,
+        }
+    }
+
+    /// Tells whether a version is searched for that does what the request says: nothing does so far.
+    pub(super) fn searches(&self) -> bool {
+        let fails = match &self.stands {
+            Some(stands) => stands.fails,
+            None => !self.probed.is_empty(),
+        };
+        fails && !self.any_right()
+    }
+
+    /// Tells whether enough versions agree in everything, or an edit does what the request says.
     fn is_enough(&self) -> bool {
+        if let Some(stands) = &self.stands {
+            return stands.fails && self.any_right();
+        }
         let right: Vec<&CheckResult> = self
             .probed
             .iter()
@@ -297,6 +330,7 @@ impl Agent {
             versions.stands = Some(Stands {
                 given: result.map_or([0; 8], |result| result.given),
                 gave: gave(text),
+                fails: result.is_some_and(|result| result.failed > 0),
             });
         }
         self.probe(out);
@@ -319,6 +353,12 @@ impl Agent {
         let id = candidate.call.id;
         match result {
             Some(result) => {
+                match candidate.after() {
+                    // What is written from now on is to agree with it.
+                    _ if result.passed => search.tracks.keep_file(),
+                    Some(after) => search.tracks.tried(&after, &text, result),
+                    None => {}
+                }
                 let versions = &mut search.versions;
                 versions.probed.push(Probed {
                     candidate,
@@ -340,13 +380,13 @@ impl Agent {
         let Some(turn) = &self.turn else { return };
         let Some(search) = &turn.search else { return };
         let mends = self.mends();
-        let drawn = search.drawn() >= if mends { MOST_MENDS } else { MOST };
+        let drawn = search.drawn() >= search.versions.most();
         let is_over = turn.time_is_up || turn.spent() >= most;
-        let enough = !mends && search.versions.is_enough();
+        let enough = search.versions.is_enough();
         if !is_over && !enough && (self.try_departure(out) || !drawn && self.draw_beside(out)) {
             return;
         }
-        if mends && self.weigh_outcomes(out) {
+        if mends && !enough && self.weigh_outcomes(out) {
             return;
         }
         self.choose_version(out);
@@ -429,7 +469,11 @@ mod tests {
 
     fn standing(given: [u8; 8]) -> Option<Stands> {
         let gave = Vec::new();
-        Some(Stands { given, gave })
+        Some(Stands {
+            given,
+            gave,
+            fails: false,
+        })
     }
 
     fn versions(probed: Vec<Probed>) -> Versions {
@@ -499,6 +543,10 @@ mod tests {
         assert_eq!(found.choose(), Some(2));
         let failing = versions(vec![version(false, 2, agreed), version(false, 1, agreed)]);
         assert_eq!(failing.choose(), Some(1));
+        let mut unreadable = version(false, 1, [0; 8]);
+        unreadable.result.reached = 0;
+        let found = versions(vec![unreadable, version(false, 3, agreed)]);
+        assert_eq!(found.choose(), Some(1), "it does something");
         let mute = versions((0..3).map(|_| version(true, 0, [0; 8])).collect());
         assert!(
             !mute.is_enough(),

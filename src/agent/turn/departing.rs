@@ -148,7 +148,12 @@ impl Agent {
     /// Tells whether departures may be tried: a check chooses between them, or what they give.
     pub(super) fn doubts(&self) -> bool {
         let checked = |turn: &super::Turn| matches!(turn.checking, Checking::Known(_));
-        let chosen = self.turn.as_ref().is_some_and(checked) || self.mends();
+        let searches = |turn: &super::Turn| {
+            let search = turn.search.as_ref();
+            search.is_some_and(|search| search.versions.searches())
+        };
+        let turn = self.turn.as_ref();
+        let chosen = turn.is_some_and(|turn| checked(turn) || searches(turn)) || self.mends();
         chosen && self.helps(Mechanism::Doubts)
     }
 

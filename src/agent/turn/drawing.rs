@@ -121,12 +121,15 @@ impl Agent {
             return false;
         };
         let focus = function(target);
+        let search = turn.search.as_ref();
+        let searches = search.is_some_and(|search| search.versions.searches());
         let judge = match turn.checking {
             Checking::Known(_) => Judge::Check,
+            // What the request says is one, too; a file that is not written yet is written anew.
+            _ if compares && searches && !aims.is_stub => Judge::Check,
             _ if compares => Judge::Versions,
             _ => Judge::Nobody,
         };
-        let search = turn.search.as_ref();
         let total = search.map_or(0, Search::drawn);
         let drawn = match judge {
             Judge::Check => ask.drawn,

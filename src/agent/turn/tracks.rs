@@ -135,6 +135,13 @@ impl Tracks {
         })
     }
 
+    /// Leaves what was gone on from: edits are drawn of the file as it is alone.
+    pub(super) fn keep_file(&mut self) {
+        self.bases.truncate(1);
+        self.tracks.retain(|track| track.base == 0);
+        (self.at, self.left) = (0, 0);
+    }
+
     /// Counts an edit of what was asked for last.
     pub(super) fn count(&mut self) {
         self.left = self.left.saturating_sub(1);

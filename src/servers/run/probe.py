@@ -1,5 +1,5 @@
 # what a file must do that is written from nothing: run, keep its names, hold to the examples of the request
-import ast, builtins, copy, dis, hashlib, itertools, json, re, runpy, signal, sys, traceback, types
+import ast, builtins, copy, dis, hashlib, itertools, json, re, runpy, signal, sys, traceback, types, warnings
 
 # Seconds of work that the file's own statements may take, and one call.
 LONGEST = 1.5
@@ -13,6 +13,13 @@ MOST_ENDLESS = 4
 LONGEST_TOLD = 160
 # What a call that ends so tells of nothing but a mistake.
 CRASHES = (NameError, TypeError, AttributeError, IndexError, KeyError, ZeroDivisionError, RecursionError)
+
+# The longest line of the request that is looked at.
+LONGEST_SAID = 400
+# What stands between a call and what it gives, between a value and what becomes of it, and after a value.
+ARROW = r"\s(?:->|=>|→)\s"
+GIVES = r"\s*(?:==|->|=>|→|#|returns|should return|gives|should give|is|should be)\s+"
+VALUE_ENDS = r"\s*(?:$|\.(?:\s|$)|[,;)#(]|->|=>|→|(?:and|or|but|while|because|for|not)\b)"
 
 tried = 0
 failures = []
@@ -83,29 +90,122 @@ def outcome(expression, names):
         return f"raises {type(error).__name__}: {error}", True
 
 
-def examples(request, names):
-    """Finds calls in the request that say what they give: `f(1) == 2`, `>>> f(1)` above its value, and the like."""
-    lines = request.replace("`", "").splitlines()
+def crash(path, expression, names):
+    """Says how a call ends in a mistake, and at which line of the file."""
+    try:
+        limited(lambda: shown(eval(expression, dict(names))), LONGEST_CALL)
+    except BaseException as error:
+        lines = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+        at = f" at `{lines[-1]}`" if lines and lines[-1] else ""
+        return f"{expression} ends in {type(error).__name__}: {error}{at}"
+    return f"{expression} ends in a mistake"
+
+
+def literal(text):
+    """Reads the value that a text begins with, and returns it with what comes after. A value that words go on from is none."""
+    for end in range(1, len(text) + 1):
+        part, rest = text[:end].strip(), text[end:]
+        if not part or not re.match(VALUE_ENDS, rest):
+            continue
+        try:
+            return ast.literal_eval(part), rest
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            continue
+    return None
+
+
+def literal_before(text):
+    """Reads the value that a text ends with."""
+    for start in range(len(text) - 1, -1, -1):
+        if start and text[start - 1] not in " ,;:":
+            continue
+        try:
+            return [ast.literal_eval(text[start:].strip())]
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            continue
+    return []
+
+
+def said_lines(request):
+    lines = [line.strip().removeprefix("- ").removeprefix("* ") for line in request.replace("`", "").splitlines()]
+    return [line[:LONGEST_SAID] for line in lines]
+
+
+def call_in(text, functions):
+    """Reads the call that a text begins with. One of something that is only spoken of, as in `f(x)`, is none."""
+    for found in re.finditer(r"\)", text):
+        call = text[: found.end()]
+        try:
+            tree = ast.parse(call, mode="eval").body
+            if isinstance(tree, ast.Call):
+                spoken = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+                return call if all(name in functions for name in spoken) else None
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            continue
+    return None
+
+
+def examples(request, functions):
+    """Finds calls in the request that say what they give: `f(1) == 2`, `f(0) raises ValueError`, `>>> f(1)` above its value."""
+    lines = said_lines(request)
+    called = "|".join(map(re.escape, functions))
     for at, line in enumerate(lines):
-        bare = line.strip().removeprefix("- ").removeprefix("* ").removeprefix("# ")
-        if bare.startswith(">>> "):
-            pairs = [(bare[4:], lines[at + 1].strip() if at + 1 < len(lines) else "")]
-        else:
-            parted = re.split(r"\s+(?:==|=>|->|→|returns|should return|gives)\s+", bare.removeprefix("assert "))
-            pairs = [tuple(parted)] if len(parted) == 2 else []
-        for call, value in pairs:
-            # Words may stand before the call: "Then f(1) returns 2."
-            found = re.search(r"[A-Za-z_]\w*\(.*\)$", call)
-            call = found.group() if found else call
-            value = value.split("  #")[0].rstrip(".;,")
-            try:
-                tree = ast.parse(call, mode="eval").body
-                ast.literal_eval(value)
-            except (SyntaxError, ValueError, MemoryError):
+        for found in re.finditer(rf"(?<![\w.])(?:{called})\(", line) if called else []:
+            call = call_in(line[found.start() :], functions)
+            if call is None:
                 continue
-            function = getattr(tree, "func", None)
-            if isinstance(tree, ast.Call) and isinstance(function, ast.Name) and function.id in names:
-                yield call, value
+            rest = line[found.start() + len(call) :]
+            if line[: found.start()] == ">>> " and not rest:
+                rest = " == " + (lines[at + 1] if at + 1 < len(lines) else "")
+            gives = re.match(GIVES, rest)
+            value = literal(rest[gives.end() :]) if gives else None
+            raises = re.match(r"\s*(?:raises|should raise|must raise)\s+(?:an? )?(\w+)", rest)
+            if value:
+                yield call, shown(value[0])
+            elif raises:
+                yield call, raises.group(1)
+
+
+def pairs(request):
+    """Finds values that are shown with what becomes of them: `"aab" -> "2ab"`, or `Input:` above `Output:`."""
+    said = [line for line in said_lines(request) if line]
+    for at, line in enumerate(said):
+        for found in itertools.islice(re.finditer(ARROW, line), 20):
+            value = literal(line[found.end() :])
+            for given in literal_before(line[: found.start()]) if value else []:
+                yield given, value[0]
+        following = said[at + 1] if at + 1 < len(said) else ""
+        if line.lower().startswith("input:") and following.lower().startswith("output:"):
+            given, value = literal(line[6:].strip()), literal(following[7:].strip())
+            if given and value:
+                yield given[0], value[0]
+
+
+def taking_one(defined):
+    """Names the functions at a file's margin that one value can be given to."""
+    for name, node in defined.items():
+        if isinstance(node, ast.FunctionDef):
+            takes = len(node.args.posonlyargs) + len(node.args.args)
+            needed = takes - len(node.args.defaults)
+            if "." not in name and takes and needed <= 1 and None not in node.args.kw_defaults:
+                yield name
+
+
+def claim_pairs(request, defined, names):
+    """Holds the file to the values that are shown with what becomes of them. Bare numbers may mean anything else."""
+    functions = list(taking_one(defined))
+    endless = set()
+    for given, value in itertools.islice(pairs(request), 20):
+        if not functions or len(functions) > 1 and isinstance(given, (int, float)):
+            continue
+        gave = {}
+        for name in functions:
+            call = f"{name}({given!r})"
+            gave[call] = "nothing again" if name in endless else outcome(call, names)[0]
+            if "TimeoutError" in gave[call]:
+                endless.add(name)
+        calls = ", ".join(f"{call} gives {text}" for call, text in gave.items())
+        claim(shown(value) in gave.values(), f"{given!r} is to become {value!r}, and {calls}")
 
 
 def messages(request):
@@ -171,6 +271,7 @@ def called(calls, names):
 
 def main():
     path, asked = sys.argv[1], json.loads(sys.argv[2])
+    warnings.simplefilter("ignore")
     signal.signal(signal.SIGVTALRM, too_long)
     given, words = [0] * CALLS, []
     try:
@@ -187,12 +288,18 @@ def main():
         claim(not left, f"{', '.join(left)} is not written yet")
         missing = sorted(set(undefined(compile(text, path, "exec"), {*names, *vars(builtins)})))
         claim(not missing, f"NameError: {', '.join(missing)} is used and neither defined nor imported")
-        for call, value in itertools.islice(examples(asked["request"], names), 20):
-            text_of, _ = outcome(call, names)
-            claim(text_of == shown(ast.literal_eval(value)), f"{call}\nExpected: {value}\nGot: {text_of}")
+        offered = [name for name in now if "." not in name]
+        for call, value in itertools.islice(examples(asked["request"], offered), 20):
+            got, _ = outcome(call, names)
+            holds = got == value or got.removeprefix("raises ").split(":")[0] == value
+            claim(holds, f"{call}\nExpected: {value}\nGot: {got}")
+        claim_pairs(asked["request"], now, names)
         for message in dict.fromkeys(messages(asked["request"])):
             claim(message in text, f"nothing raises an error with the message {message!r}")
         given, words = called(asked["calls"], names)
+        is_new = any(is_stub(node) for node in before.values())
+        if is_new and words and not any(given):
+            claim(False, crash(path, to_be_made(asked["calls"])[0], names))
     except BaseException:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         traceback.print_exc(limit=-3)

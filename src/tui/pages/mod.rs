@@ -143,7 +143,7 @@ impl Page {
             keys => keys as u16 + 1,
         };
         let high = rows.len() as u16 + below;
-        let mut inner = draw_frame(buffer, area, WIDE, high, title, theme);
+        let mut inner = draw_frame(buffer, area, widest(area), high, title, theme);
         if below > 0 && inner.height > below {
             inner.height -= below;
             let last = Rect {
@@ -181,12 +181,18 @@ pub(super) fn target(page: &Page, transcript: &Transcript) -> Target {
     lines.swap_remove(at).target
 }
 
+/// The columns that a page takes at most: three fifths of a wide terminal, within these.
 const WIDE: u16 = 84;
+const WIDEST: u16 = 120;
 /// Rows that a chosen row takes at most where it is shown whole.
 const MOST_CHOSEN: usize = 4;
 
+fn widest(area: Rect) -> u16 {
+    (area.width / 5 * 3).clamp(WIDE, WIDEST)
+}
+
 fn wide(area: Rect) -> u16 {
-    area.width.min(WIDE + 4).saturating_sub(4).max(1)
+    area.width.min(widest(area) + 4).saturating_sub(4).max(1)
 }
 
 /// Returns a name and what it is.

@@ -178,6 +178,11 @@ impl Candidate {
             likelihood: DRAWN,
         }
     }
+
+    /// Returns what it would make of its file, where that is known.
+    pub(super) fn after(&self) -> Option<Arc<str>> {
+        self.after.clone()
+    }
 }
 
 /// An edit that did not pass.

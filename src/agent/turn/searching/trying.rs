@@ -51,9 +51,10 @@ impl Agent {
         let search = turn.search.get_or_insert_default();
         let form = after.map(form);
         let known = form.is_some_and(|form| search.forms.contains(&form));
+        let in_vain = checked || search.versions.searches();
         match written {
             // A formatter would make it one that was tried: that costs no check.
-            Some(_) if known && checked => {
+            Some(_) if known && in_vain => {
                 turn.effort.edits += 1;
                 turn.effort.same += 1;
                 search.after = None;
@@ -157,7 +158,9 @@ impl Agent {
             // Nothing chooses between edits here: the first one it is that can be read.
             let breaks = change.files().find(|file| file.breaks_syntax().is_some());
             if let (Some(file), true) = (breaks, self.helps(Mechanism::Syntax))
-                && self.search().is_some_and(|search| search.drawn < UNCHECKED)
+                && self
+                    .search()
+                    .is_some_and(|search| search.drawn < UNCHECKED || search.versions.searches())
             {
                 let text = unparsable(file);
                 return self.failed_candidate(text, None, out);
