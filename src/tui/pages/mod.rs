@@ -86,7 +86,7 @@ impl Page {
 
     /// Scrolls the page, or moves among the queued messages.
     pub(super) fn scroll(&mut self, by: Scroll, transcript: &Transcript, area: Rect) {
-        let wide = usize::from(wide(area));
+        let wide = usize::from(self.wide(transcript, area));
         let (last, page) = match self.subject {
             Subject::Queue => (transcript.queued.len().saturating_sub(1), 5),
             Subject::Servers => {
@@ -115,6 +115,20 @@ impl Page {
         .min(last);
     }
 
+    /// Returns the columns that the page takes: more than usual only where its rows need them, and it is one of lists or
+    /// of text that is not walden's.
+    fn wide(&self, transcript: &Transcript, area: Rect) -> u16 {
+        let most = (area.width / 5 * 3).clamp(WIDE, WIDEST);
+        let may_need = matches!(
+            self.subject,
+            Subject::Servers | Subject::Queue | Subject::Prompt | Subject::Plan
+        );
+        let needs = |row: &Row| row.width() > usize::from(WIDE);
+        let is_wide = may_need && self.rows(transcript, usize::from(most)).iter().any(needs);
+        let wide = if is_wide { most } else { WIDE };
+        area.width.min(wide + 4).saturating_sub(4).max(1)
+    }
+
     /// Draws the page.
     pub(super) fn draw(
         &self,
@@ -132,18 +146,19 @@ impl Page {
             Subject::Prompt => "The prompt, as it was sent",
             Subject::Plan => "Plan",
         };
-        let rows = self.rows(transcript, usize::from(wide(area)));
+        let wide = self.wide(transcript, area);
+        let rows = self.rows(transcript, usize::from(wide));
         // What the keys do stays in sight, however long the list above it.
         let mut keys = Vec::new();
         for key in self.keys(transcript) {
-            pack(&mut keys, key, usize::from(wide(area)));
+            pack(&mut keys, key, usize::from(wide));
         }
         let below = match keys.len() {
             0 => 0,
             keys => keys as u16 + 1,
         };
         let high = rows.len() as u16 + below;
-        let mut inner = draw_frame(buffer, area, widest(area), high, title, theme);
+        let mut inner = draw_frame(buffer, area, wide, high, title, theme);
         if below > 0 && inner.height > below {
             inner.height -= below;
             let last = Rect {
@@ -186,14 +201,6 @@ const WIDE: u16 = 84;
 const WIDEST: u16 = 120;
 /// Rows that a chosen row takes at most where it is shown whole.
 const MOST_CHOSEN: usize = 4;
-
-fn widest(area: Rect) -> u16 {
-    (area.width / 5 * 3).clamp(WIDE, WIDEST)
-}
-
-fn wide(area: Rect) -> u16 {
-    area.width.min(widest(area) + 4).saturating_sub(4).max(1)
-}
 
 /// Returns a name and what it is.
 fn fact(name: &str, value: impl Into<String>, wide: usize) -> Vec<Row> {
