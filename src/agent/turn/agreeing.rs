@@ -49,6 +49,8 @@ pub(super) struct Versions {
     pub(super) outcomes: Outcomes,
     /// What was wrong with the last one that is not right.
     pub(super) fails: Option<String>,
+    /// What the request says may be searched for.
+    may_search: bool,
 }
 
 /// A version that was run.
@@ -169,7 +171,7 @@ impl Versions {
             Some(stands) => stands.fails,
             None => !self.probed.is_empty(),
         };
-        fails && !self.any_right()
+        self.may_search && fails && !self.any_right()
     }
 
     /// Tells whether enough versions agree in everything, or an edit does what the request says.
@@ -343,6 +345,7 @@ impl Agent {
         result: Option<CheckResult>,
         out: &mut Vec<Effect>,
     ) {
+        let may_search = self.helps(Mechanism::Search);
         let Some(turn) = &mut self.turn else { return };
         let Some(search) = &mut turn.search else {
             return;
@@ -353,19 +356,23 @@ impl Agent {
         let id = candidate.call.id;
         match result {
             Some(result) => {
-                match candidate.after() {
-                    // What is written from now on is to agree with it.
-                    _ if result.passed => search.tracks.keep_file(),
-                    Some(after) => search.tracks.tried(&after, &text, result),
-                    None => {}
-                }
+                let after = candidate.after();
                 let versions = &mut search.versions;
+                versions.may_search = may_search;
+                versions.fails = (!result.passed).then(|| text.clone());
                 versions.probed.push(Probed {
                     candidate,
                     result,
                     gave: gave(&text),
                 });
-                versions.fails = (!result.passed).then_some(text);
+                match after {
+                    // What is written from now on is to agree with it.
+                    _ if result.passed => search.tracks.keep_file(),
+                    Some(after) if versions.searches() => {
+                        search.tracks.tried(&after, &text, result)
+                    }
+                    _ => {}
+                }
                 self.calls.settle(id);
                 self.next_version(out);
             }
