@@ -410,10 +410,14 @@ async fn a_check_has_none_of_the_variables_that_walden_has() {
 
 /// Tries a version of `a.py`, which is to be written, with calls that are compared.
 async fn probe(ground: &Ground, request: &str, written: &str) -> Reply {
+    probe_after(ground, STUB, request, written).await
+}
+
+async fn probe_after(ground: &Ground, before: &str, request: &str, written: &str) -> Reply {
     let mut probe = call(
         "run",
         "probe",
-        &[("path", "a.py"), ("before", STUB), ("request", request)],
+        &[("path", "a.py"), ("before", before), ("request", request)],
     );
     let calls = ["f(4)", "f(-1)", "f('x')"];
     probe.arguments.insert("calls".into(), calls.into());
@@ -526,6 +530,32 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
     let reply = probe(&ground, message, &right).await;
     let said = reply.outcome.for_model();
     assert!(said.contains("no such number"), "{said}");
+}
+
+#[tokio::test]
+async fn what_a_report_says_of_a_fault_is_told_from_what_it_wishes() {
+    let faulty = "def f(x):\n    return x * 3\n";
+    let broken = "def f(x:\n    return x * 3\n";
+    let ground = ground_with(&[("a.py", faulty)], |_| Vec::new()).await;
+    let mended = "def f(x):\n    return x * 2\n";
+    let other = "def f(x):\n    return x * 5\n";
+    let missed = Some("f(3)\nExpected: 6\nGot: 15");
+    for (before, report, told) in [
+        (faulty, "`f(3)` returns 9, but it should return 6.", missed),
+        (faulty, "f(3) gives 9 instead of 6. Fix it", missed),
+        (faulty, "f(3) returns 9. It should be 6", missed),
+        (faulty, "f(3) should return 6, not 9", missed),
+        (faulty, "f(3) returns 9: fix it", None),
+        (faulty, "[3] -> [3, 3, 3] is wrong", None),
+        (broken, "f(3) == 6, fix the syntax", missed),
+    ] {
+        let reply = probe_after(&ground, before, report, mended).await;
+        assert_eq!(passed(&reply), Some(true), "{report}: {:?}", reply.outcome);
+        let reply = probe_after(&ground, before, report, other).await;
+        assert_eq!(passed(&reply), Some(told.is_none()), "{report}");
+        let said = reply.outcome.for_model();
+        assert!(said.contains(told.unwrap_or_default()), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -162,7 +162,11 @@ pub(super) fn asks_for_a_mend(request: &str) -> bool {
         .map(str::to_lowercase)
         .collect();
     let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
-    let mends = has(WRONG) || has(MENDING) && !has(LOOKS);
+    // A call, what it gives, and what was meant.
+    let shows = request.contains('(')
+        && has(&["gives", "returns"])
+        && has(&["expected", "instead", "should"]);
+    let mends = has(WRONG) || shows || has(MENDING) && !has(LOOKS);
     mends && !has(BUILDING)
 }
 
@@ -536,6 +540,8 @@ mod tests {
             "The sum is wrong.",
             "quicksort drops equal values, mend it",
             "f crashes on an empty list",
+            "f(3) returns 9, but should return 6",
+            "`f(3)` gives 9 instead of 6",
             "Fix f so that it keeps the last page",
         ] {
             assert!(asks_for_a_mend(request), "{request}");
@@ -546,6 +552,7 @@ mod tests {
             "Use a prefix in a.py",
             "Fix the formatting",
             "Fix the type annotations of f",
+            "Make f return a list instead of a tuple",
             "Fix the wrong comment above f",
             "Raise an error where the size is wrong",
         ] {
