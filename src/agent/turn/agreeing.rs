@@ -9,7 +9,8 @@
 //! A fault that is to be mended is chosen for in the same way: what the code gives as it stands is wrong for some of the
 //! calls, and right for most. So of the edits that change what is given the one is made that the model holds likeliest,
 //! together with those that give the same, that changes least of it, and whose results it expects ([`super::outcomes`]).
-//! Where the code does not do what an example in the request says, the first edit after which it does is made.
+//! Where the code does not do what an example in the request says, edits are searched for after which it does, and it is
+//! chosen from the first few of those.
 
 use serde_json::{Map, Value};
 
@@ -24,10 +25,11 @@ use crate::protocol::{
     ToolCall, ToolChoice, TrialOf,
 };
 
-/// How many versions are drawn, how many where what the request says is searched for, and how many that agree in
-/// everything are enough.
+/// How many versions are drawn, how many where what the request says is searched for, how many more when it is found, and
+/// how many that agree in everything are enough.
 const MOST: u32 = 6;
 const MOST_SEARCHED: u32 = 100;
+const MORE: u32 = 3;
 const ENOUGH: usize = 3;
 
 /// How many edits are drawn for themselves where a fault is to be mended.
@@ -49,8 +51,9 @@ pub(super) struct Versions {
     pub(super) outcomes: Outcomes,
     /// What was wrong with the last one that is not right.
     pub(super) fails: Option<String>,
-    /// What the request says may be searched for.
+    /// What the request says may be searched for, and how many were drawn when it was found.
     may_search: bool,
+    found_at: u32,
 }
 
 /// A version that was run.
@@ -160,8 +163,9 @@ impl Versions {
     fn most(&self) -> u32 {
         match &self.stands {
             _ if self.searches() => MOST_SEARCHED,
-            Some(_) => MOST_MENDS,
-            None => MOST,
+            Some(stands) if !stands.fails => MOST_MENDS,
+            Some(_) => self.found_at + MORE,
+            None => MOST.max(self.found_at + MORE),
         }
     }
 
@@ -174,17 +178,17 @@ impl Versions {
         self.may_search && fails && !self.any_right()
     }
 
-    /// Tells whether enough versions agree in everything, or an edit does what the request says.
+    /// Tells whether enough versions agree in everything, or enough edits do what the request says.
     fn is_enough(&self) -> bool {
-        if let Some(stands) = &self.stands {
-            return stands.fails && self.any_right();
-        }
         let right: Vec<&CheckResult> = self
             .probed
             .iter()
             .map(|probed| &probed.result)
             .filter(|result| result.passed)
             .collect();
+        if let Some(stands) = &self.stands {
+            return stands.fails && right.len() >= ENOUGH;
+        }
         right.iter().any(|one| {
             let tells = one.given.iter().any(|given| *given != 0);
             let alike = right.iter().filter(|other| other.given == one.given);
@@ -356,9 +360,12 @@ impl Agent {
         let id = candidate.call.id;
         match result {
             Some(result) => {
-                let after = candidate.after();
+                let (after, drawn) = (candidate.after(), search.drawn());
                 let versions = &mut search.versions;
                 versions.may_search = may_search;
+                if result.passed && versions.searches() {
+                    versions.found_at = drawn;
+                }
                 versions.fails = (!result.passed).then(|| text.clone());
                 versions.probed.push(Probed {
                     candidate,
@@ -393,7 +400,7 @@ impl Agent {
         if !is_over && !enough && (self.try_departure(out) || !drawn && self.draw_beside(out)) {
             return;
         }
-        if mends && !enough && self.weigh_outcomes(out) {
+        if mends && self.weigh_outcomes(out) {
             return;
         }
         self.choose_version(out);

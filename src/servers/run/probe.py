@@ -317,7 +317,7 @@ def main():
     path, asked = sys.argv[1], json.loads(sys.argv[2])
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGVTALRM, too_long)
-    given, words = [0] * CALLS, []
+    given, words, text = [0] * CALLS, [], ""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -352,7 +352,8 @@ def main():
     print(f"Ran {tried} tests")
     print(f"FAILED (failures={len(failures)})" if failures else "OK")
     print("given:", *given)
-    print("\n".join(words))
+    # Of what fails, only what the code gives as it stands is of use.
+    print("\n".join(words if not failures or text == asked["before"] else []))
     sys.exit(len(failures) > 0)
 
 
