@@ -413,14 +413,16 @@ async fn probe(ground: &Ground, request: &str, written: &str) -> Reply {
     probe_after(ground, STUB, request, written).await
 }
 
-async fn probe_after(ground: &Ground, before: &str, request: &str, written: &str) -> Reply {
-    let mut probe = call(
-        "run",
-        "probe",
-        &[("path", "a.py"), ("before", before), ("request", request)],
-    );
+fn probing(before: &str, request: &str) -> ToolCall {
+    let given = [("path", "a.py"), ("before", before), ("request", request)];
+    let mut probe = call("run", "probe", &given);
     let calls = ["f(4)", "f(-1)", "f('x')"];
     probe.arguments.insert("calls".into(), calls.into());
+    probe
+}
+
+async fn probe_after(ground: &Ground, before: &str, request: &str, written: &str) -> Reply {
+    let probe = probing(before, request);
     let edit = call("fs", "write", &[("path", "a.py"), ("content", written)]);
     let purpose = Purpose::Try(Box::new(edit));
     ground.caller.call(&probe, &purpose).await
@@ -540,6 +542,15 @@ async fn what_a_report_says_of_a_fault_is_told_from_what_it_wishes() {
     let mended = "def f(x):\n    return x * 2\n";
     let other = "def f(x):\n    return x * 5\n";
     let missed = Some("f(3)\nExpected: 6\nGot: 15");
+    // What it gives as it stands is told although it fails: it is compared.
+    let stands = probing(faulty, "f(3) should return 6");
+    let reply = ground.caller.call(&stands, &Purpose::Run).await;
+    assert_eq!(passed(&reply), Some(false));
+    let said = reply.outcome.for_model();
+    assert!(
+        said.contains("Got: 9") && said.contains("\nf(4) gives 12"),
+        "{said}"
+    );
     for (before, report, told) in [
         (faulty, "`f(3)` returns 9, but it should return 6.", missed),
         (faulty, "f(3) gives 9 instead of 6. Fix it", missed),

@@ -2,9 +2,9 @@
 //!
 //! Each version is at least run: it keeps the file's names, leaves nothing unwritten, and does what the examples in the
 //! request say. While none does, they are searched for as edits are that pass a check: versions that come further are
-//! gone on from ([`super::tracks`]). Of those that do, the one is made that most of the others agree with: the model writes a few sample
-//! calls, and what they give is compared. A mistake is rarely made twice in the same way; what is right is the same
-//! every time.
+//! gone on from ([`super::tracks`]). Of those that do, the one is made that most of the others agree with: the model
+//! writes a few sample calls, and what they give is compared. A mistake is rarely made twice in the same way; what is
+//! right is the same every time.
 //!
 //! A fault that is to be mended is chosen for in the same way: what the code gives as it stands is wrong for some of the
 //! calls, and right for most. So of the edits that change what is given the one is made that the model holds likeliest,
@@ -173,7 +173,7 @@ impl Versions {
     pub(super) fn searches(&self) -> bool {
         let fails = match &self.stands {
             Some(stands) => stands.fails,
-            None => !self.probed.is_empty(),
+            None => self.probed.iter().any(|it| falls_short(it.result)),
         };
         self.may_search && fails && !self.any_right()
     }
@@ -195,6 +195,11 @@ impl Versions {
             tells && alike.count() >= ENOUGH
         })
     }
+}
+
+/// Tells whether a file runs and does not do what it is to do. One that does not even run may lack what is not there.
+fn falls_short(result: CheckResult) -> bool {
+    result.reached > 0 && result.failed > 0
 }
 
 fn same(a: &[u8; 8], b: &[u8; 8]) -> usize {
@@ -336,7 +341,7 @@ impl Agent {
             versions.stands = Some(Stands {
                 given: result.map_or([0; 8], |result| result.given),
                 gave: gave(text),
-                fails: result.is_some_and(|result| result.failed > 0),
+                fails: result.is_some_and(falls_short),
             });
         }
         self.probe(out);
@@ -544,6 +549,21 @@ mod tests {
             Some(0),
             "where it gave nothing, anything is more"
         );
+    }
+
+    #[test]
+    fn what_cannot_run_is_not_searched_for() {
+        let mut found = versions(vec![version(false, 5, [0; 8])]);
+        found.may_search = true;
+        assert_eq!(
+            (found.searches(), found.most()),
+            (false, MOST),
+            "a module lacks"
+        );
+        found.probed.push(version(false, 1, [0; 8]));
+        assert_eq!((found.searches(), found.most()), (true, MOST_SEARCHED));
+        found.may_search = false;
+        assert_eq!(found.most(), MOST, "it is left out");
     }
 
     #[test]
