@@ -149,6 +149,8 @@ pub(super) fn intent(request: &str) -> Intent {
         Intent::Change
     } else if begins_with(ASKING) || request.trim_end().ends_with('?') {
         Intent::Question
+    } else if shows_what_was_meant(request) {
+        Intent::Change
     } else {
         Intent::Unclear
     }
@@ -162,12 +164,19 @@ pub(super) fn asks_for_a_mend(request: &str) -> bool {
         .map(str::to_lowercase)
         .collect();
     let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
-    // A call, what it gives, and what was meant.
-    let shows = request.contains('(')
-        && has(&["gives", "returns"])
-        && has(&["expected", "instead", "should"]);
+    let shows = shows_what_was_meant(request);
     let mends = has(WRONG) || shows || has(MENDING) && !has(LOOKS);
     mends && !has(BUILDING)
+}
+
+/// Tells whether a request holds a call, what it gives, and what was meant: that is told so that it is mended.
+fn shows_what_was_meant(request: &str) -> bool {
+    let words: Vec<String> = request
+        .split(|c: char| !c.is_alphanumeric())
+        .map(str::to_lowercase)
+        .collect();
+    let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
+    request.contains('(') && has(&["gives", "returns"]) && has(&["expected", "instead", "should"])
 }
 
 /// Tells whether a request asks for something that goes wrong to be mended, so that a check of the project as it is would
@@ -512,6 +521,7 @@ mod tests {
             "could you rename `x` to `y`?",
             "In util.rs, add a test",
             "Complete the functions in a.py",
+            "f(3) in a.py gives 9 instead of 6",
         ] {
             assert_eq!(intent(request), Intent::Change, "{request}");
         }
@@ -521,11 +531,13 @@ mod tests {
             "review this file",
             "hello",
             "src/a.rs is what?",
+            "Why is it that f(3) gives 9 and should it?",
         ] {
             assert_eq!(intent(request), Intent::Question, "{request}");
         }
         for request in [
             "The tests of a.py fail",
+            "A look for bugs in a.py",
             "a.py must raise on a negative size",
         ] {
             assert_eq!(intent(request), Intent::Unclear, "{request}");
