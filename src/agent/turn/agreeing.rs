@@ -350,7 +350,7 @@ impl Agent {
     /// Takes what a version did.
     pub(super) fn probed(
         &mut self,
-        text: String,
+        text: &str,
         result: Option<CheckResult>,
         out: &mut Vec<Effect>,
     ) {
@@ -368,21 +368,20 @@ impl Agent {
                 let (after, drawn) = (candidate.after(), search.drawn());
                 let versions = &mut search.versions;
                 versions.may_search = may_search;
-                if result.passed && versions.searches() {
+                let is_found = result.passed && versions.searches();
+                if is_found {
                     versions.found_at = drawn;
                 }
-                versions.fails = (!result.passed).then(|| text.clone());
+                versions.fails = (!result.passed).then(|| text.to_owned());
                 versions.probed.push(Probed {
                     candidate,
                     result,
-                    gave: gave(&text),
+                    gave: gave(text),
                 });
                 match after {
                     // What is written from now on is to agree with it.
-                    _ if result.passed => search.tracks.keep_file(),
-                    Some(after) if versions.searches() => {
-                        search.tracks.tried(&after, &text, result)
-                    }
+                    _ if is_found => search.tracks.keep_file(),
+                    Some(after) if versions.searches() => search.tracks.tried(&after, text, result),
                     _ => {}
                 }
                 self.calls.settle(id);

@@ -382,7 +382,7 @@ impl Agent {
             return;
         }
         if !matches!(turn.checking, Checking::Known(_)) {
-            return self.probed(text, result, out);
+            return self.probed(&text, result, out);
         }
         if passed {
             turn.checking = Checking::Known(result);
