@@ -503,6 +503,8 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
             &right,
             Some("'ab' is to become 'ba', and f('ab') gives 'abab'"),
         ),
+        // No value, however it looks.
+        ("f(4) returns {[8]}, and 2 -> {[4]}", &right, None),
         ("4 -> 9", &right, Some("4 is to become 9, and f(4) gives 8")),
         // In a sentence; one of them only looks like an example.
         (
@@ -541,6 +543,11 @@ async fn what_a_report_says_of_a_fault_is_told_from_what_it_wishes() {
     let ground = ground_with(&[("a.py", faulty)], |_| Vec::new()).await;
     let mended = "def f(x):\n    return x * 2\n";
     let other = "def f(x):\n    return x * 5\n";
+    // What it reads that others set, an edit may read.
+    let injected = "def f(x):\n    return x * TIMES\n";
+    let reads = "def f(x):\n    return TIMES * 2\n";
+    let reply = probe_after(&ground, injected, "Mend it.", reads).await;
+    assert_eq!(passed(&reply), Some(true), "{:?}", reply.outcome);
     let missed = Some("f(3)\nExpected: 6\nGot: 15");
     // What it gives as it stands is told although it fails: it is compared.
     let stands = probing(faulty, "f(3) should return 6");

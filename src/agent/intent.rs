@@ -159,22 +159,21 @@ pub(super) fn intent(request: &str) -> Intent {
 /// Tells whether a request says that code which is there does something wrong, and asks for nothing else: where its
 /// looks are to change, or something is to be added, what it gives is to stay.
 pub(super) fn asks_for_a_mend(request: &str) -> bool {
-    let words: Vec<String> = request
-        .split(|c: char| !c.is_alphanumeric())
-        .map(str::to_lowercase)
-        .collect();
+    let words = words(request);
     let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
     let shows = shows_what_was_meant(request);
     let mends = has(WRONG) || shows || has(MENDING) && !has(LOOKS);
     mends && !has(BUILDING)
 }
 
+fn words(request: &str) -> Vec<String> {
+    let words = request.split(|c: char| !c.is_alphanumeric());
+    words.map(str::to_lowercase).collect()
+}
+
 /// Tells whether a request holds a call, what it gives, and what was meant: that is told so that it is mended.
 fn shows_what_was_meant(request: &str) -> bool {
-    let words: Vec<String> = request
-        .split(|c: char| !c.is_alphanumeric())
-        .map(str::to_lowercase)
-        .collect();
+    let words = words(request);
     let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
     request.contains('(') && has(&["gives", "returns"]) && has(&["expected", "instead", "should"])
 }
@@ -182,10 +181,7 @@ fn shows_what_was_meant(request: &str) -> bool {
 /// Tells whether a request asks for something that goes wrong to be mended, so that a check of the project as it is would
 /// likely say what that is. It asks for nothing else.
 pub(super) fn asks_to_mend_a_failure(request: &str) -> bool {
-    let words: Vec<String> = request
-        .split(|c: char| !c.is_alphanumeric())
-        .map(str::to_lowercase)
-        .collect();
+    let words = words(request);
     let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
     let wants_passing = has(&["test", "tests"]) && has(&["pass"]);
     (has(WRONG) || has(FAILING) || wants_passing) && !has(BUILDING)

@@ -14,6 +14,9 @@ LONGEST_TOLD = 160
 # What a call that ends so tells of nothing but a mistake.
 CRASHES = (NameError, TypeError, AttributeError, IndexError, KeyError, ZeroDivisionError, RecursionError)
 
+# What comes of text that is no value or no code: `{[1]}` is a mistake of types.
+NO_VALUE = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
+
 # The longest line of the request that is looked at.
 LONGEST_SAID = 400
 # What stands between a call and what it gives, between a value and what becomes of it, and after a value.
@@ -117,7 +120,7 @@ def literal(text):
             continue
         try:
             return ast.literal_eval(part), rest
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
+        except NO_VALUE:
             continue
     return None
 
@@ -129,7 +132,7 @@ def literal_before(text):
             continue
         try:
             return [ast.literal_eval(text[start:].strip())]
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
+        except NO_VALUE:
             continue
     return []
 
@@ -148,7 +151,7 @@ def call_in(text, functions):
             if isinstance(tree, ast.Call):
                 spoken = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
                 return call if all(name in functions for name in spoken) else None
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
+        except NO_VALUE:
             continue
     return None
 
@@ -269,7 +272,7 @@ def variants(call):
     for at, argument in enumerate(call.args):
         try:
             value = ast.literal_eval(argument)
-        except ValueError:
+        except NO_VALUE:
             continue
         if isinstance(value, list) and value:
             other = value + value[::-1]
@@ -289,7 +292,7 @@ def to_be_made(calls):
     for call in calls:
         try:
             tree = ast.parse(call, mode="eval").body
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
+        except NO_VALUE:
             continue
         for part in tree.elts if isinstance(tree, ast.Tuple) else [tree]:
             written.append(ast.unparse(part))
@@ -333,9 +336,13 @@ def main():
         claim(not gone, f"{', '.join(gone)} is gone: every name that was there is to stay")
         left = [name for name, node in before.items() if is_stub(node) and name in now and is_stub(now[name])]
         claim(not left, f"{', '.join(left)} is not written yet")
-        missing = sorted(set(undefined(compile(text, path, "exec"), {*names, *vars(builtins)})))
-        claim(not missing, f"NameError: {', '.join(missing)} is used and neither defined nor imported")
         is_new = any(is_stub(node) for node in before.values())
+        known = {*names, *vars(builtins)}
+        if not is_new and before:
+            # What code reads that others set, it may go on to read.
+            known.update(undefined(compile(asked["before"], path, "exec"), known.copy()))
+        missing = sorted(set(undefined(compile(text, path, "exec"), known)))
+        claim(not missing, f"NameError: {', '.join(missing)} is used and neither defined nor imported")
         stood = None if is_new else standing(asked["before"])
         claim_examples(asked["request"], now, names, stood)
         claim_pairs(asked["request"], now, names, stood)
