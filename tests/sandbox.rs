@@ -537,6 +537,62 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
 }
 
 #[tokio::test]
+async fn objects_are_told_apart_by_what_becomes_of_them() {
+    let stub = "class Pile:\n    def __init__(self):\n        pass\n";
+    let ground = ground_with(&[("a.py", stub)], |_| Vec::new()).await;
+    let pile = |take: &str| {
+        format!(
+            "class Pile:\n    def __init__(self):\n        self.all = []\n\n    def push(self, one):\n        \
+             self.all.append(one)\n\n    def take(self):\n        return {take}\n\n    def other(self):\n        \
+             return {}\n",
+            take.len()
+        )
+    };
+    let mut probe = probing(
+        stub,
+        "Write a Pile with `push` and `take`, last in, first out.",
+    );
+    probe.arguments.insert("calls".into(), ["Pile()"].into());
+    let mut given = Vec::new();
+    for take in [
+        "self.all.pop()",
+        // The same in other words, with another method that nobody asked for.
+        "self.all.pop(-1)",
+        "self.all.pop(0)",
+        // It ends nowhere.
+        "[one for one in iter(int, 1)]",
+        "self.none.pop()",
+    ] {
+        let edit = call("fs", "write", &[("path", "a.py"), ("content", &pile(take))]);
+        let purpose = Purpose::Try(Box::new(edit));
+        let reply = ground.caller.call(&probe, &purpose).await;
+        assert_eq!(passed(&reply), Some(true), "{take}: {:?}", reply.outcome);
+        given.push(reply.check.map(|check| check.given[0]));
+    }
+    assert_ne!(given[0], Some(0), "it tells something");
+    assert_eq!(given[0], given[1]);
+    assert!(
+        given[2..].iter().all(|other| *other != given[0]),
+        "{given:?}"
+    );
+    // What is named is looked at, too; an object without it tells nothing, which is no mistake.
+    let property = "class Pile:\n    def __init__(self):\n        self.own = 3\n\n    @property\n    def all(self):\n        return self.own\n";
+    for (written, request, tells) in [
+        (property, "Write `all`.", true),
+        (property, "Write it.", false),
+        (&pile("0"), "Write it.", false),
+    ] {
+        let edit = call("fs", "write", &[("path", "a.py"), ("content", written)]);
+        probe.arguments.insert("request".into(), request.into());
+        let purpose = Purpose::Try(Box::new(edit));
+        let reply = ground.caller.call(&probe, &purpose).await;
+        assert_eq!(passed(&reply), Some(true), "{:?}", reply.outcome);
+        let given = reply.check.map(|check| check.given[0] != 0);
+        assert_eq!(given, Some(tells), "{request} {written}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_report_says_of_a_fault_is_told_from_what_it_wishes() {
     let faulty = "def f(x):\n    return x * 3\n";
     let broken = "def f(x:\n    return x * 3\n";
