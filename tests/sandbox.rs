@@ -454,6 +454,14 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
         assert!(said.contains(told), "{told} in {said}");
     }
     assert_eq!(given(&one), given(&probe(&ground, request, &like_it).await));
+    // The same values one by one are something else, whose mistakes come late.
+    let lists = format!("def f(x):\n    return [x, x]\n{class}");
+    let yields = format!("def f(x):\n    yield x\n    yield x\n{class}");
+    let lists = probe(&ground, "Write it.", &lists).await;
+    let yields = probe(&ground, "Write it.", &yields).await;
+    assert!(yields.outcome.for_model().contains("f(4) gives [4, 4]"));
+    let alike = given(&lists).into_iter().zip(given(&yields));
+    assert!(alike.into_iter().all(|(a, b)| a == 0 || a != b));
     let endless = format!("def f(x):\n    while x == -1:\n        pass\n    return x * 2\n{class}");
     let endless = probe(&ground, request, &endless).await;
     let said = endless.outcome.for_model();
@@ -552,7 +560,10 @@ async fn objects_are_told_apart_by_what_becomes_of_them() {
         stub,
         "Write a Pile with `push` and `take`, last in, first out.",
     );
-    probe.arguments.insert("calls".into(), ["Pile()"].into());
+    // The object is looked at, too, and first.
+    probe
+        .arguments
+        .insert("calls".into(), ["Pile().push(1)"].into());
     let mut given = Vec::new();
     for take in [
         "self.all.pop()",

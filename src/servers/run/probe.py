@@ -4,9 +4,10 @@ import ast, builtins, copy, dis, hashlib, itertools, json, random, re, runpy, si
 # Seconds of work that the file's own statements may take, and one call.
 LONGEST = 1.5
 LONGEST_CALL = 0.5
-# How many calls are compared, and how many of them are as they were written, if there are variants.
+# How many calls are compared, how many of them are as they were written, if there are variants, and how many are objects.
 CALLS = 8
 WRITTEN = 5
+OBJECTS = 2
 # How often an object of the file is used, how many of its methods are called each time, and what they are given.
 USES = 4
 STEPS = 16
@@ -148,6 +149,9 @@ def outcome(expression, names):
         value = eval(expression, dict(names))
         is_own = type(value).__module__ == names["__name__"]
         text = shown(value)
+        if isinstance(value, types.GeneratorType):
+            # It does nothing before it is gone through.
+            return text, f"one by one: {text}"
         is_bare = is_own and type(value).__repr__ is object.__repr__
         return text, ("" if is_bare else text) + (life(value) if is_own else "")
 
@@ -345,9 +349,17 @@ def variants(call):
         yield ast.unparse(ast.Call(call.func, arguments, call.keywords))
 
 
-def to_be_made(calls):
-    """Lists the calls that are made: some of those that were written, then variants of them, then the others."""
-    written, varied = [], []
+def objects(call, names):
+    """Writes the objects that a call makes on its way: what becomes of them says more than what one method gives."""
+    for part in ast.walk(call):
+        if part is not call and isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
+            if isinstance(names.get(part.func.id), type):
+                yield ast.unparse(part)
+
+
+def to_be_made(calls, names):
+    """Lists the calls that are made: objects, some of those that were written, then variants of them, then the others."""
+    made, written, varied = [], [], []
     for call in calls:
         try:
             tree = ast.parse(call, mode="eval").body
@@ -357,13 +369,16 @@ def to_be_made(calls):
             written.append(ast.unparse(part))
             if isinstance(part, ast.Call):
                 varied.extend(variants(part))
-    return list(dict.fromkeys([*written[:WRITTEN], *varied[: CALLS - WRITTEN], *written, *varied]))[:CALLS]
+                made.extend(objects(part, names))
+    made = list(dict.fromkeys(made))[:OBJECTS]
+    first = [*made, *written[: WRITTEN - len(made)], *varied[: CALLS - WRITTEN]]
+    return list(dict.fromkeys([*first, *written, *varied]))[:CALLS]
 
 
 def called(calls, names):
     """Makes the calls. Returns a number for what each gave, 0 where that tells nothing, the words for it, and the mistakes."""
     given, words, mistakes, endless = [], [], [], 0
-    for call in to_be_made(calls):
+    for call in to_be_made(calls, names):
         if endless == MOST_ENDLESS:
             given.append(0)
             continue
