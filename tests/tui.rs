@@ -270,47 +270,59 @@ fn submitted(cmds: &[Cmd]) -> Option<&str> {
 }
 
 #[test]
-fn the_question_about_a_found_check_says_what_runs_where_and_for_how_long() {
-    let mut desk = Desk::plain((80, 24), "mono");
-    start(&mut desk);
-    let mut call = call(2, "check", ("name", "the project, after this change"));
-    call.server = "run".to_owned();
-    let words = ["cargo", "test", "--quiet"];
-    call.arguments
-        .insert("argv".to_owned(), words.to_vec().into());
-    let mut ask = Ask::about(&call, Risk::Command, &[], vec![Why::Check]);
-    ask.confined =
-        Some("a copy of the repository, which is all that it writes; no network".to_owned());
-    desk.event(Event::CallProposed {
-        call: call.clone(),
-        risk: Risk::Command,
-    });
-    desk.event(Event::ApprovalRequested {
-        call: call.id,
-        reason: ask.reason(),
-        change: None,
-        ask: Some(Box::new(ask)),
-    });
-    desk.wait(400);
-    let frame = desk.frame();
-    for shown in [
-        "Run the project's check?",
-        "$ cargo test --quiet",
-        "your answer holds for the session",
-        "confined to a copy of the repository",
-        "allow for this session",
+fn a_question_that_is_asked_once_says_what_runs_where_and_for_how_long() {
+    for (tool, name, words, why, verb) in [
+        (
+            "check",
+            "the project, after this change",
+            ["cargo", "test"],
+            Why::Check,
+            "Run the project's check?",
+        ),
+        (
+            "probe",
+            "edits of `a.py`, on sample calls",
+            ["python3", "a.py"],
+            Why::Samples,
+            "Try edits on sample calls?",
+        ),
     ] {
-        assert!(frame.contains(shown), "{shown} in\n{frame}");
+        let mut desk = Desk::plain((80, 24), "mono");
+        start(&mut desk);
+        let mut call = call(2, tool, ("name", name));
+        call.server = "run".to_owned();
+        call.arguments
+            .insert("argv".to_owned(), words.to_vec().into());
+        let mut ask = Ask::about(&call, Risk::Command, &[], vec![why]);
+        ask.confined =
+            Some("a copy of the repository, which is all that it writes; no network".to_owned());
+        desk.event(Event::CallProposed {
+            call: call.clone(),
+            risk: Risk::Command,
+        });
+        desk.event(Event::ApprovalRequested {
+            call: call.id,
+            reason: ask.reason(),
+            change: None,
+            ask: Some(Box::new(ask)),
+        });
+        desk.wait(400);
+        let frame = desk.frame();
+        for shown in [
+            verb,
+            &format!("$ {}", words.join(" ")),
+            "your answer holds for the",
+            "confined to a copy of the repository",
+            "allow for this session",
+            &format!("run.{tool} · {name}"),
+        ] {
+            assert!(frame.contains(shown), "{shown} in\n{frame}");
+        }
+        for other in ["from now on", "argv:", "name:"] {
+            assert!(!frame.contains(other), "{other} in\n{frame}");
+        }
+        assert_eq!(desk.key(KeyCode::Char('y')), allow());
     }
-    assert!(!frame.contains("from now on"), "{frame}");
-    assert!(
-        frame.contains("run.check · the project, after this change"),
-        "{frame}"
-    );
-    for twice in ["argv:", "name:"] {
-        assert!(!frame.contains(twice), "{twice} in\n{frame}");
-    }
-    assert_eq!(desk.key(KeyCode::Char('y')), allow());
 }
 
 #[test]

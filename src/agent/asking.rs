@@ -235,6 +235,7 @@ impl Agent {
         }
         let kept = self.policy.add(scope, rule, self.taints.len());
         self.ask_for_check_again(&kept.rule);
+        self.ask_for_samples_again(&kept.rule);
         if scope != Scope::Session {
             out.push(Effect::KeepRule(kept));
         }

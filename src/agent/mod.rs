@@ -95,6 +95,7 @@ pub struct Agent {
     checker: Option<ToolSpec>,
     /// Whether it may run where it is asked about, and the rule because of which the user was told that it does not.
     check_leave: turn::Leave,
+    samples_leave: turn::Leave,
     unchecked_by: Option<String>,
     /// Tries a file that is written from nothing.
     prober: Option<ToolSpec>,
@@ -153,6 +154,7 @@ impl Agent {
             host_tools: Vec::new(),
             checker: None,
             check_leave: turn::Leave::default(),
+            samples_leave: turn::Leave::default(),
             unchecked_by: None,
             prober: None,
             model: None,

@@ -97,6 +97,7 @@ impl Agent {
 
     pub(super) fn decide(&mut self, id: CallId, decision: Decision, out: &mut Vec<Effect>) {
         let asks_for_check = self.asks_for_check(id);
+        let asks_for_samples = self.asks_for_samples(id);
         let Some(open) = self.calls.get_mut(id) else {
             return;
         };
@@ -119,6 +120,7 @@ impl Agent {
         };
         match decision {
             decision if asks_for_check => self.decide_check(id, decision, out),
+            decision if asks_for_samples => self.decide_samples(id, decision, out),
             Decision::Allow { .. } => {
                 self.run_call(id, change, out);
             }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::tests::*;
 use super::*;
 use crate::protocol::{
-    BREAKS_SYNTAX, CheckResult, Finish, Hash, Hunk, Line, LineKind, Mode, Op, Risk, Rule, Ruling,
-    Scope, ToolChoice,
+    BREAKS_SYNTAX, CheckResult, Decision, Finish, Hash, Hunk, Line, LineKind, Mode, Op, Risk, Rule,
+    Ruling, Scope, ToolChoice, Why,
 };
 
 /// What happens where a mechanism would help: whether it did.
@@ -224,12 +224,16 @@ fn tried(agent: &mut Agent, change: FileChange) -> Vec<Effect> {
 
 /// Names a file in a request, which is read and, where there is a check, checked.
 fn read(agent: &mut Agent, text: &str) -> Vec<Effect> {
-    agent.handle(Input::Submitted {
+    let out = agent.handle(Input::Submitted {
         text: "Fix the bug in `f` in a.py".into(),
         files: vec!["a.py".into()],
     });
+    let call = out.iter().find_map(|effect| match effect {
+        Effect::RunCall { call, .. } => Some(call.id),
+        _ => None,
+    });
     let out = agent.handle(Input::CallDone {
-        call: CallId(1),
+        call: call.expect("it is read"),
         outcome: Outcome::Done { text: "1".into() },
         change: None,
         passage: Some(("a.py".into(), text.into())),
@@ -292,6 +296,100 @@ fn a_rule_against_runs_on_sample_calls_leaves_them_out() {
         agent.handle(Input::Op(Op::AddRule { scope, rule }));
         assert_eq!(compares(&mut agent), expected, "{ruling:?}");
     }
+}
+
+/// Begins a turn that is to write a file in a project without a check, up to where the file is known.
+fn begins_a_stub(agent: &mut Agent) -> Vec<Effect> {
+    agent.checker = None;
+    agent.settings.asks_check = true;
+    let out = read(agent, "def f():\n    pass\n");
+    told(agent, &out, vec![Aim::File], true)
+}
+
+/// Lets the model write that file. Returns whether sample calls are asked for, before anything is made.
+fn compares_a_stub(agent: &mut Agent) -> bool {
+    let out = written(agent, "def f():\n    return 1\n");
+    let out = previewed(agent, &out, change("a.py"));
+    asked(&out).is_some_and(|request| format!("{request:?}").contains("short calls"))
+}
+
+fn question(out: &[Effect]) -> Option<(CallId, crate::protocol::Ask)> {
+    out.iter().find_map(|effect| match effect {
+        Effect::Emit(Event::ApprovalRequested { call, ask, .. }) => {
+            Some((*call, ask.as_deref()?.clone()))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn sample_calls_are_asked_about_before_the_model_writes_and_once() {
+    let allowed = Decision::Allow { scope: Scope::Once };
+    let denied = Decision::Deny { reason: None };
+    for (decision, expected) in [(allowed, true), (denied, false)] {
+        let mut agent = new();
+        agent.handle(Input::Op(Op::SetMode { mode: Mode::Ask }));
+        let out = begins_a_stub(&mut agent);
+        let (call, ask) = question(&out).expect("asked");
+        assert_eq!(ask.why, [Why::Samples]);
+        assert_eq!(ask.command, ["python3", "a.py"]);
+        assert!(ask.is_once_for_all() && asked(&out).is_none(), "{out:?}");
+        let op = Op::Decide { call, decision };
+        let out = agent.handle(Input::Op(op));
+        assert!(asked(&out).is_some(), "the model writes: {out:?}");
+        assert_eq!(compares_a_stub(&mut agent), expected);
+        agent.handle(Input::Op(Op::Interrupt));
+        let out = begins_a_stub(&mut agent);
+        assert!(question(&out).is_none() && asked(&out).is_some(), "{out:?}");
+        // A rule that asks is newer than a yes; a no stands.
+        agent.handle(Input::Op(Op::Interrupt));
+        let rule = Rule::new(Ruling::Ask, "run.probe");
+        let scope = Scope::Session;
+        agent.handle(Input::Op(Op::AddRule { scope, rule }));
+        let out = begins_a_stub(&mut agent);
+        assert_eq!(question(&out).is_some(), expected, "{out:?}");
+    }
+}
+
+#[test]
+fn sample_calls_are_asked_about_only_where_they_choose_and_may() {
+    // Nobody is there, a rule decides, or the check is what is to be asked about.
+    type Setting = fn(&mut Agent);
+    let cases: [(&str, Setting); 4] = [
+        ("alone", |agent| agent.settings.asks_check = false),
+        ("allowed", |agent| {
+            let rule = Rule::new(Ruling::Allow, "run.probe");
+            let scope = Scope::Session;
+            agent.handle(Input::Op(Op::AddRule { scope, rule }));
+        }),
+        ("denied", |agent| {
+            let rule = Rule::new(Ruling::Deny, "run.*");
+            let scope = Scope::Session;
+            agent.handle(Input::Op(Op::AddRule { scope, rule }));
+        }),
+        ("no to the check", |agent| {
+            agent.check_leave = super::turn::Leave::Refused;
+        }),
+    ];
+    for (what, set) in cases {
+        let mut agent = new();
+        agent.handle(Input::Op(Op::SetMode { mode: Mode::Ask }));
+        agent.checker = None;
+        agent.settings.asks_check = true;
+        set(&mut agent);
+        let out = read(&mut agent, "def f():\n    pass\n");
+        let out = told(&mut agent, &out, vec![Aim::File], true);
+        assert!(question(&out).is_none(), "{what}: {out:?}");
+        assert_eq!(compares_a_stub(&mut agent), what == "allowed", "{what}");
+    }
+    let mut agent = new();
+    let rule = Rule::new(Ruling::Ask, "run.probe");
+    let scope = Scope::Session;
+    agent.handle(Input::Op(Op::AddRule { scope, rule }));
+    let out = begins_a_stub(&mut agent);
+    let (_, ask) = question(&out).expect("asked although edits are not");
+    let rule = "ask run.probe".to_owned();
+    assert_eq!(ask.why, [Why::Samples, Why::Rule { rule }]);
 }
 
 #[test]

@@ -89,6 +89,8 @@ pub enum Why {
     Class { risk: Risk },
     /// It is the project's check, which is asked about once.
     Check,
+    /// It runs a file on sample calls, which is asked about once.
+    Samples,
     /// A rule of the user says so.
     Rule { rule: String },
     /// Content that the user did not write was read before, and may have led to this call.
@@ -106,6 +108,9 @@ impl std::fmt::Display for Why {
             Self::Check => {
                 f.write_str("it is the project's check; your answer holds for the session")
             }
+            Self::Samples => f.write_str(
+                "nothing else checks them: what the calls give chooses between edits; your answer holds for the session",
+            ),
             Self::Rule { rule } => write!(f, "your rule says so: {rule}"),
             Self::Tainted { content } => {
                 write!(f, "{content} was read before, and may have led to this")
@@ -170,7 +175,12 @@ impl Ask {
 
     /// Tells whether one answer holds for the session, whichever it is.
     pub fn is_once_for_all(&self) -> bool {
-        self.why.contains(&Why::Check)
+        self.why.contains(&Why::Check) || self.is_about_samples()
+    }
+
+    /// Tells whether it asks if a file may be run on sample calls.
+    pub fn is_about_samples(&self) -> bool {
+        self.why.contains(&Why::Samples)
     }
 
     /// Says which flag or rule allows it where nobody can be asked.
@@ -208,6 +218,7 @@ impl Why {
         match self {
             Self::Class { risk } => Self::Class { risk },
             Self::Check => Self::Check,
+            Self::Samples => Self::Samples,
             Self::Rule { rule } => Self::Rule { rule: shown(&rule) },
             Self::Tainted { content } => Self::Tainted {
                 content: shown(&content),

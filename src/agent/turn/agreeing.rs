@@ -21,8 +21,7 @@ use super::outcomes::{Gave, Outcomes, gave, told};
 use super::searching::Candidate;
 use super::{Agent, intent, notice};
 use crate::protocol::{
-    CallId, CheckResult, Event, Level, Mechanism, Mode, Risk, Ruling, SearchEnd, Subject, Target,
-    ToolCall, ToolChoice, TrialOf,
+    CallId, CheckResult, Event, Level, Mechanism, Risk, SearchEnd, ToolCall, ToolChoice, TrialOf,
 };
 
 /// How many versions are drawn, how many where what the request says is searched for, how many more when it is found, and
@@ -208,52 +207,34 @@ fn same(a: &[u8; 8], b: &[u8; 8]) -> usize {
 }
 
 impl Agent {
-    /// Tells whether versions of a file are compared: nothing checks the project, the file is yet to be written, and
-    /// what the model writes may be run.
+    /// Tells whether versions of a file are compared: nothing checks the project, the file is yet to be written or a fault
+    /// in it is to be mended, and what the model writes may be run.
     pub(super) fn compares(&self) -> bool {
-        self.may_compare(|is_stub, _| is_stub) || self.mends()
+        let compared = self.compared();
+        compared.is_some_and(|(path, _)| self.may_sample(&path))
     }
 
     /// Tells whether edits that mend a fault are compared by what they give.
     pub(super) fn mends(&self) -> bool {
-        let helps = self.helps(Mechanism::Doubts);
-        helps && self.may_compare(|is_stub, request| !is_stub && intent::asks_for_a_mend(request))
+        let compared = self.compared();
+        compared.is_some_and(|(path, is_stub)| !is_stub && self.may_sample(&path))
     }
 
-    fn may_compare(&self, suits: impl Fn(bool, &str) -> bool) -> bool {
-        let Some(turn) = &self.turn else { return false };
-        let Some((path, text)) = self.file_to_write() else {
-            return false;
-        };
-        let aims = turn.aims(&path, &text);
-        aims.is_some_and(|aims| suits(aims.is_stub, &turn.request))
+    /// Returns the file between whose versions the results of sample calls choose, if they may be made, and whether it is
+    /// yet to be written.
+    pub(super) fn compared(&self) -> Option<(String, bool)> {
+        let turn = self.turn.as_ref()?;
+        let (path, text) = self.file_to_write()?;
+        let is_stub = turn.aims(&path, &text)?.is_stub;
+        let suits =
+            is_stub || self.helps(Mechanism::Doubts) && intent::asks_for_a_mend(&turn.request);
+        let compares = suits
             && path.ends_with(".py")
             && self.prober.is_some()
             && !matches!(turn.checking, Checking::Known(_))
             && self.helps(Mechanism::Versions)
-            && self.is_small()
-            && matches!(self.policy.mode(), Mode::Edit | Mode::Auto)
-            && self.rules_let_probe(&path)
-    }
-
-    /// Tells whether no rule of the user is against a run of a file on sample calls. One that has it asked about is: so
-    /// many questions for one edit would help nobody.
-    fn rules_let_probe(&self, path: &str) -> bool {
-        let Some(spec) = &self.prober else {
-            return false;
-        };
-        let call = ToolCall {
-            id: CallId(0),
-            server: spec.server.clone(),
-            tool: spec.tool.clone(),
-            arguments: super::with("path", path.to_owned()),
-        };
-        let rule = self.policy.rule_for(Subject {
-            call: &call,
-            risk: Risk::Command,
-            targets: &Target::of(&call),
-        });
-        rule.is_none_or(|rule| rule.ruling == Ruling::Allow)
+            && self.is_small();
+        compares.then_some((path, is_stub))
     }
 
     /// Looks what the version that was just drawn does: first sample calls are asked for.

@@ -147,7 +147,7 @@ impl Agent {
 
     /// Tells whether the check runs only once the user is asked, and was not asked in this session: every change is
     /// asked about, or the check is.
-    fn check_is_asked_about(&self) -> bool {
+    pub(super) fn check_is_asked_about(&self) -> bool {
         let ruling = self.check_rule().map(|rule| rule.ruling);
         let is_of_mode = match (self.policy.mode(), ruling) {
             (Mode::Plan, _) | (_, Some(Ruling::Deny)) => false,

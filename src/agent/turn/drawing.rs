@@ -100,7 +100,7 @@ impl Agent {
         let Some((path, file)) = self.begin_tracks() else {
             return false;
         };
-        if self.ask_for_aims(out) {
+        if self.ask_for_aims(out) || self.ask_for_samples(out) {
             return true;
         }
         let parts = !self.settings.without.contains(&Mechanism::Parts);

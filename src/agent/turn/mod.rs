@@ -18,6 +18,7 @@ mod placing;
 mod planning;
 mod rewriting;
 mod samples;
+mod sampling;
 mod searching;
 mod spoken;
 mod starting;

@@ -172,6 +172,21 @@ impl Agent {
         self.tools.iter().find(writes).map(|tool| tool.name.clone())
     }
 
+    /// Draws the next edit beside the conversation, or in it where there is nothing to ask for.
+    pub(super) fn draw_what_is_known(&mut self, out: &mut Vec<Effect>) {
+        let searches = self.turn.as_ref().is_some_and(|turn| turn.search.is_some());
+        if searches && self.draw_beside(out) {
+            return;
+        }
+        match self.turn.as_mut() {
+            Some(turn) if !matches!(turn.checking, Checking::Known(_)) => {
+                turn.search = None;
+                self.generate(ToolChoice::Auto, out);
+            }
+            _ => self.draw_inside(out),
+        }
+    }
+
     /// Takes what was told about code.
     pub(in crate::agent) fn code_told(
         &mut self,
@@ -187,16 +202,7 @@ impl Agent {
         match (reading, answer) {
             (Reading::Aims { path, text, .. }, CodeAnswer::Aims(aims)) => {
                 turn.focused.push(Focused { path, text, aims });
-                if turn.search.is_some() && self.draw_beside(out) {
-                    return;
-                }
-                match self.turn.as_mut() {
-                    Some(turn) if !matches!(turn.checking, Checking::Known(_)) => {
-                        turn.search = None;
-                        self.generate(ToolChoice::Auto, out);
-                    }
-                    _ => self.draw_inside(out),
-                }
+                self.draw_what_is_known(out);
             }
             (
                 Reading::Weave {

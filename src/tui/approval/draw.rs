@@ -129,6 +129,9 @@ fn verb(question: Question<'_>) -> &'static str {
         Some(change) if change.modes.is_some() => return "Change who may run a file?",
         _ => {}
     }
+    if question.ask.is_some_and(Ask::is_about_samples) {
+        return "Try edits on sample calls?";
+    }
     if question.ask.is_some_and(Ask::is_once_for_all) {
         return "Run the project's check?";
     }
