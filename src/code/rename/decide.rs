@@ -7,6 +7,7 @@ use super::super::grammar::SymbolKind;
 use super::super::parse::walk;
 use super::imports::{self, Import, import_of};
 use super::modules::{Leads, leads};
+use super::packages;
 use super::receiver;
 use super::role::{Role, enclosing_type, role};
 use super::scopes::{Locals, enclosing};
@@ -40,7 +41,7 @@ pub(super) struct Decider<'a> {
     source: &'a Source,
     locals: Locals,
     plain: InFile,
-    modules: Vec<(String, String)>,
+    modules: Vec<imports::Known>,
     imports_member: bool,
 }
 
@@ -96,6 +97,9 @@ impl<'a> Decider<'a> {
             modules: imports::modules(source),
             imports_member: false,
         };
+        if source.language == Language::Go {
+            packages::name_as_declared(&mut decider.modules, project, &target.homes);
+        }
         decider.plain = decider.in_file();
         decider
     }
@@ -182,6 +186,7 @@ impl<'a> Decider<'a> {
                 InFile::Other => Means::Other,
                 InFile::Unsure(why) => Means::Unsure(why),
             },
+            Role::Key(_) if self.target.is_embedded => self.embedded(),
             Role::Key(_) => Means::Other,
             Role::Qualified(path) if self.source.language == Language::Rust => {
                 let last = path.rsplit("::").next().unwrap_or_default();
@@ -217,25 +222,37 @@ impl<'a> Decider<'a> {
             Language::Python | Language::JavaScript | Language::TypeScript | Language::Tsx
         );
         let Some(receiver) = receiver else {
+            if self.target.is_embedded {
+                return self.embedded();
+            }
             return match dynamic && !self.target.has_other_members {
                 true => Means::Unsure("an attribute of something unknown"),
                 false => Means::Other,
             };
         };
-        let module = self.modules.iter().find(|(known, _)| known == receiver);
-        if let Some((_, path)) = module {
-            return match self.leads(leaf, path) {
+        let module = self.modules.iter().find(|known| known.name == receiver);
+        if let Some(module) = module {
+            return match self.leads(leaf, &module.path) {
                 Leads::ToTarget => Means::Target,
                 Leads::Elsewhere => Means::Other,
                 Leads::Unsure => Means::Unsure("an attribute of a module that may be another"),
             };
         }
         match receiver {
+            _ if self.target.is_embedded => self.embedded(),
             "self" | "cls" | "this" | "super" => Means::Other,
             _ if dynamic && !self.target.has_other_members => {
                 Means::Unsure("an attribute of something unknown")
             }
             _ => Means::Other,
+        }
+    }
+
+    /// Decides on a field whose name is its type's.
+    fn embedded(&self) -> Means {
+        match self.target.has_other_members || !self.target.others.is_empty() {
+            true => Means::Unsure("a field that may be another"),
+            false => Means::Target,
         }
     }
 

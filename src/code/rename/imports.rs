@@ -4,6 +4,7 @@ use tree_sitter::Node;
 
 use super::super::Language;
 use super::super::parse::walk;
+use super::packages;
 use super::scopes::{enclosing, field_of};
 use super::source::Source;
 
@@ -16,6 +17,16 @@ pub(super) struct Import {
     pub(super) is_alias: bool,
     /// The file knows it by another name.
     pub(super) is_aliased: bool,
+}
+
+/// A module that a file imports as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    /// The name that it has in the file.
+    pub(super) name: String,
+    pub(super) path: String,
+    /// The name is guessed from the path: the module's own files have another, maybe.
+    pub(super) is_guessed: bool,
 }
 
 /// The nodes that import.
@@ -150,6 +161,14 @@ pub(super) fn wildcards(source: &Source) -> Vec<String> {
                     .and_then(|statement| statement.child_by_field_name("module_name"));
                 found.extend(module.map(text));
             }
+            "import_spec"
+                if node
+                    .child_by_field_name("name")
+                    .is_some_and(|it| it.kind() == "dot") =>
+            {
+                let path = node.child_by_field_name("path").map(text);
+                found.extend(path.map(|path| path.trim_matches(['"', '`']).to_owned()));
+            }
             "asterisk" if source.language == Language::Java => {
                 let package = node.prev_named_sibling();
                 found.extend(package.map(text));
@@ -162,9 +181,14 @@ pub(super) fn wildcards(source: &Source) -> Vec<String> {
 }
 
 /// Finds the modules that a file imports, each with the name that it has in the file.
-pub(super) fn modules(source: &Source) -> Vec<(String, String)> {
+pub(super) fn modules(source: &Source) -> Vec<Known> {
     let text = |node: Node<'_>| source.text[node.byte_range()].to_owned();
     let mut found = Vec::new();
+    let known = |name: String, path: String| Known {
+        name,
+        path,
+        is_guessed: false,
+    };
     walk(source.parsed.root(), |node| {
         match (source.language, node.kind()) {
             (Language::Python, "import_statement" | "import_from_statement") => {
@@ -176,7 +200,7 @@ pub(super) fn modules(source: &Source) -> Vec<(String, String)> {
                 let from = from.unwrap_or_default();
                 let mut cursor = node.walk();
                 for name in node.children_by_field_name("name", &mut cursor) {
-                    let (path, known) = match name.kind() {
+                    let (path, alias) = match name.kind() {
                         "aliased_import" => (
                             name.child_by_field_name("name").map(text),
                             name.child_by_field_name("alias").map(text),
@@ -184,8 +208,8 @@ pub(super) fn modules(source: &Source) -> Vec<(String, String)> {
                         _ => (Some(text(name)), None),
                     };
                     let Some(path) = path else { continue };
-                    let known = known.unwrap_or_else(|| path.clone());
-                    found.push((known, format!("{from}{path}")));
+                    let alias = alias.unwrap_or_else(|| path.clone());
+                    found.push(known(alias, format!("{from}{path}")));
                 }
                 false
             }
@@ -194,16 +218,19 @@ pub(super) fn modules(source: &Source) -> Vec<(String, String)> {
                     .and_then(|statement| statement.child_by_field_name("source"));
                 if let (Some(name), Some(from)) = (node.named_child(0), from) {
                     let from = text(from).trim_matches(['"', '\'']).to_owned();
-                    found.push((text(name), from));
+                    found.push(known(text(name), from));
                 }
                 false
             }
             (Language::Go, "import_spec") => {
                 if let Some(path) = node.child_by_field_name("path") {
                     let path = text(path).trim_matches(['"', '`']).to_owned();
-                    let last = path.rsplit('/').next().unwrap_or(&path).to_owned();
-                    let known = node.child_by_field_name("name").map(text);
-                    found.push((known.unwrap_or(last), path));
+                    let given = node.child_by_field_name("name").map(text);
+                    found.push(Known {
+                        is_guessed: given.is_none(),
+                        name: given.unwrap_or_else(|| packages::guessed_name(&path).to_owned()),
+                        path,
+                    });
                 }
                 false
             }

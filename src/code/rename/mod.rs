@@ -7,6 +7,7 @@ mod decide;
 mod imports;
 mod modules;
 pub mod moving;
+mod packages;
 mod receiver;
 mod role;
 mod scopes;

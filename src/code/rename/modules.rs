@@ -3,6 +3,7 @@
 use tree_sitter::Node;
 
 use super::super::Language;
+use super::packages;
 use super::source::{Project, Source};
 
 /// Whether a path leads to the target.
@@ -110,17 +111,7 @@ pub(super) fn leads(
             let wanted: Vec<String> = path.split('.').map(str::to_owned).collect();
             choose(source.language, &wanted, target, others)
         }
-        Language::Go => {
-            let wanted: Vec<String> = path.split('/').map(str::to_owned).collect();
-            let ends = |home: &Home| {
-                let module = home.module(source.language);
-                module.last().is_none_or(|last| wanted.last() == Some(last))
-            };
-            match target.iter().any(ends) {
-                true => Leads::ToTarget,
-                false => Leads::Elsewhere,
-            }
-        }
+        Language::Go => packages::leads(project, path, target),
         Language::C | Language::Cpp => Leads::Unsure,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::parse::parse;
 use super::super::{Language, Parsed};
+use super::packages::Module;
 use crate::workspace::{Index, Roots};
 
 /// The most files that are looked at.
@@ -36,6 +37,8 @@ pub(super) struct Project {
     pub(super) others: Vec<Other>,
     /// The names that modules of the repository can have: of files, folders and packages.
     pub(super) modules: BTreeSet<String>,
+    /// Its modules of Go.
+    pub(super) packages: Vec<Module>,
 }
 
 impl Project {
@@ -73,6 +76,9 @@ impl Project {
         };
         if is_manifest {
             self.modules.extend(package_names(file, &text));
+            let is_go = file == "go.mod";
+            let module = is_go.then(|| Module::read(path, &text)).flatten();
+            self.packages.extend(module);
         }
         if words(&text, name).next().is_none() {
             return;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::super::Language;
-use super::super::grammar::SymbolKind;
+use super::super::grammar::{SymbolKind, base_name};
+use super::super::parse::walk;
 use super::super::symbols::{Definition, definitions};
 use super::modules::{Home, inner_modules};
 use super::source::{Project, Source};
@@ -25,6 +26,8 @@ pub(super) struct Target {
     /// Where else the same name is defined.
     pub(super) others: Vec<Home>,
     pub(super) has_other_members: bool,
+    /// A struct of Go has it as a field without a name, which has the type's name then.
+    pub(super) is_embedded: bool,
     /// It can be seen in its own file alone.
     pub(super) is_private: bool,
 }
@@ -180,6 +183,9 @@ impl Target {
                 .map(|candidate| candidate.home.clone())
                 .collect(),
             has_other_members: rest.iter().filter(near).any(is_member),
+            is_embedded: language == Language::Go
+                && first.definition.kind == SymbolKind::Type
+                && project.sources.iter().any(|source| embeds(source, name)),
             is_private: matches!(key, Key::Free(..))
                 && matches!(language, Language::C | Language::Cpp),
         })
@@ -219,6 +225,19 @@ fn candidate<'a>(source: &'a Source, definition: Definition<'a>) -> Candidate<'a
         key,
         definition,
     }
+}
+
+/// Tells whether a struct has a field that is called by its type alone (Go specification, "Struct types").
+fn embeds(source: &Source, name: &str) -> bool {
+    let mut found = false;
+    walk(source.parsed.root(), |node| {
+        let is_embedded =
+            node.kind() == "field_declaration" && node.child_by_field_name("name").is_none();
+        let kind = node.child_by_field_name("type").filter(|_| is_embedded);
+        found |= kind.is_some_and(|kind| source.text[base_name(kind).byte_range()] == *name);
+        !found
+    });
+    found
 }
 
 fn is_field(definition: &Definition<'_>) -> IsField {

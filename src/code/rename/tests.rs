@@ -309,6 +309,86 @@ fn names_of_go_java_and_c_are_renamed() {
 }
 
 #[test]
+fn names_of_go_are_told_apart_by_their_packages_and_fields() {
+    // Packages that are others, whatever their names are, and the target's own under three names.
+    check(
+        "Old",
+        Some("json/a.go"),
+        &[
+            ("go.mod", "module example.com/m\n"),
+            (
+                "json/a.go",
+                "package own\n\nimport \"errors\"\n\nfunc Old~() error { return errors.Old(1) }\n",
+            ),
+            (
+                "b/b.go",
+                "package b\n\nimport (\n\t\"encoding/json\"\n\tmine \"example.com/m/json\"\n)\n\nvar x, y = json.Old(), mine.Old~()\n",
+            ),
+            (
+                "c/c.go",
+                "package c\n\nimport \"example.com/m/json\"\n\nvar x, y = own.Old~(), json.Old()\n",
+            ),
+            (
+                "c/d.go",
+                "package c\n\nimport json \"example.com/m/json\"\n\nvar z = json.Old~()\n",
+            ),
+            (
+                "d/d.go",
+                "package d\n\nimport . \"example.com/m/json\"\n\nvar x = Old~()\n",
+            ),
+        ],
+    );
+    check(
+        "Old",
+        None,
+        &[
+            ("go.mod", "module example.com/m/v2\n"),
+            (
+                "a.go",
+                "package m\n\nimport \"os\"\n\nfunc Old~() { os.Old() }\n",
+            ),
+            (
+                "cmd/b.go",
+                "package main\n\nimport \"example.com/m/v2\"\n\nfunc main() { m.Old~() }\n",
+            ),
+        ],
+    );
+    // A field without a name has its type's.
+    check(
+        "Old",
+        None,
+        &[(
+            "a.go",
+            "package m\n\nimport \"os\"\n\ntype Old~ struct{ x int }\n\ntype all struct {\n\t*Old~\n\ty int\n}\n\nfunc f(a all) int {\n\ta = \
+             all{Old~: &Old~{1}}\n\treturn a.Old~.x + g().Old~.x + os.Old\n}\n",
+        )],
+    );
+    check(
+        "Old",
+        None,
+        &[(
+            "a.go",
+            "package m\n\ntype Old~ struct{ x int }\n\ntype all struct{ Old~ }\n\ntype other struct{ Old int }\n\nvar y = f.Old?\n",
+        )],
+    );
+    // Without a module nothing says what comes before a folder.
+    check(
+        "Old",
+        None,
+        &[
+            (
+                "a.go",
+                "package m\n\nimport \"os\"\n\nfunc Old~() { os.Old() }\n",
+            ),
+            (
+                "cmd/b.go",
+                "package main\n\nimport \"example.com/m\"\n\nfunc main() { m.Old?() }\n",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn a_name_that_is_taken_is_refused() {
     let taken = |text: &str| plan_in(&[("src/lib.rs", text)], &request("old", None)).result;
     assert!(matches!(
