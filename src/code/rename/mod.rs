@@ -25,6 +25,7 @@ use self::role::{Role, role};
 use self::scopes::Locals;
 use self::source::{Other, Project, Source, words};
 use self::target::Target;
+use super::Language;
 use super::grammar::{SymbolKind, is_name};
 use super::parse::walk;
 use crate::workspace::Roots;
@@ -167,6 +168,20 @@ pub fn plan(
     }
     for other in &project.others {
         in_other(&target, other, request, &mut rename);
+    }
+    // Java finds a public class by the name of its file (Java Language Specification, section 7.6).
+    let is_java = target.language == Language::Java && target.kind == SymbolKind::Type;
+    for (path, at) in target.places.iter().filter(|_| is_java) {
+        let source = project.sources.iter().find(|source| source.path == *path);
+        let stem = path
+            .rsplit('/')
+            .next()
+            .and_then(|file| file.strip_suffix(".java"));
+        if let (Some(source), true) = (source, stem == Some(name)) {
+            let why = "its file is named after it, and is to be renamed by hand";
+            let sight = sight(path, &source.text, *at, why);
+            rename.mentions.push(sight);
+        }
     }
     rename.unsure.sort();
     rename.mentions.sort();

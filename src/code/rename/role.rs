@@ -23,7 +23,7 @@ pub(super) enum Role {
 
 /// Says what a name is at its place.
 pub(super) fn role(source: &Source, leaf: Node<'_>) -> Role {
-    let before = source.text[..leaf.start_byte()].trim_end();
+    let before = code_before(&source.text, leaf);
     let rust_or_cpp = matches!(source.language, Language::Rust | Language::Cpp);
     if rust_or_cpp && let Some(path) = before.strip_suffix("::") {
         return Role::Qualified(path_before(path));
@@ -90,6 +90,34 @@ pub(super) fn role(source: &Source, leaf: Node<'_>) -> Role {
         ) => Role::Key(None),
         _ => Role::Plain,
     }
+}
+
+/// Returns the text up to a place, without the comments that it would end with: they often end with a full stop.
+pub(super) fn code_before<'a>(text: &'a str, leaf: Node<'_>) -> &'a str {
+    let mut node = leaf;
+    while let Some(before) = leaf_before(node) {
+        if !before.kind().contains("comment") {
+            return text[..before.end_byte()].trim_end();
+        }
+        node = before;
+    }
+    ""
+}
+
+/// Finds the last node without children that ends before a node.
+fn leaf_before(mut node: Node<'_>) -> Option<Node<'_>> {
+    let mut before = loop {
+        match node.prev_sibling() {
+            Some(before) => break before,
+            None => node = node.parent()?,
+        }
+    };
+    while !before.kind().contains("comment")
+        && let Some(last) = before.child_count().checked_sub(1)
+    {
+        before = before.child(last)?;
+    }
+    Some(before)
 }
 
 fn is_import(leaf: Node<'_>) -> bool {

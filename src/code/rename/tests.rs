@@ -389,6 +389,58 @@ fn names_of_go_are_told_apart_by_their_packages_and_fields() {
 }
 
 #[test]
+fn a_full_stop_at_the_end_of_a_comment_is_no_dot() {
+    for (path, text) in [
+        (
+            "src/lib.rs",
+            "fn old~() {}\nfn f() {\n    // All of it.\n    old~();\n    vec![\n        // Once more.\n        old~];\n}\n",
+        ),
+        (
+            "a.py",
+            "def old~(): pass\ndef f():\n    pass\n    # Done.\nold~()\n# Twice.\n# And again.\nold~()\n",
+        ),
+        (
+            "a.js",
+            "function old~() {}\n/* The first. */ old~();\n// The last.\nold~();\n",
+        ),
+        (
+            "a.go",
+            "package a\n\nfunc old~() {}\n\nfunc f() {\n\t// Now.\n\told~()\n}\n",
+        ),
+        (
+            "p/Old.java",
+            "package p;\nclass Old~ {\n  Old~ copy() {\n    // As it is.\n    Old~ o = new Old~();\n    return o;\n  }\n}\n",
+        ),
+        (
+            "a.c",
+            "int old~(int x);\nint f(void) {\n  // The one.\n  old~(1);\n  return 0;\n}\n",
+        ),
+    ] {
+        let name = match path.ends_with("java") {
+            true => "Old",
+            false => "old",
+        };
+        check(name, None, &[(path, text)]);
+    }
+}
+
+#[test]
+fn the_file_of_a_java_class_is_mentioned() {
+    let files = [
+        ("p/Old.java", "package p;\npublic class Old {}\n"),
+        ("p/B.java", "package p;\nclass B { Old o; }\n"),
+    ];
+    let made = plan_in(&files, &request("Old", None));
+    let mentions = made.result.expect("a plan").mentions;
+    let told: Vec<_> = mentions
+        .iter()
+        .map(|sight| (sight.path.as_str(), sight.line, sight.why))
+        .collect();
+    let why = "its file is named after it, and is to be renamed by hand";
+    assert_eq!(told, [("p/Old.java", 2, why)]);
+}
+
+#[test]
 fn a_name_that_is_taken_is_refused() {
     let taken = |text: &str| plan_in(&[("src/lib.rs", text)], &request("old", None)).result;
     assert!(matches!(

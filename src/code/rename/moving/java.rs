@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use tree_sitter::Node;
 
+use super::super::role::code_before;
 use super::names::{Code, at_end, folder};
 use super::text::{Edits, line_end, take_out, whole};
 use super::{Move, MoveError, Scene};
@@ -96,7 +97,7 @@ pub(super) fn plan(scene: &Scene<'_>) -> Result<Move, MoveError> {
 
     let piece = whole(item, from.text, BELONGS);
     // What stands after a dot is a member, which no import brings but a static one of what stands before.
-    let used = from.free_names(|leaf| !from.text[..leaf.start_byte()].trim_end().ends_with('.'));
+    let used = from.free_names(|leaf| !code_before(from.text, leaf).ends_with('.'));
     let (has, known) = (imports(from), imports(to));
     let in_import = |at: usize| has.iter().any(|one| one.node.byte_range().contains(&at));
     let stands = |word: &str, keep: &dyn Fn(usize) -> bool| {

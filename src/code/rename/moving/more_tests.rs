@@ -10,6 +10,54 @@ fn refused(files: &[(&str, &str)], item: &str, to: &str) -> String {
 const GO: &str = "package p\n\nimport (\n\t\"fmt\"\n\t\"strings\"\n\n\t\"example.com/x/yaml.v3\"\n)\n\n// Point is one.\ntype Point struct{ X int }\n\nfunc other() { fmt.Println(yaml.A) }\n\n// String writes it.\nfunc (p Point) String() string {\n\treturn strings.Repeat(fmt.Sprint(p.X), two())\n}\n\nfunc two() int { return 2 }\n";
 
 #[test]
+fn a_full_stop_at_the_end_of_a_comment_is_no_dot() {
+    for (files, item, to, import) in [
+        (
+            [
+                (
+                    "src/a.rs",
+                    "use std::mem::take;\n\nfn item(x: &mut u8) -> u8 {\n    // Empties it.\n    take(x)\n}\n\nfn a(x: &mut u8) {\n    // Once.\n    item(x);\n}\n",
+                ),
+                ("src/b.rs", "fn b() {}\n"),
+            ],
+            "item",
+            "src/b.rs",
+            "use std::mem::take;",
+        ),
+        (
+            [
+                (
+                    "p/a.py",
+                    "from os import sep\n\n\ndef item():\n    # Tells.\n    sep.join(())\n\n\ndef a():\n    # Once.\n    item()\n",
+                ),
+                ("p/b.py", "def b():\n    pass\n"),
+            ],
+            "item",
+            "p/b.py",
+            "from os import sep",
+        ),
+        (
+            [
+                (
+                    "p/A.java",
+                    "package p;\n\nimport java.util.List;\n\npublic class A {\n}\n\nclass Item {\n    // All of it.\n    List<A> all;\n}\n",
+                ),
+                ("p/B.java", "package p;\n\npublic class B {\n}\n"),
+            ],
+            "Item",
+            "p/B.java",
+            "import java.util.List;",
+        ),
+    ] {
+        let mut files = files.to_vec();
+        files.push(("src/lib.rs", "pub mod a;\npub mod b;\n"));
+        let made = moved(&files, item, to).expect("a plan");
+        assert!(made.files[to].contains(import), "{made:?}");
+        assert!(made.unsure.is_empty() && !made.passed_on, "{made:?}");
+    }
+}
+
+#[test]
 fn in_go_a_type_moves_with_its_methods_and_the_imports_follow() {
     check(
         &[

@@ -10,6 +10,7 @@ use super::super::super::parse::walk;
 use super::super::super::symbols::definitions;
 use super::super::super::{Language, Parsed};
 use super::super::decide::{Decider, Means};
+use super::super::role::code_before;
 use super::super::scopes::{Locals, enclosing};
 use super::super::sight;
 use super::super::source::{Source, words};
@@ -104,7 +105,7 @@ pub(super) fn plan(scene: &Scene<'_>) -> Result<Move, MoveError> {
                     drop_import(&mut edits, &source.text, &import);
                 }
                 // A bare name comes from one of the imports.
-                None if means == Means::Target && is_bare(&source.text, at) => {
+                None if means == Means::Target && is_bare(&source.text, leaf) => {
                     passed_on |= imports(&source.parsed, &source.text, Top::No)
                         .iter()
                         .any(|import| import.name == "*");
@@ -390,8 +391,8 @@ fn leaves<'tree>(parsed: &'tree Parsed, text: &str, name: &str) -> Vec<Node<'tre
     found
 }
 
-fn is_bare(text: &str, at: usize) -> bool {
-    !text[..at].trim_end().ends_with('.')
+fn is_bare(text: &str, leaf: Node<'_>) -> bool {
+    !code_before(text, leaf).ends_with('.')
 }
 
 /// Returns the names that the piece uses and does not bind itself.
@@ -405,7 +406,7 @@ fn used(from: &Source, piece: &Range<usize>) -> BTreeSet<String> {
         if node.child_count() == 0
             && piece.contains(&at)
             && is_name(node.kind())
-            && is_bare(&from.text, at)
+            && is_bare(&from.text, node)
             && !is_key
         {
             let name = from.text[node.byte_range()].to_owned();

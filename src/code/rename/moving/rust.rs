@@ -11,6 +11,7 @@ use super::super::super::symbols::definitions;
 use super::super::super::{Language, Parsed};
 use super::super::decide::{Decider, Means};
 use super::super::modules::module_of;
+use super::super::role::code_before;
 use super::super::scopes::{Locals, enclosing, field_of};
 use super::super::sight;
 use super::super::source::{Source, words};
@@ -395,7 +396,7 @@ fn used(from: &Source, pieces: &[Range<usize>]) -> BTreeSet<String> {
             .parent()
             .is_none_or(|parent| !matches!(parent.kind(), "lifetime" | "label"));
         if node.child_count() == 0 && inside && is_plain && is_name(node.kind()) {
-            let before = from.text[..node.start_byte()].trim_end();
+            let before = code_before(&from.text, node);
             let range = before.ends_with("..");
             if !before.ends_with("::") && (range || !before.ends_with('.')) {
                 let name = from.text[node.byte_range()].to_owned();
