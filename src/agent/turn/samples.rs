@@ -73,7 +73,9 @@ impl Agent {
             let given = turn.pending.drain(..).next();
             let calls = match &given {
                 Some((_, arguments)) => listed(arguments),
-                None => in_lines(raw),
+                None => Some(cut_off(raw))
+                    .filter(|calls| !calls.is_empty())
+                    .unwrap_or_else(|| in_lines(raw)),
             };
             turn.bad_call = None;
             if let Some(search) = &mut turn.search {
@@ -152,6 +154,23 @@ fn listed(arguments: &Map<String, Value>) -> Vec<String> {
     calls
 }
 
+/// Reads the calls that are whole in a call that was cut off: texts in double quotes.
+fn cut_off(raw: &str) -> Vec<String> {
+    let mut calls: Vec<String> = Vec::new();
+    let mut rest = raw;
+    while let Some(at) = rest.find('"') {
+        let mut texts = serde_json::Deserializer::from_str(&rest[at..]).into_iter::<String>();
+        let Some(Ok(text)) = texts.next() else { break };
+        rest = &rest[at + texts.byte_offset()..];
+        let begins = text.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        let is_call = begins && text.contains('(') && text.ends_with(')') && !text.contains('\n');
+        if is_call && !calls.contains(&text) && calls.len() < CALLS {
+            calls.push(text);
+        }
+    }
+    calls
+}
+
 /// Reads calls that were written in words: an expression a line.
 fn in_lines(raw: &str) -> Vec<String> {
     let block = last_block(raw).unwrap_or_else(|| raw.to_owned());
@@ -186,6 +205,14 @@ mod tests {
     fn calls_in_words_are_expressions_one_a_line() {
         let raw = "Sure:\n```python\nfrom a import f\nf(1)\nprint(f([2, 3]))\nf(1)\nA(3).g()  # first\nfor x in y: f(x)\n```";
         assert_eq!(in_lines(raw), ["f(1)", "f([2, 3])", "A(3).g()"]);
+    }
+
+    #[test]
+    fn of_a_call_that_was_cut_off_what_is_whole_is_taken() {
+        let raw = r#"```json
+{"name": "try_calls", "arguments": {"calls": ["f(1)", "f(\"a)\", [2])", "f(1)", "f([3, 4"#;
+        assert_eq!(cut_off(raw), ["f(1)", "f(\"a)\", [2])"]);
+        assert!(cut_off("```python\nf(1)\nf(\"a\")\n```").is_empty());
     }
 
     #[test]
