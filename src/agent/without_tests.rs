@@ -341,13 +341,19 @@ fn sample_calls_are_asked_about_before_the_model_writes_and_once() {
         agent.handle(Input::Op(Op::Interrupt));
         let out = begins_a_stub(&mut agent);
         assert!(question(&out).is_none() && asked(&out).is_some(), "{out:?}");
-        // A rule that asks is newer than a yes; a no stands.
-        agent.handle(Input::Op(Op::Interrupt));
-        let rule = Rule::new(Ruling::Ask, "run.probe");
-        let scope = Scope::Session;
-        agent.handle(Input::Op(Op::AddRule { scope, rule }));
-        let out = begins_a_stub(&mut agent);
-        assert_eq!(question(&out).is_some(), expected, "{out:?}");
+        // A rule that has it asked about is newer than a yes, another is not; a no stands.
+        let mut elsewhere = Rule::new(Ruling::Ask, "run.*");
+        elsewhere.path = vec!["src/**".to_owned()];
+        for (rule, is_asked) in [
+            (Rule::new(Ruling::Ask, "git.*"), false),
+            (elsewhere, expected),
+        ] {
+            agent.handle(Input::Op(Op::Interrupt));
+            let scope = Scope::Session;
+            agent.handle(Input::Op(Op::AddRule { scope, rule }));
+            let out = begins_a_stub(&mut agent);
+            assert_eq!(question(&out).is_some(), is_asked, "{out:?}");
+        }
     }
 }
 

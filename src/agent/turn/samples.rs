@@ -73,10 +73,9 @@ impl Agent {
             let given = turn.pending.drain(..).next();
             let calls = match &given {
                 Some((_, arguments)) => listed(arguments),
-                None => [cut_off(raw), cut_off(&turn.written), in_lines(raw)]
-                    .into_iter()
-                    .find(|calls| !calls.is_empty())
-                    .unwrap_or_default(),
+                None => Some(cut_off(raw))
+                    .filter(|calls| !calls.is_empty())
+                    .unwrap_or_else(|| in_lines(raw)),
             };
             turn.bad_call = None;
             if let Some(search) = &mut turn.search {

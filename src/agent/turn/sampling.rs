@@ -44,19 +44,24 @@ impl Agent {
 
     /// Returns what the rule of the user says that counts for it.
     fn sampling_rule(&self, path: &str) -> Option<Ruling> {
-        let spec = self.prober.as_ref()?;
-        let call = ToolCall {
-            id: CallId(0),
-            server: spec.server.clone(),
-            tool: spec.tool.clone(),
-            arguments: super::with("path", path.to_owned()),
-        };
+        let call = self.sampled(path)?;
         let rule = self.policy.rule_for(Subject {
             call: &call,
             risk: Risk::Command,
             targets: &Target::of(&call),
         });
         rule.map(|rule| rule.ruling)
+    }
+
+    /// Makes a call of the tool as rules see it: by the file that it runs.
+    fn sampled(&self, path: &str) -> Option<ToolCall> {
+        let spec = self.prober.as_ref()?;
+        Some(ToolCall {
+            id: CallId(0),
+            server: spec.server.clone(),
+            tool: spec.tool.clone(),
+            arguments: super::with("path", path.to_owned()),
+        })
     }
 
     /// Makes the call that the question is about.
@@ -107,9 +112,19 @@ impl Agent {
         }
     }
 
-    /// Takes note of a new rule of the user: one that asks is newer than the answer.
+    /// Takes note of a new rule of the user: one that has it asked about, for whichever files, is newer than the answer.
     pub(in crate::agent) fn ask_for_samples_again(&mut self, rule: &Rule) {
-        if rule.ruling == Ruling::Ask && self.samples_leave == Leave::Given {
+        let Some(call) = self.sampled("") else { return };
+        let of_any_file = Rule {
+            path: Vec::new(),
+            ..rule.clone()
+        };
+        let is_meant = of_any_file.fits(Subject {
+            call: &call,
+            risk: Risk::Command,
+            targets: &[],
+        });
+        if is_meant && rule.ruling == Ruling::Ask && self.samples_leave == Leave::Given {
             self.samples_leave = Leave::NotAsked;
         }
     }
