@@ -586,10 +586,13 @@ async fn objects_are_told_apart_by_what_becomes_of_them() {
         given[2..].iter().all(|other| *other != given[0]),
         "{given:?}"
     );
-    // What is named is looked at, too; an object without it tells nothing, which is no mistake.
+    // What is named is looked at, too; an object without it tells nothing, which is no mistake. Some cannot be copied.
+    let locked = "import threading\n\n\nclass Pile:\n    def __init__(self):\n        self.lock = threading.Lock()\n\n    def \
+                  push(self, one):\n        return one\n";
     let property = "class Pile:\n    def __init__(self):\n        self.own = 3\n\n    @property\n    def all(self):\n        return self.own\n";
     for (written, request, tells) in [
         (property, "Write `all`.", true),
+        (locked, "Write `push`.", true),
         (property, "Write it.", false),
         (&pile("0"), "Write it.", false),
     ] {

@@ -1,5 +1,5 @@
 # what a file must do that is written from nothing: run, keep its names, hold to the examples of the request
-import ast, builtins, copy, dis, hashlib, itertools, json, random, re, runpy, signal, sys, traceback, types, warnings
+import ast, builtins, dis, hashlib, itertools, json, random, re, runpy, signal, sys, traceback, types, warnings
 
 # Seconds of work that the file's own statements may take, and one call.
 LONGEST = 1.5
@@ -125,15 +125,16 @@ def held(value):
     return [after(view) for view in views]
 
 
-def life(value):
-    """Tells what becomes of an object whose methods are called one after the other, in an order that is always the same.
+def life(make):
+    """Tells what becomes of objects whose methods are called one after the other, in an order that is always the same.
 
     What an object is says nothing of it. Nothing is told where all is a mistake, or `None`.
     """
-    callable_on = list(methods(value))
-    told = held(value)
+    one = make()
+    callable_on = list(methods(one))
+    told = held(one)
     for use in range(USES if callable_on else 0):
-        draw, one = random.Random(use), copy.deepcopy(value)
+        draw, one = random.Random(use), make()
         for _ in range(STEPS):
             name, needed = draw.choice(callable_on)
             given = [draw.choice(GIVEN) for _ in range(needed)]
@@ -145,15 +146,18 @@ def life(value):
 def outcome(expression, names):
     """Returns what a call gives in words, what tells it from what it gives otherwise, and whether it is a mistake."""
 
+    def make():
+        return eval(expression, dict(names))
+
     def made():
-        value = eval(expression, dict(names))
+        value = make()
         is_own = type(value).__module__ == names["__name__"]
         text = shown(value)
         if isinstance(value, types.GeneratorType):
             # It does nothing before it is gone through.
             return text, f"one by one: {text}"
         is_bare = is_own and type(value).__repr__ is object.__repr__
-        return text, ("" if is_bare else text) + (life(value) if is_own else "")
+        return text, ("" if is_bare else text) + (life(make) if is_own else "")
 
     try:
         return *limited(made, LONGEST_CALL), False
