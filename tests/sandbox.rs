@@ -545,6 +545,38 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
 }
 
 #[tokio::test]
+async fn of_a_call_that_was_cut_off_what_is_whole_is_made() {
+    let ground = ground_with(&[("a.py", STUB)], |_| Vec::new()).await;
+    let mut probe = probing(STUB, "Write it.");
+    let calls = [
+        "f([1, 2, 3)",
+        "f(['a, (', {4: 5, 6",
+        "f(",
+        "f)(",
+        "f(\"a', \\",
+        "f(x for",
+    ];
+    probe.arguments.insert("calls".into(), calls.into());
+    let written = "def f(x):\n    return x\n\n\nclass A:\n    def g(self):\n        return 1\n";
+    let edit = call("fs", "write", &[("path", "a.py"), ("content", written)]);
+    let reply = (ground.caller)
+        .call(&probe, &Purpose::Try(Box::new(edit)))
+        .await;
+    let said = reply.outcome.for_model();
+    let told = said.lines().filter(|line| line.starts_with("f("));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "f([1, 2]) gives [1, 2]",
+            "f(['a, (', {4: 5}]) gives ['a, (', {4: 5}]",
+            "f([1, 2, 2, 1]) gives [1, 2, 2, 1]",
+            "f(['a, (', {4: 5}, {4: 5}, 'a, (']) gives ['a, (', {4: 5}, {4: 5}, 'a, (']",
+        ],
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn objects_are_told_apart_by_what_becomes_of_them() {
     let stub = "class Pile:\n    def __init__(self):\n        pass\n";
     let ground = ground_with(&[("a.py", stub)], |_| Vec::new()).await;

@@ -20,6 +20,9 @@ const CALLS: usize = 8;
 const TOKENS: u32 = 360;
 const LONGEST: usize = 120;
 
+/// The longest escape in JSON: two halves of a character, `\ud83d\ude00`.
+const LONGEST_ESCAPE: usize = 12;
+
 /// How many names are called at most.
 const NAMES: usize = 8;
 
@@ -154,21 +157,38 @@ fn listed(arguments: &Map<String, Value>) -> Vec<String> {
     calls
 }
 
-/// Reads the calls that are whole in a call that was cut off: texts in double quotes.
+/// Reads the calls in a call that was cut off: texts in double quotes. The last of them may end anywhere: what is whole
+/// of it is made.
 fn cut_off(raw: &str) -> Vec<String> {
     let mut calls: Vec<String> = Vec::new();
     let mut rest = raw;
     while let Some(at) = rest.find('"') {
         let mut texts = serde_json::Deserializer::from_str(&rest[at..]).into_iter::<String>();
-        let Some(Ok(text)) = texts.next() else { break };
-        rest = &rest[at + texts.byte_offset()..];
+        let (text, is_whole) = match texts.next() {
+            Some(Ok(text)) => (text, true),
+            _ => (torn_text(&rest[at..]), false),
+        };
+        rest = match is_whole {
+            true => &rest[at + texts.byte_offset()..],
+            false => "",
+        };
         let begins = text.starts_with(|c: char| c.is_alphabetic() || c == '_');
-        let is_call = begins && text.contains('(') && text.ends_with(')') && !text.contains('\n');
+        let ends = !is_whole || text.ends_with(')');
+        let is_call = begins && text.contains('(') && ends && !text.contains('\n');
         if is_call && !calls.contains(&text) && calls.len() < CALLS {
             calls.push(text);
         }
     }
     calls
+}
+
+/// Reads the text that JSON ends in the middle of, without an escape that is not whole.
+fn torn_text(json: &str) -> String {
+    let ends = json.char_indices().rev().map(|(at, _)| at);
+    let mut parts = [json.len()].into_iter().chain(ends.take(LONGEST_ESCAPE));
+    parts
+        .find_map(|end| serde_json::from_str(&format!("{}\"", &json[..end])).ok())
+        .unwrap_or_default()
 }
 
 /// Reads calls that were written in words: an expression a line.
@@ -211,7 +231,9 @@ mod tests {
     fn of_a_call_that_was_cut_off_what_is_whole_is_taken() {
         let raw = r#"```json
 {"name": "try_calls", "arguments": {"calls": ["f(1)", "f(\"a)\", [2])", "f(1)", "f([3, 4"#;
-        assert_eq!(cut_off(raw), ["f(1)", "f(\"a)\", [2])"]);
+        assert_eq!(cut_off(raw), ["f(1)", "f(\"a)\", [2])", "f([3, 4"]);
+        assert_eq!(cut_off(r#"{"calls": ["f(\"é\", \u00"#), ["f(\"é\", "]);
+        assert!(cut_off(r#"{"calls": ["f"#).is_empty());
         assert!(cut_off("```python\nf(1)\nf(\"a\")\n```").is_empty());
     }
 

@@ -19,6 +19,9 @@ LONGEST_TOLD = 160
 # What a call that ends so tells of nothing but a mistake.
 CRASHES = (NameError, TypeError, AttributeError, IndexError, KeyError, ZeroDivisionError, RecursionError)
 
+# What closes what.
+BRACKETS = {"(": ")", "[": "]", "{": "}"}
+
 # What comes of text that is no value or no code: `{[1]}` is a mistake of types.
 NO_VALUE = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
 
@@ -353,6 +356,33 @@ def variants(call):
         yield ast.unparse(ast.Call(call.func, arguments, call.keywords))
 
 
+def mended(call):
+    """Reads a call. Of one that was cut off, or closed in the middle, what is whole: `f([1, 2, 3` is `f([1, 2])`."""
+    try:
+        return ast.parse(call, mode="eval").body
+    except NO_VALUE:
+        pass
+    closers, quote, at_commas, skip = [], "", [], False
+    for at, sign in enumerate(call):
+        if skip or quote:
+            skip, quote = not skip and sign == "\\", "" if sign == quote and not skip else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in BRACKETS:
+            closers.append(BRACKETS[sign])
+        elif sign in BRACKETS.values():
+            if not closers or sign != closers.pop():
+                break
+        elif sign == ",":
+            at_commas.append((at, "".join(reversed(closers))))
+    for at, close in reversed(at_commas):
+        try:
+            return ast.parse(call[:at] + close, mode="eval").body
+        except NO_VALUE:
+            continue
+    return None
+
+
 def objects(call, names):
     """Writes the objects that a call makes on its way: what becomes of them says more than what one method gives."""
     for part in ast.walk(call):
@@ -365,9 +395,8 @@ def to_be_made(calls, names):
     """Lists the calls that are made: objects, some of those that were written, then variants of them, then the others."""
     made, written, varied = [], [], []
     for call in calls:
-        try:
-            tree = ast.parse(call, mode="eval").body
-        except NO_VALUE:
+        tree = mended(call)
+        if tree is None:
             continue
         for part in tree.elts if isinstance(tree, ast.Tuple) else [tree]:
             written.append(ast.unparse(part))
