@@ -10,7 +10,7 @@ use crate::code::rename::moving::{self, MoveError};
 use crate::code::rename::{self, Rename, RenameError, Request, Sight, Unsure};
 use crate::error::UserError;
 use crate::protocol::{sanitize, sanitize_line};
-use crate::workspace::{ChangeSet, Guarded, Roots, plan_exactly};
+use crate::workspace::{ChangeSet, Roots};
 
 /// What a refactoring has to say.
 #[derive(Debug)]
@@ -50,13 +50,19 @@ pub fn refactor(options: &Options, command: &Refactor) -> Result<Refactored, Use
             };
             let planned = rename::plan(&roots, &request, &AtomicBool::new(false))
                 .map_err(|error| explain(error, &root))?;
-            let diff = make(&roots, &planned.files, *apply)?;
+            let moved = planned.moved.as_ref();
+            let diff = make(&roots, &planned.files, moved, *apply)?;
             let verb = if *apply { "renamed" } else { "would rename" };
             let mut notes = format!(
                 "{verb} `{old}` to `{new}` at {} places in {} files\n",
                 planned.places,
                 planned.files.len()
             );
+            if let Some((from, to)) = moved {
+                let [from, to] = [from, to].map(|path| sanitize_line(path));
+                let verb = if *apply { "is" } else { "would be" };
+                notes += &format!("`{from}` {verb} `{to}`, as its class is called\n");
+            }
             notes += &left(&planned);
             notes += hint(*apply);
             Ok(Refactored { diff, notes })
@@ -75,7 +81,7 @@ pub fn refactor(options: &Options, command: &Refactor) -> Result<Refactored, Use
                     other => UserError::usage(other.to_string()),
                 },
             )?;
-            let diff = make(&roots, &planned.files, *apply)?;
+            let diff = make(&roots, &planned.files, None, *apply)?;
             let verb = if *apply { "moved" } else { "would move" };
             let mut notes = format!(
                 "{verb} `{item}` from `{}` to `{to}`; {} files change\n",
@@ -93,13 +99,14 @@ pub fn refactor(options: &Options, command: &Refactor) -> Result<Refactored, Use
 }
 
 /// Plans the files as one change, makes it where that is asked for, and returns the difference.
-fn make(roots: &Roots, files: &BTreeMap<String, String>, apply: bool) -> Result<String, UserError> {
-    let plans = files
-        .iter()
-        .map(|(path, text)| plan_exactly(roots, path, text, Guarded::ReadOnly))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(UserError::from_error)?;
-    let Some(set) = ChangeSet::of(plans) else {
+fn make(
+    roots: &Roots,
+    files: &BTreeMap<String, String>,
+    moved: Option<&(String, String)>,
+    apply: bool,
+) -> Result<String, UserError> {
+    let planned = ChangeSet::of_texts(roots, files, moved).map_err(UserError::from_error)?;
+    let Some(set) = planned else {
         return Err(UserError::failure("nothing would change"));
     };
     if apply {

@@ -1,8 +1,11 @@
 //! Changes of several files that are made together, or not at all.
 
-use super::edit::Plan;
+use std::collections::BTreeMap;
+
+use super::Roots;
+use super::edit::{Plan, plan_exactly};
+use super::moving::{MovingError, plan_moved};
 use super::write::{self, Guarded, WriteError};
-use super::{Roots, hash_of};
 use crate::protocol::FileChange;
 
 /// Planned changes of several files, each of another one.
@@ -20,6 +23,26 @@ impl ChangeSet {
             first: plans.next()?,
             others: plans.collect(),
         })
+    }
+
+    /// Plans what files are to hold, one of which may move to another path as well; `None` where there are none.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be written.
+    pub fn of_texts(
+        roots: &Roots,
+        texts: &BTreeMap<String, String>,
+        moved: Option<&(String, String)>,
+    ) -> Result<Option<Self>, MovingError> {
+        let mut plans = Vec::new();
+        for (path, text) in texts {
+            match moved.filter(|(from, _)| from == path) {
+                Some((from, to)) => plans.extend(plan_moved(roots, from, to, text)?),
+                None => plans.push(plan_exactly(roots, path, text, Guarded::ReadOnly)?),
+            }
+        }
+        Ok(Self::of(plans))
     }
 
     /// Returns the change of the first file, which has those of the others with it.
@@ -64,15 +87,15 @@ impl ChangeSet {
     fn take_back(&self, roots: &Roots, made: usize) {
         for plan in self.plans().take(made) {
             let change = &plan.change;
-            let (before, after) = plan.bytes();
+            let (before, _) = plan.bytes();
             let before = change.base.is_some().then_some(before);
             // What was changed in between is somebody else's, and is left.
             let _ = write::put(
                 roots,
                 &change.path,
-                Some(&hash_of(after)),
+                change.after.as_ref(),
                 before,
-                None,
+                plan.mode(),
                 Guarded::ReadOnly,
             );
         }

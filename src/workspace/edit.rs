@@ -19,6 +19,8 @@ pub struct Plan {
     before: Vec<u8>,
     after: Vec<u8>,
     guarded: Guarded,
+    /// The permissions of a file that is made, where they are not those of any new file.
+    mode: Option<u32>,
 }
 
 /// A passage, and what is to stand in its place.
@@ -126,8 +128,8 @@ impl Plan {
             roots,
             &change.path,
             change.base.as_ref(),
-            Some(&self.after),
-            None,
+            change.after.is_some().then_some(&*self.after),
+            self.mode,
             self.guarded,
         )
     }
@@ -142,6 +144,10 @@ impl Plan {
         &self.after
     }
 
+    pub(super) fn mode(&self) -> Option<u32> {
+        self.mode
+    }
+
     /// Plans other bytes for the same file, on the same base.
     pub(super) fn with(&self, change: FileChange, after: Vec<u8>) -> Self {
         Self {
@@ -149,6 +155,18 @@ impl Plan {
             before: self.before.clone(),
             after,
             guarded: self.guarded,
+            mode: self.mode,
+        }
+    }
+
+    /// Plans what is to be done with a file as a part of a move: that it is made with these permissions, or goes.
+    pub(super) fn of_move(change: FileChange, before: Vec<u8>, after: Vec<u8>, mode: u32) -> Self {
+        Self {
+            change,
+            before,
+            after,
+            guarded: Guarded::ReadOnly,
+            mode: Some(mode),
         }
     }
 
@@ -159,6 +177,7 @@ impl Plan {
             before: before.to_vec(),
             after: after.to_vec(),
             guarded: Guarded::ReadOnly,
+            mode: None,
         }
     }
 
@@ -358,6 +377,7 @@ fn planned(
         before: file.map(|file| file.bytes.clone()).unwrap_or_default(),
         after,
         guarded,
+        mode: None,
     })
 }
 

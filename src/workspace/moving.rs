@@ -1,6 +1,7 @@
 //! Moving a file, and marking it as a program: changes of no byte, bound to the file that was shown as any other change is.
 
 use super::diff::{EXECUTABLE_DATA, change_of, is_executable_data};
+use super::edit::{EditError, Plan};
 use super::entry::{self, MoveError};
 use super::roots::{FileBytes, Roots, RootsError};
 use super::write::{self, Guarded, Missing, Target, WriteError};
@@ -18,6 +19,8 @@ pub enum MovingError {
     NoChange { path: String, what: &'static str },
     #[error(transparent)]
     Move(#[from] MoveError),
+    #[error(transparent)]
+    Edit(#[from] EditError),
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
@@ -37,29 +40,69 @@ pub struct Moving {
 /// When there is no such file, when something is at the other path, or when one of them cannot be written.
 pub fn plan_move(roots: &Roots, from: &str, to: &str) -> Result<Moving, MovingError> {
     let file = file_itself(roots, from)?;
+    let name = free_name(roots, to)?;
+    // Of two empty contents: what differs is not the lines.
+    let after = Some(file.hash.clone());
+    let (mut change, left) = halves(&file, change_of(&name, None, None), after);
+    change.others.push(left);
+    Ok(Moving { change })
+}
+
+/// Plans to move a file to a path where nothing stands, with another content: what makes it there, and what takes it
+/// from where it was.
+///
+/// # Errors
+///
+/// As [`plan_move`].
+pub(super) fn plan_moved(
+    roots: &Roots,
+    from: &str,
+    to: &str,
+    content: &str,
+) -> Result<[Plan; 2], MovingError> {
+    let file = file_itself(roots, from)?;
+    let name = free_name(roots, to)?;
+    let after = content.as_bytes().to_vec();
+    let change = change_of(&name, Some(&file.bytes), Some(&after));
+    let hash = change.after.clone();
+    let (change, left) = halves(&file, change, hash);
+    let mode = file.mode & 0o777;
+    let made = Plan::of_move(change, file.bytes.clone(), after, mode);
+    let gone = Plan::of_move(left, file.bytes, Vec::new(), mode);
+    Ok([made, gone])
+}
+
+/// Names a path where nothing stands.
+fn free_name(roots: &Roots, to: &str) -> Result<String, MovingError> {
     let name = Target::itself(roots, to)?.name;
     if roots.is_directory(&name) || roots.is_there(&name) || links_at(roots, &name) {
         return Err(MovingError::Taken { path: name });
     }
-    // Of two empty contents: what differs is not the lines.
+    Ok(name)
+}
+
+/// Makes of a change of lines the two halves of a move: that a file is made with them, and that it goes from where it was.
+fn halves(file: &FileBytes, lines: FileChange, after: Option<Hash>) -> (FileChange, FileChange) {
     let mut left = FileChange {
         kind: ChangeKind::Delete,
         base: Some(file.hash.clone()),
+        after: None,
         ..change_of(&file.path, None, None)
     };
     let mut change = FileChange {
-        after: Some(file.hash.clone()),
-        ..change_of(&name, None, None)
+        kind: ChangeKind::Create,
+        base: None,
+        after,
+        from: Some(file.path.clone()),
+        ..lines
     };
     // With these the file is made again if the move is undone.
     left.notes.push(format!("mode {:o}", file.mode & 0o777));
     if file.mode & 0o111 != 0 {
         change.notes.push(format!("mode {:o}", file.mode & 0o777));
     }
-    left.notes.push(format!("{MOVED_TO}{name}"));
-    change.from = Some(left.path.clone());
-    change.others.push(left);
-    Ok(Moving { change })
+    left.notes.push(format!("{MOVED_TO}{}", change.path));
+    (change, left)
 }
 
 /// Plans to let a file be run as a program by whoever may read it, or by nobody.
@@ -171,7 +214,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 
-    use super::super::Checkpoints;
+    use super::super::{ChangeSet, Checkpoints};
     use super::*;
 
     struct Fixture {
@@ -231,6 +274,36 @@ mod tests {
         assert_eq!(world.at("a.sh"), None);
         let there = world.at("bin/deep/b.sh");
         assert_eq!(there, Some(("echo\n".to_owned(), 0o750)));
+    }
+
+    #[test]
+    fn a_file_that_is_moved_with_other_lines_keeps_its_mode_and_goes_back_when_undone() {
+        let world = Fixture::new(&[("a", "1\n2\n", 0o750), ("b", "x\n", 0o644)]);
+        let texts = [("a", "1\n3\n"), ("b", "y\n")];
+        let texts = texts.map(|(path, text)| (path.to_owned(), text.to_owned()));
+        let moved = ("a".to_owned(), "new/c".to_owned());
+        let set = ChangeSet::of_texts(&world.roots, &texts.into(), Some(&moved));
+        let set = set.expect("a plan").expect("changes");
+        let change = set.change();
+        let told: Vec<_> = change
+            .shown()
+            .map(|file| (file.path.as_str(), file.added, file.removed))
+            .collect();
+        assert_eq!(told, [("new/c", 1, 1), ("b", 1, 1)]);
+        let refused = world.undo(&change, |_| {
+            set.apply(&world.roots).expect("made");
+            assert_eq!(world.at("a"), None);
+            assert_eq!(world.at("new/c"), Some(("1\n3\n".to_owned(), 0o750)));
+        });
+        assert_eq!(refused, [None, None, None]);
+        assert_eq!(world.at("a"), Some(("1\n2\n".to_owned(), 0o750)));
+        assert_eq!(world.at("new/c"), None);
+        // The last file cannot be written: what was done before is put back.
+        let folder = world.folder.path();
+        fs::set_permissions(folder.join("b"), fs::Permissions::from_mode(0o444)).expect("set");
+        assert!(set.apply(&world.roots).is_err());
+        assert_eq!(world.at("a"), Some(("1\n2\n".to_owned(), 0o750)));
+        assert_eq!(world.at("new/c"), None);
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Sight {
 pub struct Rename {
     /// The files that change, each with what it is to hold.
     pub files: BTreeMap<String, String>,
+    /// The file among them that is named after what is renamed, and its new path.
+    pub moved: Option<(String, String)>,
     /// How many places are renamed.
     pub places: usize,
     /// Where the name stands and was left, because it may mean something else.
@@ -159,6 +161,7 @@ pub fn plan(
     }
     let mut rename = Rename {
         files: BTreeMap::new(),
+        moved: None,
         places: 0,
         unsure: Vec::new(),
         mentions: Vec::new(),
@@ -169,24 +172,33 @@ pub fn plan(
     for other in &project.others {
         in_other(&target, other, request, &mut rename);
     }
-    // Java finds a public class by the name of its file (Java Language Specification, section 7.6).
-    let is_java = target.language == Language::Java && target.kind == SymbolKind::Type;
-    for (path, at) in target.places.iter().filter(|_| is_java) {
-        let source = project.sources.iter().find(|source| source.path == *path);
-        let stem = path
-            .rsplit('/')
-            .next()
-            .and_then(|file| file.strip_suffix(".java"));
-        if let (Some(source), true) = (source, stem == Some(name)) {
-            let why = "its file is named after it, and is to be renamed by hand";
-            let sight = sight(path, &source.text, *at, why);
-            rename.mentions.push(sight);
-        }
+    rename.moved = moved(&target, request.new);
+    if let Some((_, to)) = &rename.moved
+        && roots.is_there(to)
+    {
+        return Err(RenameError::Taken {
+            name: request.new.to_owned(),
+            path: to.clone(),
+            line: 1,
+        });
     }
     rename.unsure.sort();
     rename.mentions.sort();
     rename.mentions.dedup();
     Ok(rename)
+}
+
+/// Says which file is named after a class, and what it is to be called: Java finds a public class by the name of its file
+/// (Java Language Specification, section 7.6).
+fn moved(target: &Target, new: &str) -> Option<(String, String)> {
+    let is_java = target.language == Language::Java && target.kind == SymbolKind::Type;
+    let mut paths = target.places.iter().map(|(path, _)| path);
+    let from = paths.find(|path| {
+        let (_, file) = path.rsplit_once('/').unwrap_or(("", path));
+        is_java && file.strip_suffix(".java") == Some(&target.name)
+    })?;
+    let folder = &from[..from.len() - target.name.len() - ".java".len()];
+    Some((from.clone(), format!("{folder}{new}.java")))
 }
 
 fn in_source(

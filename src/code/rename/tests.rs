@@ -425,19 +425,30 @@ fn a_full_stop_at_the_end_of_a_comment_is_no_dot() {
 }
 
 #[test]
-fn the_file_of_a_java_class_is_mentioned() {
+fn the_file_of_a_java_class_is_renamed_with_it() {
     let files = [
         ("p/Old.java", "package p;\npublic class Old {}\n"),
-        ("p/B.java", "package p;\nclass B { Old o; }\n"),
+        (
+            "p/B.java",
+            "package p;\nclass B { Old o; static class In {} }\n",
+        ),
     ];
-    let made = plan_in(&files, &request("Old", None));
-    let mentions = made.result.expect("a plan").mentions;
-    let told: Vec<_> = mentions
-        .iter()
-        .map(|sight| (sight.path.as_str(), sight.line, sight.why))
-        .collect();
-    let why = "its file is named after it, and is to be renamed by hand";
-    assert_eq!(told, [("p/Old.java", 2, why)]);
+    let moved = |old: &str| {
+        let made = plan_in(&files, &request(old, None));
+        made.result.expect("a plan").moved
+    };
+    let renamed = ("p/Old.java".to_owned(), "p/fresh.java".to_owned());
+    assert_eq!(moved("Old"), Some(renamed));
+    assert_eq!(moved("In"), None);
+    let taken = [
+        &files[..],
+        &[("p/fresh.java", "package p;\nclass Any {}\n")],
+    ]
+    .concat();
+    let error = plan_in(&taken, &request("Old", None))
+        .result
+        .expect_err("taken");
+    assert!(error.to_string().contains("p/fresh.java:1"), "{error}");
 }
 
 #[test]

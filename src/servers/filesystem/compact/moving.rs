@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::super::{Answer, Said};
 use super::arguments::Arguments;
 use super::change::Manner;
-use super::rename::{change_set, left};
+use super::rename::{NOTHING, left};
 use crate::code::rename::moving::{self, Request};
 use crate::protocol::{FileChange, clip};
 use crate::servers::limits::filesystem::compact as limits;
-use crate::workspace::{Moving, MovingError, Roots, plan_executable, plan_move};
+use crate::workspace::{ChangeSet, Moving, MovingError, Roots, plan_executable, plan_move};
 
 /// Moves an item to another file.
 pub(super) fn move_item(
@@ -30,7 +30,9 @@ pub(super) fn move_item(
         path: arguments.optional_text("path"),
     };
     let planned = moving::plan(roots, &request, cancel).map_err(|error| error.to_string())?;
-    let set = change_set(roots, &planned.files)?;
+    let set = ChangeSet::of_texts(roots, &planned.files, None)
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| NOTHING.to_owned())?;
     let change = set.change();
     let text = match manner {
         Manner::Preview => clip(&change.to_unified(), limits::DIFF),

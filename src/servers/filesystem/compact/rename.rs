@@ -1,6 +1,6 @@
 //! The tool that renames: one change of many files, made together or not at all.
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::{Answer, Said};
@@ -9,7 +9,10 @@ use super::change::Manner;
 use crate::code::rename::{self, Rename, Request, Sight, Unsure};
 use crate::protocol::{FileChange, clip};
 use crate::servers::limits::filesystem::compact as limits;
-use crate::workspace::{ChangeSet, Guarded, Roots, plan_exactly};
+use crate::workspace::{ChangeSet, Roots};
+
+/// What is said of a change without files.
+pub(super) const NOTHING: &str = "nothing would change";
 
 /// How many of the places that were left are named.
 const SHOWN: usize = 8;
@@ -32,7 +35,9 @@ pub(super) fn rename(
         unsure: Unsure::Leave,
     };
     let planned = rename::plan(roots, &request, cancel).map_err(|error| error.to_string())?;
-    let set = change_set(roots, &planned.files)?;
+    let set = ChangeSet::of_texts(roots, &planned.files, planned.moved.as_ref())
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| NOTHING.to_owned())?;
     let change = set.change();
     let text = match manner {
         Manner::Preview => clip(&change.to_unified(), limits::DIFF),
@@ -53,25 +58,15 @@ pub(super) fn rename(
     Ok(Said::from(text).structured(structured))
 }
 
-/// Puts the files that change together.
-pub(super) fn change_set(
-    roots: &Roots,
-    files: &BTreeMap<String, String>,
-) -> Result<ChangeSet, String> {
-    let plans = files
-        .iter()
-        .map(|(path, text)| plan_exactly(roots, path, text, Guarded::ReadOnly))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.to_string())?;
-    ChangeSet::of(plans).ok_or_else(|| "nothing would change".to_owned())
-}
-
 fn done(symbol: &str, to: &str, planned: &Rename, change: &FileChange) -> String {
     let mut text = format!(
         "renamed `{symbol}` to `{to}` at {} places in {} files",
         planned.places,
-        change.files().count()
+        change.shown().count()
     );
+    if let Some((from, file)) = &planned.moved {
+        let _ = write!(text, "; `{from}` is `{file}` now");
+    }
     text += &left("may mean it, and were left", &planned.unsure);
     text += &left("mention it, and were left", &planned.mentions);
     text

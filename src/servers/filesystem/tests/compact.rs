@@ -332,6 +332,50 @@ async fn a_rename_changes_all_files_as_they_were_shown_or_none() {
 }
 
 #[tokio::test]
+async fn a_java_class_that_is_renamed_takes_its_file_along() {
+    let files = [
+        (
+            "p/Use.java",
+            "package p;\nclass Use {\n    Old one = new Old();\n}\n",
+        ),
+        ("p/Old.java", "package p;\n\npublic class Old {\n}\n"),
+    ];
+    let session = session(&files).await;
+    let rename = json!({"symbol": "Old", "to": "Fresh"});
+    let preview = session
+        .call_with("rename", rename.clone(), json!({"walden/preview": true}))
+        .await
+        .expect("a preview");
+    let shown = change(&preview);
+    assert_eq!(
+        said(&preview),
+        "diff --git a/p/Old.java b/p/Fresh.java\nrename from p/Old.java\nrename to p/Fresh.java\n--- a/p/Old.java\n\
+         +++ b/p/Fresh.java\n@@ -1,4 +1,4 @@\n package p;\n \n-public class Old {\n+public class Fresh {\n }\n\
+         --- a/p/Use.java\n+++ b/p/Use.java\n@@ -1,4 +1,4 @@\n package p;\n class Use {\n-    Old one = new Old();\n\
+         +    Fresh one = new Fresh();\n }\n"
+    );
+    let others: Vec<Value> = shown
+        .others
+        .iter()
+        .map(|other| json!({"path": other.path, "base": other.base, "after": other.after}))
+        .collect();
+    let expect = json!({
+        "walden/expect": {"base": shown.base, "after": shown.after, "others": others}
+    });
+    let done = session.call_with("rename", rename, expect).await;
+    assert_eq!(
+        said(&done.expect("an answer")),
+        "renamed `Old` to `Fresh` at 3 places in 2 files; `p/Old.java` is `p/Fresh.java` now"
+    );
+    assert!(!session.path().join("p/Old.java").exists());
+    assert_eq!(
+        session.text("p/Fresh.java"),
+        "package p;\n\npublic class Fresh {\n}\n"
+    );
+    session.end().await;
+}
+
+#[tokio::test]
 async fn a_long_file_is_read_with_an_outline_of_its_rest() {
     let mut text = String::new();
     for n in 1..=500 {
