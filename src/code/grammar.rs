@@ -212,6 +212,16 @@ pub(super) fn owner(language: Language, node: Node<'_>) -> Option<Owner<'_>> {
             "struct_specifier" | "class_specifier" | "union_specifier" | "enum_specifier",
         )
         | (Language::Go, "type_spec") => by("name"),
+        // What a class without a name defines, it defines as an heir of the one that it is made from.
+        (Language::Java, "class_body") => {
+            let made = node.parent()?;
+            let kind = made.child_by_field_name("type")?;
+            (made.kind() == "object_creation_expression").then(|| Owner {
+                name: base_name(kind),
+                is_type: true,
+                through: None,
+            })
+        }
         _ => None,
     }
 }

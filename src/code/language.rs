@@ -70,12 +70,16 @@ impl Language {
 
     /// Tells whether a name in a file of one language may be defined in a file of the other.
     pub fn links_with(self, other: Self) -> bool {
-        let family = |language: Self| match language {
+        self.kin() == other.kin()
+    }
+
+    /// Returns one of the languages that link with this one, the same for all of them.
+    pub(super) fn kin(self) -> Self {
+        match self {
             Self::JavaScript | Self::TypeScript | Self::Tsx => Self::JavaScript,
             Self::C | Self::Cpp => Self::C,
             other => other,
-        };
-        family(self) == family(other)
+        }
     }
 
     /// Tells whether a name may be one that a program uses.

@@ -9,10 +9,10 @@ use super::imports::{self, Import, import_of};
 use super::modules::{Leads, leads};
 use super::packages;
 use super::receiver;
-use super::role::{Role, enclosing_type, role};
-use super::scopes::{Locals, enclosing};
+use super::role::{Role, enclosing_type, enclosing_types, role};
+use super::scopes::{Locals, enclosing, field_of};
 use super::source::{Project, Source};
-use super::target::Target;
+use super::target::{Seen, Target};
 
 /// What a place means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,8 @@ impl<'a> Decider<'a> {
             // A class that is made from another, or an interface, may have the same member.
             let inherits = !matches!(source.language, Language::Rust | Language::C);
             let is_near = source.language.links_with(target.language);
-            return match target.is_member() && inherits && is_near {
+            let is_apart = source.language == Language::Java && self.is_apart(leaf);
+            return match target.is_member() && inherits && is_near && !is_apart {
                 true => Means::Unsure("the same member of another type, which may be inherited"),
                 false => Means::Other,
             };
@@ -126,6 +127,11 @@ impl<'a> Decider<'a> {
         }
         if target.is_private && !target.homes.iter().any(|home| home.file == source.path) {
             return Means::Other;
+        }
+        if source.language == Language::Java
+            && let Some(means) = self.in_java(leaf)
+        {
+            return means;
         }
         if source.language == Language::Rust
             && let Some(unsure) = in_unknown_macro(source, leaf)
@@ -140,6 +146,49 @@ impl<'a> Decider<'a> {
             true => self.member(leaf, &role),
             false => self.free(leaf, &role),
         }
+    }
+
+    /// Tells whether nothing that the project does not have can make a member of the type around a place and the target
+    /// one.
+    fn is_apart(&self, leaf: Node<'_>) -> bool {
+        let heirs = self.project.heirs(self.source.language);
+        enclosing_type(self.source, leaf).is_some_and(|own| {
+            let above = heirs.ancestors(&own);
+            heirs.knows(&own) && above.iter().all(|parent| heirs.knows(parent))
+        })
+    }
+
+    /// Says what a place means that Java's syntax alone decides on: methods, types and values have names of their own
+    /// (Java Language Specification, section 6.5).
+    fn in_java(&self, leaf: Node<'_>) -> Option<Means> {
+        let parent = leaf.parent()?;
+        if matches!(
+            parent.kind(),
+            "constructor_declaration" | "compact_constructor_declaration"
+        ) && field_of(leaf) == Some("name")
+        {
+            let class = parent.parent()?.parent()?;
+            let named = class.child_by_field_name("name");
+            let place = |name: Node<'_>| (self.source.path.clone(), name.start_byte());
+            let is_own = named.is_some_and(|name| self.target.places.contains(&place(name)));
+            return Some(if is_own { Means::Target } else { Means::Other });
+        }
+        if import_of(self.source, leaf).is_some() || leaf.kind() == "comment" {
+            return None;
+        }
+        let is_method = match parent.kind() {
+            "method_invocation" | "method_declaration" => field_of(leaf) == Some("name"),
+            "method_reference" => leaf.prev_sibling().is_some_and(|dots| dots.kind() == "::"),
+            _ => false,
+        };
+        let is_type = leaf.kind() == "type_identifier";
+        let fits = match self.target.kind {
+            SymbolKind::Method | SymbolKind::Function => is_method,
+            SymbolKind::Type => !is_method,
+            SymbolKind::Field | SymbolKind::Constant => !is_method && !is_type,
+            _ => true,
+        };
+        (!fits).then_some(Means::Other)
     }
 
     fn leads(&self, leaf: Node<'_>, path: &str) -> Leads {
@@ -176,6 +225,7 @@ impl<'a> Decider<'a> {
         let is_local = || self.locals.holds(leaf.start_byte());
         match role {
             Role::Plain | Role::Shorthand(_) if is_local() => Means::Other,
+            Role::Plain if self.is_nested(leaf) => Means::Other,
             Role::Plain => match self.plain_at(leaf) {
                 InFile::Target => Means::Target,
                 InFile::Other => Means::Other,
@@ -215,6 +265,15 @@ impl<'a> Decider<'a> {
         }
     }
 
+    /// Tells whether a type around a place has a type of its own by that name.
+    fn is_nested(&self, leaf: Node<'_>) -> bool {
+        let (target, heirs) = (self.target, self.project.heirs(self.source.language));
+        sees_outward(self.source.language)
+            && target.kind == SymbolKind::Type
+            && enclosing_types(self.source, leaf)
+                .any(|own| target.seen_in(&own, heirs) == Seen::Other)
+    }
+
     /// Decides on `a.name` where the target is no member: `a` may be the module.
     fn free_member(&self, leaf: Node<'_>, receiver: Option<&str>) -> Means {
         let dynamic = matches!(
@@ -230,6 +289,17 @@ impl<'a> Decider<'a> {
                 false => Means::Other,
             };
         };
+        // A class of Java by its package: the folder that it is in.
+        let is_package = |home: &super::modules::Home| {
+            let folder = home.file.rsplit_once('/').map_or("", |(folder, _)| folder);
+            folder
+                .replace('/', ".")
+                .strip_suffix(receiver)
+                .is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        };
+        if self.source.language == Language::Java && self.target.homes.iter().any(is_package) {
+            return Means::Target;
+        }
         let module = self.modules.iter().find(|known| known.name == receiver);
         if let Some(module) = module {
             return match self.leads(leaf, &module.path) {
@@ -273,22 +343,20 @@ impl<'a> Decider<'a> {
             }
         }
         match role {
-            Role::Member(None) => Means::Unsure("a member of something unknown"),
+            Role::Member(None) => {
+                self.of_type(leaf, receiver::type_before(self.source, leaf).as_deref())
+            }
             Role::Member(Some(receiver)) => match receiver.as_str() {
                 "self" | "this" | "cls" => match own() {
-                    Some(own) if family.contains(&own) => Means::Target,
-                    Some(_) if self.may_inherit(leaf) => {
-                        Means::Unsure("a member that may be inherited")
-                    }
-                    _ => Means::Other,
+                    Some(own) => self.of_self(leaf, &own).unwrap_or(Means::Other),
+                    None => Means::Other,
                 },
+                "super" if self.source.language == Language::Java => self.of_super(leaf),
                 name if family.contains(name) => Means::Target,
-                name => match receiver::type_of(self.source, leaf, name).as_deref() {
-                    Some("Self") => own().map_or(Means::Other, |own| of(&own)),
-                    Some(known) if family.contains(known) => Means::Target,
-                    // It may be a subclass, or a type that derefs to it.
-                    Some(_) | None => Means::Unsure("a member of something unknown"),
-                },
+                name => {
+                    let known = receiver::type_of(self.source, leaf, name);
+                    self.of_type(leaf, known.as_deref())
+                }
             },
             Role::Qualified(path) => match path.rsplit("::").next().unwrap_or_default() {
                 "" => Means::Unsure("a member of something unknown"),
@@ -310,19 +378,79 @@ impl<'a> Decider<'a> {
             Role::Key(_) | Role::Shorthand(_) => Means::Other,
             Role::Plain if self.locals.holds(leaf.start_byte()) => Means::Other,
             Role::Plain => {
-                let implicit = matches!(self.source.language, Language::Java | Language::Cpp)
+                let implicit = sees_outward(self.source.language)
                     || (self.source.language == Language::Python
                         && enclosing(leaf, &["class_definition", "function_definition"])
                             .is_some_and(|node| node.kind() == "class_definition"));
-                match implicit.then(own).flatten() {
-                    Some(own) if family.contains(&own) => Means::Target,
-                    Some(_) if self.may_inherit(leaf) => {
-                        Means::Unsure("a member that may be inherited")
-                    }
-                    _ if self.imports_member => Means::Target,
-                    _ => Means::Other,
+                let around = enclosing_types(self.source, leaf).take(match implicit {
+                    true if sees_outward(self.source.language) => usize::MAX,
+                    true => 1,
+                    false => 0,
+                });
+                let mut meant = around.filter_map(|own| self.of_self(leaf, &own));
+                match meant.next() {
+                    Some(means) => means,
+                    None if self.imports_member => Means::Target,
+                    None => Means::Other,
                 }
             }
+        }
+    }
+
+    /// Decides on a member of a type around a place; `None` where that type has no such member.
+    fn of_self(&self, leaf: Node<'_>, own: &str) -> Option<Means> {
+        let heirs = self.project.heirs(self.source.language);
+        let is_java = self.source.language == Language::Java;
+        match self.target.seen_in(own, heirs) {
+            Seen::Target => Some(Means::Target),
+            Seen::Other => Some(Means::Other),
+            // All classes of Java are known by their text; one that is not is another's.
+            Seen::Nothing if heirs.knows(own) => None,
+            Seen::Nothing if !is_java && !self.may_inherit(leaf) => None,
+            Seen::Nothing | Seen::Unknown => Some(Means::Unsure("a member that may be inherited")),
+        }
+    }
+
+    /// Decides on `super.name`: it is the member of a class that the one around it is made from.
+    fn of_super(&self, leaf: Node<'_>) -> Means {
+        let heirs = self.project.heirs(self.source.language);
+        let own = enclosing_type(self.source, leaf);
+        let above = own.as_deref().map(|own| heirs.ancestors(own));
+        let above = above.unwrap_or_default();
+        let seen = |seen: Seen| {
+            above
+                .iter()
+                .any(|name| self.target.seen_in(name, heirs) == seen)
+        };
+        let is_known = above.iter().all(|name| heirs.knows(name));
+        match (seen(Seen::Target), seen(Seen::Other)) {
+            (true, false) => Means::Target,
+            (false, true) => Means::Other,
+            (false, false) if is_known => Means::Other,
+            _ => Means::Unsure("a member that may be inherited"),
+        }
+    }
+
+    /// Decides on a member of something of a type, if that is known.
+    fn of_type(&self, leaf: Node<'_>, known: Option<&str>) -> Means {
+        let unsure = Means::Unsure("a member of something unknown");
+        let known = match known {
+            Some("Self") => match enclosing_type(self.source, leaf) {
+                Some(own) if self.target.family.contains(&own) => return Means::Target,
+                _ => return Means::Other,
+            },
+            Some(known) => known,
+            None => return unsure,
+        };
+        match self
+            .target
+            .seen_in(known, self.project.heirs(self.source.language))
+        {
+            Seen::Target => Means::Target,
+            // What is declared in Java is what is called.
+            Seen::Other if self.source.language == Language::Java => Means::Other,
+            // It may be a subclass, or a type that derefs to it.
+            _ => unsure,
         }
     }
 
@@ -444,6 +572,11 @@ impl<'a> Decider<'a> {
         }
         found
     }
+}
+
+/// Tells whether what stands in a type sees the members of the types around it by their plain names.
+fn sees_outward(language: Language) -> bool {
+    matches!(language, Language::Java | Language::Cpp)
 }
 
 /// Says that a place is not sure where a macro makes of it what it likes.

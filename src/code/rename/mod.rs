@@ -4,6 +4,7 @@
 //! macro, a string) is listed with the reason, and left to the user or the model.
 
 mod decide;
+mod heirs;
 mod imports;
 mod modules;
 pub mod moving;

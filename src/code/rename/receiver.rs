@@ -8,28 +8,73 @@ use super::super::parse::walk;
 use super::scopes::field_of;
 use super::source::Source;
 
-/// Says which type a local name has at a place, if its function tells.
-pub(super) fn type_of(source: &Source, leaf: Node<'_>, name: &str) -> Option<String> {
-    let mut function = leaf.parent()?;
-    loop {
-        if is_function(source.language, function.kind()) {
-            let found = type_in(source, function, name, leaf.start_byte());
-            if found.is_some() {
-                return found;
-            }
+/// Says which type a name has that stands before a dot, if its function tells, or in Java the class around it.
+pub(super) fn type_of(source: &Source, leaf: Node<'_>, receiver: &str) -> Option<String> {
+    let is_java = source.language == Language::Java;
+    let own = receiver.strip_prefix("this.").filter(|_| is_java);
+    let name = own.unwrap_or(receiver);
+    let mut around = std::iter::successors(leaf.parent(), |node| node.parent());
+    // What stands on the file's own level is seen everywhere in it.
+    around.find_map(|node| match node.kind() {
+        "class_body" if is_java => field_in(source, node, name).map(Some),
+        "lambda_expression" if is_java && own.is_none() => type_in(source, node, name, leaf),
+        kind if is_function(source.language, kind) && own.is_none() => {
+            type_in(source, node, name, leaf)
         }
-        match function.parent() {
-            Some(parent) => function = parent,
-            // What stands on the file's own level is seen everywhere in it.
-            None => return None,
-        }
+        _ => None,
+    })?
+}
+
+/// Says which type a field of a class of Java has.
+fn field_in(source: &Source, body: Node<'_>, name: &str) -> Option<String> {
+    let mut cursor = body.walk();
+    let mut members = body.named_children(&mut cursor);
+    let field = members.find(|field| {
+        let mut cursor = field.walk();
+        field.kind() == "field_declaration"
+            && field
+                .children_by_field_name("declarator", &mut cursor)
+                .filter_map(|one| one.child_by_field_name("name"))
+                .any(|one| source.text.get(one.byte_range()) == Some(name))
+    })?;
+    let kind = base_name(field.child_by_field_name("type")?);
+    Some(source.text[kind.byte_range()].to_owned())
+}
+
+/// Says which type an expression is of that stands before a dot, if it tells: `((T) x).f`, `new T().f`, `T().f`.
+pub(super) fn type_before(source: &Source, leaf: Node<'_>) -> Option<String> {
+    let parent = leaf.parent()?;
+    let fields = ["object", "operand", "value", "argument"];
+    let mut before = fields
+        .into_iter()
+        .find_map(|field| parent.child_by_field_name(field))
+        .or_else(|| {
+            let is_reference = parent.kind() == "method_reference";
+            is_reference.then(|| parent.named_child(0)).flatten()
+        })?;
+    while before.kind() == "parenthesized_expression" {
+        before = before.named_child(0)?;
+    }
+    let named = |node: Node<'_>| source.text[base_name(node).byte_range()].to_owned();
+    match (source.language, before.kind()) {
+        (Language::Java, "cast_expression") => before.child_by_field_name("type").map(named),
+        (Language::Java, "generic_type") => Some(named(before)),
+        _ => made(source, before),
     }
 }
 
-fn type_in(source: &Source, function: Node<'_>, name: &str, before: usize) -> Option<String> {
+/// Says which type a function declares a name with before a place; `Some(None)` where it declares it without saying.
+fn type_in(
+    source: &Source,
+    function: Node<'_>,
+    name: &str,
+    before: Node<'_>,
+) -> Option<Option<String>> {
     let mut found: Vec<Option<String>> = Vec::new();
     walk(function, |node| {
-        if node.start_byte() >= before {
+        // What a lambda names is not seen behind it.
+        let is_past = node.kind() == "lambda_expression" && node.end_byte() <= before.start_byte();
+        if is_past || node.start_byte() >= before.start_byte() {
             return false;
         }
         if node.child_count() == 0
@@ -42,11 +87,9 @@ fn type_in(source: &Source, function: Node<'_>, name: &str, before: usize) -> Op
         true
     });
     // Two declarations that do not agree tell nothing.
-    let first = found.first()?.clone()?;
-    found
-        .iter()
-        .all(|kind| kind.as_ref() == Some(&first))
-        .then_some(first)
+    let first = found.first()?.clone();
+    let agree = found.iter().all(|kind| *kind == first);
+    Some(first.filter(|_| agree))
 }
 
 /// Reads what a declaration says of the type of its name; `Some(None)` where it declares without saying.
@@ -78,17 +121,27 @@ fn declared(source: &Source, leaf: Node<'_>) -> Option<Option<String>> {
             | (
                 "typed_default_parameter"
                     | "variable_declarator"
+                    | "enhanced_for_statement"
+                    | "resource"
+                    | "catch_formal_parameter"
+                    | "instanceof_expression"
                     | "formal_parameter"
                     | "parameter_declaration"
                     | "var_spec",
                 Some("name")
             )
             | ("parameter_declaration" | "declaration", Some("declarator"))
+            | ("lambda_expression", Some("parameters"))
+            | ("inferred_parameters", None)
     );
     if !declares {
         return None;
     }
-    let kind = parent.child_by_field_name("type").or_else(|| {
+    let kind = match parent.kind() {
+        "instanceof_expression" => parent.child_by_field_name("right"),
+        _ => parent.child_by_field_name("type"),
+    };
+    let kind = kind.or_else(|| {
         let outer = parent.parent()?;
         // The type of a Java variable stands before all of its declarators.
         (outer.kind() == "local_variable_declaration")

@@ -40,6 +40,10 @@ pub(super) fn role(source: &Source, leaf: Node<'_>) -> Role {
         Language::C | Language::Cpp => before
             .strip_suffix("->")
             .or_else(|| before.strip_suffix('.').filter(|rest| !rest.ends_with('.'))),
+        // `Type::method` is one that is not called yet.
+        Language::Java => before
+            .strip_suffix("::")
+            .or_else(|| before.strip_suffix('.').filter(|rest| !rest.ends_with('.'))),
         _ => before.strip_suffix('.').filter(|rest| !rest.ends_with('.')),
     };
     if let Some(receiver) = dotted
@@ -184,31 +188,44 @@ fn receiver_before(text: &str) -> Option<String> {
 
 /// Returns the type that a place is inside of, and the type of its `self`.
 pub(super) fn enclosing_type(source: &Source, leaf: Node<'_>) -> Option<String> {
-    let mut node = leaf.parent()?;
-    loop {
-        if source.language == Language::Go
-            && node.kind() == "method_declaration"
-            && let Some(list) = node.child_by_field_name("receiver")
-            && let Some(kind) = list
-                .named_child(0)
-                .and_then(|receiver| receiver.child_by_field_name("type"))
-        {
-            return Some(source.text[base_name(kind).byte_range()].to_owned());
-        }
-        if matches!(source.language, Language::Cpp)
-            && node.kind() == "function_definition"
-            && let Some(path) = qualified_declarator(node)
-        {
-            return Some(source.text[base_name(path).byte_range()].to_owned());
-        }
-        if let Some(owner) = grammar::owner(source.language, node)
-            && owner.is_type
-            && owner.name != leaf
-        {
-            return Some(source.text[owner.name.byte_range()].to_owned());
-        }
-        node = node.parent()?;
+    enclosing_types(source, leaf).next()
+}
+
+/// Returns the types that a place is inside of, from the innermost.
+pub(super) fn enclosing_types<'a>(
+    source: &'a Source,
+    leaf: Node<'a>,
+) -> impl Iterator<Item = String> + 'a {
+    let around = std::iter::successors(leaf.parent(), |node| node.parent());
+    around.filter_map(move |node| type_at(source, node, leaf))
+}
+
+/// Returns the type that a node is, or is a member of by its own words.
+fn type_at(source: &Source, node: Node<'_>, leaf: Node<'_>) -> Option<String> {
+    let named = |node: Node<'_>| Some(source.text[base_name(node).byte_range()].to_owned());
+    if source.language == Language::Go
+        && node.kind() == "method_declaration"
+        && let Some(list) = node.child_by_field_name("receiver")
+        && let Some(kind) = list
+            .named_child(0)
+            .and_then(|receiver| receiver.child_by_field_name("type"))
+    {
+        return named(kind);
     }
+    if matches!(source.language, Language::Cpp)
+        && node.kind() == "function_definition"
+        && let Some(path) = qualified_declarator(node)
+    {
+        return named(path);
+    }
+    let owner = grammar::owner(source.language, node)?;
+    // What stands in its head is outside of it.
+    let is_head = matches!(source.language, Language::Java | Language::Cpp)
+        && node
+            .child_by_field_name("body")
+            .is_some_and(|body| !body.byte_range().contains(&leaf.start_byte()));
+    let is_within = owner.is_type && owner.name != leaf && !is_head;
+    is_within.then(|| source.text[owner.name.byte_range()].to_owned())
 }
 
 fn qualified_declarator(function: Node<'_>) -> Option<Node<'_>> {

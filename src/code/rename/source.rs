@@ -1,10 +1,11 @@
 //! The files of a repository that name something, parsed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::parse::parse;
 use super::super::{Language, Parsed};
+use super::heirs::Heirs;
 use super::packages::Module;
 use crate::workspace::{Index, Roots};
 
@@ -39,9 +40,17 @@ pub(super) struct Project {
     pub(super) modules: BTreeSet<String>,
     /// Its modules of Go.
     pub(super) packages: Vec<Module>,
+    /// Its classes, by one language for all that link with each other.
+    heirs: BTreeMap<Language, Heirs>,
 }
 
 impl Project {
+    /// Returns the classes of a language.
+    pub(super) fn heirs(&self, language: Language) -> &Heirs {
+        static NONE: Heirs = Heirs::none();
+        self.heirs.get(&language.kin()).unwrap_or(&NONE)
+    }
+
     /// Reads the files that have the word `name`.
     pub(super) fn read(roots: &Roots, name: &str, cancel: &AtomicBool) -> Self {
         let index = Index::cancellable(roots, cancel);
@@ -79,6 +88,10 @@ impl Project {
             let is_go = file == "go.mod";
             let module = is_go.then(|| Module::read(path, &text)).flatten();
             self.packages.extend(module);
+        }
+        if let Some(language) = language {
+            let heirs = self.heirs.entry(language.kin()).or_default();
+            heirs.read(language, &text);
         }
         if words(&text, name).next().is_none() {
             return;

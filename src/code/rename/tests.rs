@@ -290,7 +290,7 @@ fn names_of_go_java_and_c_are_renamed() {
             ),
             (
                 "p/B.java",
-                "package p;\nclass B {\n  int old?(int x) { return old(x); }\n  void g() { A a = new A(); a.old~(2); }\n}\n",
+                "package p;\nclass B {\n  int old(int x) { return old(x); }\n  void g() { A a = new A(); a.old~(2); }\n}\n",
             ),
         ],
     );
@@ -306,6 +306,117 @@ fn names_of_go_java_and_c_are_renamed() {
             ("b.cpp", "#include \"a.h\"\nint g() { return old~(1); }\n"),
         ],
     );
+}
+
+#[test]
+fn a_member_that_heirs_define_anew_is_one_with_theirs() {
+    check(
+        "B.old",
+        None,
+        &[
+            (
+                "p/A.java",
+                "package p;\ninterface A<T> { int old~(T x); }\nclass Mid implements A<String> { public int old~(String x) { return 1; } }\n",
+            ),
+            ("p/Only.java", "package p;\nclass Only extends Mid {}\n"),
+            (
+                "p/B.java",
+                "package p;\nclass B extends Only {\n  int old;\n  @Override public int old~(String x) { return super.old~(x) + old; }\n}\n",
+            ),
+            (
+                "p/C.java",
+                "package p;\nclass C {\n  A<String> one = new A<>() { public int old~(String x) { return this.old~(x); } };\n  \
+                 Only mine; D yours; Object two = (Fun) new Only()::old~;\n  void f(Object o, Only only, D d, List<B> all) {\n    for (B b : all) b.old~(\"\"); all.forEach(mine -> mine.old?(\"\")); \
+                 if (o instanceof B it) it.old~(\"\"); mine.old~(\"\"); this.mine.old~(\"\"); yours.old(1);\n    ((B) o).old~(\"\"); new Only().old~(\"\"); \
+                 only.old~(\"\"); d.old(1); o.old?(2); run(B::old~);\n    Runnable r = new Runnable() { public void run() { old?(3); } };\n  }\n}\n",
+            ),
+            (
+                "p/D.java",
+                "package p;\nclass D { int old(int x) { return old(x); } }\nclass E extends other.X { int old?(int x) { return old(x); } }\n",
+            ),
+        ],
+    );
+    check(
+        "A.old",
+        None,
+        &[
+            (
+                "a.py",
+                "class A(Base):\n    def old~(self): pass\n\n\nclass B(A):\n    def old~(self):\n        return self.old~()\n\n\n\
+                 class C(B):\n    def f(self):\n        return self.old~()\n",
+            ),
+            (
+                "b.py",
+                "class D:\n    def old?(self): pass\n\n\nclass E(D):\n    def f(self): self.old()\n",
+            ),
+        ],
+    );
+    check(
+        "A::old",
+        None,
+        &[(
+            "a.cpp",
+            "struct A { virtual int old~(); };\nstruct B : public A { int old~() override { return old~() + 1; } };\n\
+             int B::f() { return old~(); }\n",
+        )],
+    );
+    check(
+        "A.old",
+        None,
+        &[(
+            "a.ts",
+            "interface A { old~(): void }\nclass B implements A { old~() { this.old~() } }\nclass C { old?() {} }\n",
+        )],
+    );
+}
+
+#[test]
+fn nested_types_of_java_are_known_by_what_is_around_them() {
+    check(
+        "A.Old",
+        None,
+        &[
+            (
+                "p/A.java",
+                "package p;\nclass A {\n  static class Old~ extends B {\n    Old~() {}\n    Old~(int x) { this(); new Old~(); }\n  }\n  \
+                 static class In extends B { Old~ f() { return new Old~(); } int Old() { return Old(); } }\n}\n",
+            ),
+            (
+                "p/B.java",
+                "package p;\nclass B {\n  A.Old~ f;\n  static class Other { static class Old { Old() {} } Old f; }\n}\n",
+            ),
+        ],
+    );
+    check(
+        "Old",
+        Some("p/q/Old.java"),
+        &[
+            (
+                "p/q/Old.java",
+                "package p.q;\npublic class Old~ { Old~() {} }\n",
+            ),
+            (
+                "p/q/B.java",
+                "package p.q;\nclass B {\n  static class Old implements p.q.Old~ { Old() {} Old f; }\n  Old f;\n}\nclass C { Old~ f; B.Old g; }\n",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_member_that_others_want_keeps_its_name() {
+    let refused = |text: &str| {
+        let made = plan_in(&[("p/A.java", text)], &request("old", None));
+        made.result.expect_err("refused").to_string()
+    };
+    let said = refused(
+        "package p;\nclass A extends B implements x.C<A> {\n  @Override void old() {}\n}\nclass B {}\n",
+    );
+    assert!(said.contains("`old` belongs to `C`"), "{said}");
+    let said = refused("package p;\nclass A {\n  D d = new D() { @Override void old() {} };\n}\n");
+    assert!(said.contains("`old` belongs to `D`"), "{said}");
+    let said = refused("package p;\nclass A {\n  @Override void old() {}\n}\n");
+    assert!(said.contains("`old` belongs to `Object`"), "{said}");
 }
 
 #[test]
