@@ -265,7 +265,7 @@ impl Agent {
                     lines(&change, LineKind::Added)
                         .map(|line| (change.path.clone(), line.to_owned())),
                 );
-                if !turn.changed.contains(&change.path) {
+                if !turn.changed.contains(&change.path) && !change.is_moved_away() {
                     turn.changed.push(change.path.clone());
                 }
             }

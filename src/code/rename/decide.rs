@@ -344,7 +344,8 @@ impl<'a> Decider<'a> {
         }
         match role {
             Role::Member(None) => {
-                self.of_type(leaf, receiver::type_before(self.source, leaf).as_deref())
+                let known = receiver::type_before(self.project, self.source, leaf);
+                self.of_type(leaf, known.as_deref())
             }
             Role::Member(Some(receiver)) => match receiver.as_str() {
                 "self" | "this" | "cls" => match own() {

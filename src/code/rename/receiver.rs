@@ -5,8 +5,12 @@ use tree_sitter::Node;
 use super::super::Language;
 use super::super::grammar::{base_name, is_function};
 use super::super::parse::walk;
+use super::role::{enclosing_type, enclosing_types};
 use super::scopes::field_of;
-use super::source::Source;
+use super::source::{Project, Source};
+
+/// How many calls that hang on one another are gone through.
+const LONGEST_CHAIN: usize = 200;
 
 /// Says which type a name has that stands before a dot, if its function tells, or in Java the class around it.
 pub(super) fn type_of(source: &Source, leaf: Node<'_>, receiver: &str) -> Option<String> {
@@ -41,8 +45,9 @@ fn field_in(source: &Source, body: Node<'_>, name: &str) -> Option<String> {
     Some(source.text[kind.byte_range()].to_owned())
 }
 
-/// Says which type an expression is of that stands before a dot, if it tells: `((T) x).f`, `new T().f`, `T().f`.
-pub(super) fn type_before(source: &Source, leaf: Node<'_>) -> Option<String> {
+/// Says which type an expression is of that stands before a dot, if it tells: `((T) x).f`, `new T().f`, `T().f`; in Java
+/// also `x.method().f`.
+pub(super) fn type_before(project: &Project, source: &Source, leaf: Node<'_>) -> Option<String> {
     let parent = leaf.parent()?;
     let fields = ["object", "operand", "value", "argument"];
     let mut before = fields
@@ -52,14 +57,46 @@ pub(super) fn type_before(source: &Source, leaf: Node<'_>) -> Option<String> {
             let is_reference = parent.kind() == "method_reference";
             is_reference.then(|| parent.named_child(0)).flatten()
         })?;
+    if source.language == Language::Java {
+        return of_java(project, source, before, LONGEST_CHAIN);
+    }
     while before.kind() == "parenthesized_expression" {
         before = before.named_child(0)?;
     }
-    let named = |node: Node<'_>| source.text[base_name(node).byte_range()].to_owned();
-    match (source.language, before.kind()) {
-        (Language::Java, "cast_expression") => before.child_by_field_name("type").map(named),
-        (Language::Java, "generic_type") => Some(named(before)),
-        _ => made(source, before),
+    made(source, before)
+}
+
+/// Says which type an expression of Java is of, as far as the project's own classes tell.
+fn of_java(project: &Project, source: &Source, node: Node<'_>, left: usize) -> Option<String> {
+    let left = left.checked_sub(1)?;
+    let text = |node: Node<'_>| source.text[node.byte_range()].to_owned();
+    let named = |node: Node<'_>| text(base_name(node));
+    match node.kind() {
+        "parenthesized_expression" => of_java(project, source, node.named_child(0)?, left),
+        "cast_expression" | "object_creation_expression" => {
+            node.child_by_field_name("type").map(named)
+        }
+        "generic_type" | "type_identifier" => Some(named(node)),
+        "this" => enclosing_type(source, node),
+        // A name that is no variable is a class.
+        "identifier" | "field_access" => type_of(source, node, &text(node)).or_else(|| {
+            let last = node.child_by_field_name("field").unwrap_or(node);
+            let is_class = project.heirs(Language::Java).knows(&text(last));
+            is_class.then(|| text(last))
+        }),
+        "method_invocation" => {
+            let name = text(node.child_by_field_name("name")?);
+            match node.child_by_field_name("object") {
+                Some(object) => {
+                    let owner = of_java(project, source, object, left)?;
+                    project.result_of(&owner, &name)
+                }
+                None => {
+                    enclosing_types(source, node).find_map(|owner| project.result_of(&owner, &name))
+                }
+            }
+        }
+        _ => None,
     }
 }
 

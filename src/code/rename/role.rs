@@ -28,6 +28,14 @@ pub(super) fn role(source: &Source, leaf: Node<'_>) -> Role {
     if rust_or_cpp && let Some(path) = before.strip_suffix("::") {
         return Role::Qualified(path_before(path));
     }
+    // `A.<T>method()` has more than a dot before the name.
+    if let (Language::Java, Some(call)) = (source.language, leaf.parent())
+        && call.kind() == "method_invocation"
+        && field_of(leaf) == Some("name")
+        && let Some(object) = call.child_by_field_name("object")
+    {
+        return Role::Member(receiver_before(&source.text[..object.end_byte()]));
+    }
     let dotted = match source.language {
         Language::JavaScript | Language::TypeScript | Language::Tsx => before
             .strip_suffix("?.")

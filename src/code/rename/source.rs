@@ -1,12 +1,15 @@
 //! The files of a repository that name something, parsed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::parse::parse;
+use super::super::grammar::base_name;
+use super::super::parse::{parse, walk};
 use super::super::{Language, Parsed};
 use super::heirs::Heirs;
 use super::packages::Module;
+use super::role::enclosing_type;
 use crate::workspace::{Index, Roots};
 
 /// The most files that are looked at.
@@ -40,6 +43,8 @@ pub(super) struct Project {
     pub(super) modules: BTreeSet<String>,
     /// Its modules of Go.
     pub(super) packages: Vec<Module>,
+    /// What methods of Java give, by their class and name; `None` where those of one name differ.
+    results: OnceCell<HashMap<(String, String), Option<String>>>,
     /// Its classes, by one language for all that link with each other.
     heirs: BTreeMap<Language, Heirs>,
 }
@@ -49,6 +54,42 @@ impl Project {
     pub(super) fn heirs(&self, language: Language) -> &Heirs {
         static NONE: Heirs = Heirs::none();
         self.heirs.get(&language.kin()).unwrap_or(&NONE)
+    }
+
+    /// Says which type a method of Java gives, where its class or one that that is made from is among the sources.
+    pub(super) fn result_of(&self, owner: &str, method: &str) -> Option<String> {
+        let results = self.results.get_or_init(|| self.java_results());
+        let above = self.heirs(Language::Java).ancestors(owner);
+        let mut owners = std::iter::once(owner).chain(above);
+        owners
+            .find_map(|owner| results.get(&(owner.to_owned(), method.to_owned())))
+            .cloned()
+            .flatten()
+    }
+
+    fn java_results(&self) -> HashMap<(String, String), Option<String>> {
+        let mut results: HashMap<(String, String), Option<String>> = HashMap::new();
+        for source in &self.sources {
+            if source.language != Language::Java {
+                continue;
+            }
+            let text = |node: tree_sitter::Node<'_>| source.text[node.byte_range()].to_owned();
+            walk(source.parsed.root(), |node| {
+                let fields = ["name", "type"].map(|field| node.child_by_field_name(field));
+                if let ("method_declaration", [Some(name), Some(kind)]) = (node.kind(), fields)
+                    && let Some(owner) = enclosing_type(source, name)
+                {
+                    let kind = Some(text(base_name(kind)));
+                    let known = results.entry((owner, text(name)));
+                    let known = known.or_insert_with(|| kind.clone());
+                    if *known != kind {
+                        *known = None;
+                    }
+                }
+                true
+            });
+        }
+        results
     }
 
     /// Reads the files that have the word `name`.

@@ -326,8 +326,9 @@ fn a_member_that_heirs_define_anew_is_one_with_theirs() {
             (
                 "p/C.java",
                 "package p;\nclass C {\n  A<String> one = new A<>() { public int old~(String x) { return this.old~(x); } };\n  \
-                 Only mine; D yours; Object two = (Fun) new Only()::old~;\n  void f(Object o, Only only, D d, List<B> all) {\n    for (B b : all) b.old~(\"\"); all.forEach(mine -> mine.old?(\"\")); \
-                 if (o instanceof B it) it.old~(\"\"); mine.old~(\"\"); this.mine.old~(\"\"); yours.old(1);\n    ((B) o).old~(\"\"); new Only().old~(\"\"); \
+                 Only mine; D yours;\n  static B of() { return null; }\n  C make() { return this; }\n  B self(int x) { return null; }\n  \
+                 static <T> Only made() { return null; }\n  Object two = (Fun) new Only()::old~;\n  void f(Object o, Only only, D d, List<B> all) {\n    for (B b : all) b.old~(\"\"); all.forEach(mine -> mine.old?(\"\")); \
+                 if (o instanceof B it) it.old~(\"\"); mine.old~(\"\"); this.mine.old~(\"\"); yours.old(1);\n    ((B) o).old~(\"\"); make().mine.old?(1); make().self(1).old~(\"\"); C.of().old~(\"\"); C.of().self(1).old?(2); p.C.<B>made().old~(\"\"); d.self().old?(1); new Only().old~(\"\"); \
                  only.old~(\"\"); d.old(1); o.old?(2); run(B::old~);\n    Runnable r = new Runnable() { public void run() { old?(3); } };\n  }\n}\n",
             ),
             (

@@ -125,8 +125,11 @@ impl Approval {
 /// Asks what a risk comes down to.
 fn verb(question: Question<'_>) -> &'static str {
     match question.change {
-        Some(change) if change.from.is_some() && change.shown().count() == 1 => {
-            return "Move a file?";
+        Some(change) if change.from.is_some() => {
+            return match change.shown().count() {
+                1 => "Move a file?",
+                _ => "Move a file and edit others?",
+            };
         }
         Some(change) if change.modes.is_some() => return "Change who may run a file?",
         _ => {}
