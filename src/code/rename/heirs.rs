@@ -75,17 +75,19 @@ impl Heirs {
     /// Names all that a class is made from, the nearest first.
     pub(super) fn ancestors(&self, name: &str) -> Vec<&str> {
         let mut found: Vec<&str> = Vec::new();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut next: Vec<&str> = vec![name];
         for _ in 0..DEEPEST {
             let parents = next.iter().flat_map(|name| self.parents(name));
-            let new: BTreeSet<&str> = parents
-                .filter(|parent| *parent != name && !found.contains(parent))
+            let mut new: Vec<&str> = parents
+                .filter(|parent| *parent != name && seen.insert(parent))
                 .collect();
             if new.is_empty() {
                 break;
             }
+            new.sort_unstable();
             found.extend(&new);
-            next = new.into_iter().collect();
+            next = new;
         }
         found
     }
