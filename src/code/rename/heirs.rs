@@ -43,20 +43,25 @@ impl Heirs {
         };
         for word in words {
             for at in super::source::words(text, word) {
-                let rest = &text[at + word.len()..];
-                let head = rest.trim_start();
-                let length = head.find(|c: char| !is_part(c)).unwrap_or(head.len());
-                let (name, rest) = head.split_at(length);
-                if name.is_empty() || head.len() == text[at + word.len()..].len() {
+                let after = &text[at + word.len()..];
+                let head = after.trim_start();
+                if head.len() == after.len() {
                     continue;
                 }
-                let parents = match language {
-                    Language::Python => of_python(rest),
-                    Language::C | Language::Cpp => of_cpp(rest),
-                    _ => of_words(rest),
+                let length = head.find(|c: char| !is_part(c)).unwrap_or(head.len());
+                let (name, rest) = head.split_at(length);
+                let (name, parents) = match language {
+                    Language::C | Language::Cpp => match of_cpp(head) {
+                        Some(class) => class,
+                        None => continue,
+                    },
+                    _ if name.is_empty() => continue,
+                    Language::Python => (name.to_owned(), of_python(rest)),
+                    _ => (name.to_owned(), of_words(rest)),
                 };
-                let known = self.parents.entry(name.to_owned()).or_default();
-                known.extend(parents.into_iter().filter(|parent| parent != name));
+                let others = parents.into_iter().filter(|parent| *parent != name);
+                let others: Vec<String> = others.collect();
+                self.parents.entry(name).or_default().extend(others);
             }
         }
     }
@@ -126,21 +131,17 @@ fn of_python(rest: &str) -> Vec<String> {
         .collect()
 }
 
-/// Reads ` : public A, virtual b::C<T> {`.
-fn of_cpp(rest: &str) -> Vec<String> {
-    let head = rest.char_indices().take(LONGEST);
-    let end = head.clone().find(|(_, c)| matches!(c, '{' | ';' | '('));
-    let Some((end, '{')) = end else {
-        return Vec::new();
+/// Reads `EXPORT a::D final : public A, virtual b::C<T> {`: a name, what stands before it, and what it is made from.
+fn of_cpp(head: &str) -> Option<(String, Vec<String>)> {
+    let mut places = head.char_indices().take(LONGEST);
+    let (end, '{') = places.find(|(_, c)| matches!(c, '{' | ';' | '(' | ')' | '*' | '&'))? else {
+        return None;
     };
-    let Some(plain) = head_of(&rest[..end]) else {
-        return Vec::new();
-    };
-    let plain = plain.replace("::", ".");
-    let Some((_, list)) = plain.split_once(':') else {
-        return Vec::new();
-    };
-    list.split(',').filter_map(last_name).collect()
+    let plain = head_of(&head[..end])?.replace("::", ".");
+    let (named, list) = plain.split_once(':').unwrap_or((&plain, ""));
+    let named = named.trim();
+    let name = last_name(named.strip_suffix(" final").unwrap_or(named))?;
+    Some((name, list.split(',').filter_map(last_name).collect()))
 }
 
 /// Reads ` extends A<T> implements B, c.D {`.
@@ -241,6 +242,13 @@ mod tests {
                 "A",
                 &["B", "C"],
             ),
+            (
+                Language::Cpp,
+                "template <class T> struct EXPORT n::A : B<T> {",
+                "A",
+                &["B"],
+            ),
+            (Language::Cpp, "template <class A> struct X : B {", "A", &[]),
             (Language::Cpp, "struct A a = f(b ? c : d);", "A", &[]),
             (Language::Cpp, "struct A;", "A", &[]),
             (Language::Java, "a class is extended", "is", &[]),

@@ -447,6 +447,7 @@ fn overridden(mine: &[Candidate<'_>], heirs: &Heirs) -> Option<String> {
         if !container.is_type || is_type || !candidate.says_override() {
             return None;
         }
+        let is_java = candidate.source.language == Language::Java;
         let mut above = heirs.ancestors(&container.name);
         if candidate.is_in_nameless() {
             above.insert(0, &container.name);
@@ -456,8 +457,11 @@ fn overridden(mine: &[Candidate<'_>], heirs: &Heirs) -> Option<String> {
             owner.is_some_and(|owner| above.contains(&owner.name.as_str()))
                 && !other.is_in_nameless()
         });
-        let outside = above.iter().find(|name| !heirs.knows(name));
-        (!is_ours).then(|| (*outside.unwrap_or(&"Object")).to_owned())
+        // In Java all classes are made from this one.
+        let root = is_java.then_some("Object");
+        let mut outside = above.into_iter().filter(|name| !heirs.knows(name));
+        let outside = outside.next().or(root).map(str::to_owned);
+        outside.filter(|_| !is_ours)
     })
 }
 

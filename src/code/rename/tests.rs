@@ -357,7 +357,7 @@ fn a_member_that_heirs_define_anew_is_one_with_theirs() {
         None,
         &[(
             "a.cpp",
-            "struct A { virtual int old~(); };\nstruct B : public A { int old~() override { return old~() + 1; } };\n\
+            "struct A { virtual int old~(); };\nclass G final : public A { int old~() override; };\nstruct B : public A { int old~() override { return old~() + 1; } };\n\
              int B::f() { return old~(); }\n",
         )],
     );

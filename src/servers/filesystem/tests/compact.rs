@@ -280,6 +280,14 @@ async fn an_edit_that_breaks_the_syntax_says_where() {
     session.end().await;
 }
 
+/// Says that a change is wanted as it was shown.
+fn expecting(shown: &FileChange) -> Value {
+    let bound =
+        |file: &FileChange| json!({"path": file.path, "base": file.base, "after": file.after});
+    let others: Vec<Value> = shown.others.iter().map(bound).collect();
+    json!({"walden/expect": {"base": shown.base, "after": shown.after, "others": others}})
+}
+
 #[tokio::test]
 async fn a_rename_changes_all_files_as_they_were_shown_or_none() {
     let files = [
@@ -300,14 +308,7 @@ async fn a_rename_changes_all_files_as_they_were_shown_or_none() {
         files[0].1,
         "a preview changes nothing"
     );
-    let others: Vec<Value> = shown
-        .others
-        .iter()
-        .map(|other| json!({"path": other.path, "base": other.base, "after": other.after}))
-        .collect();
-    let expect = json!({
-        "walden/expect": {"base": shown.base, "after": shown.after, "others": others}
-    });
+    let expect = expecting(&shown);
 
     fs::write(session.path().join("b.py"), "from a import old\n").expect("a foreign edit");
     let refused = session
@@ -354,14 +355,7 @@ async fn a_java_class_that_is_renamed_takes_its_file_along() {
          --- a/p/Use.java\n+++ b/p/Use.java\n@@ -1,4 +1,4 @@\n package p;\n class Use {\n-    Old one = new Old();\n\
          +    Fresh one = new Fresh();\n }\n"
     );
-    let others: Vec<Value> = shown
-        .others
-        .iter()
-        .map(|other| json!({"path": other.path, "base": other.base, "after": other.after}))
-        .collect();
-    let expect = json!({
-        "walden/expect": {"base": shown.base, "after": shown.after, "others": others}
-    });
+    let expect = expecting(&shown);
     let done = session.call_with("rename", rename, expect).await;
     assert_eq!(
         said(&done.expect("an answer")),
@@ -450,11 +444,7 @@ async fn a_file_is_moved_and_marked_as_it_was_shown() {
         "x = 1\n",
         "a preview moves nothing"
     );
-    let left = &shown.others[0];
-    let expect = json!({"walden/expect": {
-        "base": shown.base, "after": shown.after,
-        "others": [{"path": left.path, "base": left.base, "after": left.after}],
-    }});
+    let expect = expecting(&shown);
     let moved = session.call_with("move_file", to, expect).await;
     assert_eq!(
         said(&moved.expect("an answer")),
