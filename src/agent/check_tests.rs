@@ -1,5 +1,6 @@
 //! Claims about the question whether the project's check may run, where every change is asked about.
 
+use super::played::add_rule;
 use super::tests::*;
 use super::*;
 use crate::protocol::{CheckResult, Decision, Mode, Op, Risk, Rule, Ruling, Scope, Why};
@@ -362,12 +363,6 @@ fn an_interrupt_at_the_question_is_a_no() {
     assert!(question(&out).is_none() && run(&out).is_none(), "{out:?}");
 }
 
-/// Adds a rule for the session.
-fn rule(agent: &mut Agent, rule: Rule) -> Vec<Effect> {
-    let scope = Scope::Session;
-    agent.handle(Input::Op(Op::AddRule { scope, rule }))
-}
-
 /// Returns what is said of a project that is not checked.
 fn unchecked(effects: &[Effect]) -> Vec<&str> {
     let said = effects.iter().filter_map(|effect| match effect {
@@ -426,7 +421,7 @@ fn a_rule_holds_for_the_check_in_every_mode() {
                 let mut agent = agent_with_a_check(mode);
                 agent.settings.check_is_named = check_is_named;
                 if let Some(ruling) = ruling {
-                    rule(&mut agent, Rule::new(ruling, "run.check"));
+                    add_rule(&mut agent, Rule::new(ruling, "run.check"));
                 }
                 // That nothing is done in the mode `plan` is the mode's to say.
                 let told = usize::from(ruling == Some(Ruling::Deny) && mode != Mode::Plan);
@@ -456,7 +451,7 @@ fn a_rule_holds_for_the_check_of_what_is_to_be_mended() {
         for (ruling, expected) in rulings.into_iter().zip(expected) {
             let mut agent = agent_with_a_check(mode);
             if let Some(ruling) = ruling {
-                rule(&mut agent, Rule::new(ruling, "run.check"));
+                add_rule(&mut agent, Rule::new(ruling, "run.check"));
             }
             let told = usize::from(ruling == Some(Ruling::Deny) && mode != Mode::Plan);
             let what = format!("{mode} {ruling:?}");
@@ -486,7 +481,7 @@ fn every_rule_that_is_about_the_check_counts() {
         (Rule::new(Ruling::Deny, "run.script"), "before"),
     ] {
         let mut agent = agent_with_a_check(Mode::Auto);
-        rule(&mut agent, denied.clone());
+        add_rule(&mut agent, denied.clone());
         assert_eq!(when(&mut agent).0, expected, "{denied}");
     }
 }
@@ -494,7 +489,7 @@ fn every_rule_that_is_about_the_check_counts() {
 #[test]
 fn that_nothing_is_checked_is_said_once_for_each_rule() {
     let mut agent = agent_with_a_check(Mode::Edit);
-    rule(&mut agent, Rule::new(Ruling::Deny, "run.check"));
+    add_rule(&mut agent, Rule::new(Ruling::Deny, "run.check"));
     let out = begin(&mut agent);
     let said = unchecked(&out);
     assert_eq!(
@@ -506,7 +501,7 @@ fn that_nothing_is_checked_is_said_once_for_each_rule() {
     let out = submit(&mut agent, "Add another page");
     assert_eq!(unchecked(&out).len(), 0);
     agent.handle(Input::Op(Op::Interrupt));
-    rule(&mut agent, Rule::new(Ruling::Deny, "run.*"));
+    add_rule(&mut agent, Rule::new(Ruling::Deny, "run.*"));
     let out = submit(&mut agent, "Add one more");
     assert_eq!(unchecked(&out).len(), 1);
 }
@@ -515,7 +510,7 @@ fn that_nothing_is_checked_is_said_once_for_each_rule() {
 fn a_check_that_is_to_be_asked_about_does_not_run_where_nobody_is() {
     let mut agent = agent_with_a_check(Mode::Auto);
     agent.settings.asks_check = false;
-    rule(&mut agent, Rule::new(Ruling::Ask, "run.check"));
+    add_rule(&mut agent, Rule::new(Ruling::Ask, "run.check"));
     assert_eq!(when(&mut agent), ("never", 1));
     let mut agent = agent_with_a_check(Mode::Ask);
     agent.settings.asks_check = false;
@@ -534,7 +529,7 @@ fn a_rule_that_comes_while_edits_are_tried_ends_that() {
             Effect::Preview(call) => Some(call.id.0),
             _ => None,
         });
-        rule(&mut agent, Rule::new(ruling, "run.check"));
+        add_rule(&mut agent, Rule::new(ruling, "run.check"));
         let out = preview(&mut agent, tried.expect("an edit"), "a.py");
         assert!(run(&out).is_none(), "{ruling:?} {out:?}");
         assert!(
@@ -553,7 +548,7 @@ fn a_rule_that_asks_is_newer_than_the_answer_before_it() {
     allow(&mut agent, id);
     checked(&mut agent, id, true);
     answer(&mut agent, "Done.");
-    rule(&mut agent, Rule::new(Ruling::Ask, "run.check"));
+    add_rule(&mut agent, Rule::new(Ruling::Ask, "run.check"));
     let out = submit(&mut agent, "Add another page");
     assert!(run(&out).is_none(), "{out:?}");
     let out = edit(&mut agent);

@@ -34,9 +34,13 @@ mod check_tests;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
+mod played;
+#[cfg(test)]
 mod search_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions_tests;
 #[cfg(test)]
 mod without_tests;
 

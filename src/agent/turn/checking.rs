@@ -188,17 +188,29 @@ impl Agent {
             }
             Some(Verdict::Ask(why)) => {
                 out.push(proposed);
-                let others = why
-                    .into_iter()
-                    .filter(|why| !matches!(why, Why::Class { .. }));
-                let why = std::iter::once(Why::Check).chain(others).collect();
-                self.ask(id, why, None, out);
+                self.ask_once_for_all(id, Why::Check, why, out);
             }
             Some(Verdict::Deny(_)) | None => {
                 self.calls.settle(id);
                 self.advance(out);
             }
         }
+    }
+
+    /// Asks what is answered for the session, for a reason before any that the policy has. That the call is one that is
+    /// always asked about is not one.
+    pub(super) fn ask_once_for_all(
+        &mut self,
+        id: CallId,
+        first: Why,
+        others: Vec<Why>,
+        out: &mut Vec<Effect>,
+    ) {
+        let others = others
+            .into_iter()
+            .filter(|why| !matches!(why, Why::Class { .. }));
+        let why = std::iter::once(first).chain(others).collect();
+        self.ask(id, why, None, out);
     }
 
     /// Tells whether an open call asks if the check may run.
@@ -219,14 +231,8 @@ impl Agent {
         decision: Decision,
         out: &mut Vec<Effect>,
     ) {
-        let reason = match decision {
-            Decision::Allow { .. } => return self.check_now(id, out),
-            Decision::AllowPart { .. } | Decision::Deny { reason: None } => {
-                "not in this session".to_owned()
-            }
-            Decision::Deny {
-                reason: Some(reason),
-            } => reason,
+        let Some(reason) = refused(decision) else {
+            return self.check_now(id, out);
         };
         if self.calls.settle(id).is_some() {
             out.push(Effect::Emit(Event::CallFinished {
@@ -391,6 +397,17 @@ impl Agent {
         } else {
             self.failed_candidate(text, result, out);
         }
+    }
+}
+
+/// Returns why what is answered for the session is refused; `None` where it is allowed.
+pub(super) fn refused(decision: Decision) -> Option<String> {
+    match decision {
+        Decision::Allow { .. } => None,
+        Decision::AllowPart { .. } | Decision::Deny { reason: None } => {
+            Some("not in this session".to_owned())
+        }
+        Decision::Deny { reason } => reason,
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::calls::Stage;
 use super::super::input::Effect;
 use super::super::policy::Verdict;
 use super::Agent;
-use super::checking::Leave;
+use super::checking::{Leave, refused};
 use crate::protocol::{
     CallId, Decision, Event, Mode, Outcome, Risk, Rule, Ruling, Subject, Target, ToolCall, Why,
 };
@@ -95,11 +95,7 @@ impl Agent {
         match self.verdict(id, None) {
             Some(Verdict::Ask(why)) => {
                 out.push(Effect::Emit(Event::CallProposed { call, risk }));
-                let others = why
-                    .into_iter()
-                    .filter(|why| !matches!(why, Why::Class { .. }));
-                let why = std::iter::once(Why::Samples).chain(others).collect();
-                self.ask(id, why, None, out);
+                self.ask_once_for_all(id, Why::Samples, why, out);
                 true
             }
             verdict => {
@@ -146,18 +142,13 @@ impl Agent {
         decision: Decision,
         out: &mut Vec<Effect>,
     ) {
-        let outcome = match decision {
-            Decision::Allow { .. } => {
+        let outcome = match refused(decision) {
+            None => {
                 self.samples_leave = Leave::Given;
                 let text = "allowed in this session".to_owned();
                 Outcome::Done { text }
             }
-            Decision::AllowPart { .. } | Decision::Deny { reason: None } => Outcome::Denied {
-                reason: "not in this session".to_owned(),
-            },
-            Decision::Deny {
-                reason: Some(reason),
-            } => Outcome::Denied { reason },
+            Some(reason) => Outcome::Denied { reason },
         };
         if self.calls.settle(id).is_some() {
             let finished = Event::CallFinished { call: id, outcome };
