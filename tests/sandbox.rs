@@ -501,6 +501,21 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
         let said = reply.outcome.for_model();
         assert!(said.contains(told), "{said}");
     }
+    // What the request wants by name, and what it only speaks of.
+    let more = "Implement `f`, `twice()` and `half` in `A`. You might add `size`. Do not write `total`; use `sum`.";
+    let reply = probe(&ground, more, &right).await;
+    let said = reply.outcome.for_model();
+    let lacks = "the request wants half, twice, which is nowhere in the file";
+    assert!(
+        passed(&reply) == Some(false) && said.contains(lacks),
+        "{said}"
+    );
+    // It may be for another file.
+    let elsewhere = probe(&ground, &format!("{more} See b.py."), &right).await;
+    assert_eq!(passed(&elsewhere), Some(true), "{:?}", elsewhere.outcome);
+    let written = format!("{right}\n    def twice(self):\n        return self.half\n");
+    let reply = probe(&ground, more, &written).await;
+    assert_eq!(passed(&reply), Some(true), "{:?}", reply.outcome);
     // Values with what becomes of them, and calls that all end in a mistake.
     let crashes = format!("def f(x):\n    return {{x}}.values()\n{class}");
     for (request, written, told) in [

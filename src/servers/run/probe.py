@@ -1,5 +1,5 @@
 # what a file must do that is written from nothing: run, keep its names, hold to the examples of the request
-import ast, builtins, dis, hashlib, itertools, json, random, re, runpy, signal, sys, traceback, types, warnings
+import ast, builtins, dis, hashlib, itertools, json, keyword, random, re, runpy, signal, sys, traceback, types, warnings
 
 # Seconds of work that the file's own statements may take, and one call.
 LONGEST = 1.5
@@ -39,6 +39,13 @@ MEANT = (
     r"[,;.]?\s*(?:instead of|rather than|expected|"
     r"(?:(?:but|and|it|which|where|that)\s+)*(?:should|must)(?:\s+(?:be|return|give|yield))?)\s+"
 )
+
+# What a sentence says that wants something to be written, and one that leaves it open or forbids it.
+WRITES = r"(?s)\bimplement|^(?=.*\b(?:write|add|define|provide|create))(?=.*\b(?:method|function|propert))"
+LEAVES_OPEN = r"\b(?:might|may|could|can|optional\w*|recommend\w*|don't|not|never|without|instead|already)\b"
+# Where a sentence ends, and a name in it that is code: `push`, `push()`.
+SENTENCE_END = r"(?<=[.:!?;])\s+|\n(?=\s*(?:\n|[-*#]))"
+NAMED = r"`([a-z]\w*)(?:\(\))?`"
 
 tried = 0
 failures = []
@@ -325,6 +332,25 @@ def claim_pairs(request, defined, names, stood):
         claim(shown(value) in gave.values(), f"{given!r} is to become {value!r}, and {calls}")
 
 
+def words_in(text):
+    return {*re.findall(r"\w+", text)}
+
+
+def wanted(request, before, path):
+    """Finds what the request wants to be written by names that the file does not have: "implement `push` and `pop`".
+
+    Where it names another file, too, they may belong there.
+    """
+    file = path.rsplit("/", 1)[-1]
+    if any(other != file for other in re.findall(r"([\w-]+\.py)\b", request)):
+        return
+    text = re.sub(r"```.*?(?:```|\Z)", "", request, flags=re.S)
+    known = words_in(before) | {*vars(builtins), *getattr(sys, "stdlib_module_names", ()), *keyword.kwlist}
+    for sentence in re.split(SENTENCE_END, text):
+        if re.search(WRITES, sentence, re.I) and not re.search(LEAVES_OPEN, sentence, re.I):
+            yield from (name for name in re.findall(NAMED, sentence) if name not in known)
+
+
 def messages(request):
     """Finds the messages that the request wants raised, word for word."""
     for code in re.findall(r"^\s*raise \w+\(.*\)$", request, re.M):
@@ -429,7 +455,7 @@ def main():
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGVTALRM, too_long)
     given, words, text = [0] * CALLS, [], ""
-    spoken_of.update(re.findall(r"\w+", asked["request"] + asked["before"]))
+    spoken_of.update(words_in(asked["request"] + asked["before"]))
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -446,6 +472,8 @@ def main():
         left = [name for name, node in before.items() if is_stub(node) and name in now and is_stub(now[name])]
         claim(not left, f"{', '.join(left)} is not written yet")
         is_new = any(is_stub(node) for node in before.values())
+        ignored = sorted({*wanted(asked["request"], asked["before"], path)} - words_in(text)) if is_new else []
+        claim(not ignored, f"the request wants {', '.join(ignored)}, which is nowhere in the file")
         known = {*names, *vars(builtins)}
         if not is_new and before:
             # What code reads that others set, it may go on to read.
