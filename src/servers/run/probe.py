@@ -472,8 +472,8 @@ def main():
         left = [name for name, node in before.items() if is_stub(node) and name in now and is_stub(now[name])]
         claim(not left, f"{', '.join(left)} is not written yet")
         is_new = any(is_stub(node) for node in before.values())
-        ignored = sorted({*wanted(asked["request"], asked["before"], path)} - words_in(text)) if is_new else []
-        claim(not ignored, f"the request wants {', '.join(ignored)}, which is nowhere in the file")
+        for name in sorted({*wanted(asked["request"], asked["before"], path)}) if is_new else []:
+            claim(name in words_in(text), f"the request wants {name}, which is nowhere in the file")
         known = {*names, *vars(builtins)}
         if not is_new and before:
             # What code reads that others set, it may go on to read.
