@@ -502,7 +502,8 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
         assert!(said.contains(told), "{said}");
     }
     // What the request wants by name, and what it only speaks of.
-    let more = "Implement `f`, `twice()` and `half` in `A`. You might add `size`. Do not write `total`; use `sum`.";
+    let more = "Implement `f`, `twice()` and `half` in `A`, with `verbose` for `lines`. You might add `size`. \
+                Do not write `total`; use `sum`. Write a function and implement `csv` files.";
     let reply = probe(&ground, more, &right).await;
     let said = reply.outcome.for_model();
     let lacks = |name: &str| format!("the request wants {name}, which is nowhere in the file");

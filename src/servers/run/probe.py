@@ -43,9 +43,15 @@ MEANT = (
 # What a sentence says that wants something to be written, and one that leaves it open or forbids it.
 WRITES = r"(?s)\bimplement|^(?=.*\b(?:write|add|define|provide|create))(?=.*\b(?:method|function|propert))"
 LEAVES_OPEN = r"\b(?:might|may|could|can|optional\w*|recommend\w*|don't|not|never|without|instead|already)\b"
-# Where a sentence ends, and a name in it that is code: `push`, `push()`.
+# Where a sentence ends, and what stands before names in it that are to be written: "add `a`, `b()` and `c`". What is for
+# something, with it or a kind of it (`c` files) is only spoken of.
 SENTENCE_END = r"(?<=[.:!?;])\s+|\n(?=\s*(?:\n|[-*#]))"
-NAMED = r"`([a-z]\w*)(?:\(\))?`"
+NAME = r"`[a-z]\w*(?:\(\))?`"
+ALSO = r"(?:,\s*(?:and|or)?|\s+(?:and|or))\s*"
+NAMES = (
+    r"\b(?:(?:implement|write|add|defin|provid|creat|method|function|propert)\w*|your|called|named|both)\s+"
+    rf"({NAME}(?:{ALSO}{NAME})*)(?!{ALSO}`|\s+(?:flag|mode|file|type|argument|option|parameter|keyword|format|support))"
+)
 
 tried = 0
 failures = []
@@ -348,7 +354,8 @@ def wanted(request, before, path):
     known = words_in(before) | {*vars(builtins), *getattr(sys, "stdlib_module_names", ()), *keyword.kwlist}
     for sentence in re.split(SENTENCE_END, text):
         if re.search(WRITES, sentence, re.I) and not re.search(LEAVES_OPEN, sentence, re.I):
-            yield from (name for name in re.findall(NAMED, sentence) if name not in known)
+            for names in re.findall(NAMES, sentence, re.I):
+                yield from words_in(names) - known
 
 
 def messages(request):
