@@ -503,7 +503,7 @@ async fn a_file_that_is_written_from_nothing_is_run_and_what_it_gives_is_compare
     }
     // What the request wants by name, and what it only speaks of.
     let more = "Implement `f`, `twice()` and `half` in `A`, with `verbose` for `lines`. You might add `size`. \
-                Do not write `total`; use `sum`. Write a function and implement `csv` files.";
+                Do not write `total`; use `sum`. Implement `rows` files. The implementation has a method `old`.";
     let reply = probe(&ground, more, &right).await;
     let said = reply.outcome.for_model();
     let lacks = |name: &str| format!("the request wants {name}, which is nowhere in the file");

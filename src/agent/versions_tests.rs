@@ -237,12 +237,17 @@ fn a_check_that_runs_when_the_time_is_up_is_cancelled() {
     assert!(agent.calls.is_empty());
 }
 
+/// Begins a turn that is to mend a function, up to the first edit of it.
+fn drawn(agent: &mut Agent, line: &str) -> Vec<Effect> {
+    begun(agent, "def f():\n    return 1\n", false);
+    let out = written(agent, &format!("def f():\n    {line}\n"));
+    previewed(agent, &out, change("a.py"))
+}
+
 #[test]
 fn the_search_goes_on_from_an_edit_that_gets_the_check_further_and_makes_nothing_of_it() {
     let mut agent = new();
-    begun(&mut agent, "def f():\n    return 1\n", false);
-    let out = written(&mut agent, "def f():\n    return 2\n");
-    let out = previewed(&mut agent, &out, change("a.py"));
+    let out = drawn(&mut agent, "return 2");
     let further = CheckResult {
         reached: 4,
         ..result(false, &[])
@@ -276,9 +281,7 @@ fn the_search_goes_on_from_an_edit_that_gets_the_check_further_and_makes_nothing
 #[test]
 fn what_a_formatter_makes_the_same_is_not_checked_again() {
     let mut agent = new();
-    begun(&mut agent, "def f():\n    return 1\n", false);
-    let out = written(&mut agent, "def f():\n    return 2+1\n");
-    let out = previewed(&mut agent, &out, change("a.py"));
+    let out = drawn(&mut agent, "return 2+1");
     fails(&mut agent, &out);
     let out = written(&mut agent, "def f():\n\n    # why\n    return 2 + 1\n");
     assert!(

@@ -41,13 +41,13 @@ MEANT = (
 )
 
 # What a sentence says that wants something to be written, and one that leaves it open or forbids it.
-WRITES = r"(?s)\bimplement|^(?=.*\b(?:write|add|define|provide|create))(?=.*\b(?:method|function|propert))"
+WRITES = r"(?s)\bimplement(?:s|ed|ing)?\b|^(?=.*\b(?:write|add|define|provide|create))(?=.*\b(?:method|function|propert))"
 LEAVES_OPEN = r"\b(?:might|may|could|can|optional\w*|recommend\w*|don't|not|never|without|instead|already)\b"
 # Where a sentence ends, and what stands before names in it that are to be written: "add `a`, `b()` and `c`". What is for
 # something, with it or a kind of it (`c` files) is only spoken of.
-SENTENCE_END = r"(?<=[.:!?;])\s+|\n(?=\s*(?:\n|[-*#]))"
+SENTENCE_END = r"(?<=[.:!?;])\s+|\n(?=[ \t\r]*(?:\n|[-*#]))"
 NAME = r"`[a-z]\w*(?:\(\))?`"
-ALSO = r"(?:,\s*(?:and|or)?|\s+(?:and|or))\s*"
+ALSO = r"(?:,\s*(?:(?:and|or)\s*)?|\s+(?:and|or)\s*)"
 NAMES = (
     r"\b(?:(?:implement|write|add|defin|provid|creat|method|function|propert)\w*|your|called|named|both)\s+"
     rf"({NAME}(?:{ALSO}{NAME})*)(?!{ALSO}`|\s+(?:flag|mode|file|type|argument|option|parameter|keyword|format|support))"
